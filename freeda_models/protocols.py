@@ -1,0 +1,165 @@
+"""The borders of this package: four small protocols and the values that cross them.
+
+Arrays at these borders are NumPy; torch stays inside the adapters. Layouts are named in the
+variable: ``bhwc`` is batch, height, width, channel. Importing this module imports no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+ImageArray = NDArray[np.uint8]
+BoolArray = NDArray[np.bool_]
+
+Span = tuple[int, int]
+"""Character span in a caption: start (included) and stop (excluded), in code points."""
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """What a manifest needs to tell one model from another.
+
+    Attributes:
+        id: hub id, open_clip name, package name, or ``tiny`` for the bundled pack.
+        revision: commit of the hub repository, package version, or ``""`` when unknown.
+        sha256: hash of the weights file, lower-case hex, or ``""`` where there is none.
+        dim: length of the vectors that the model gives (0 for generators and noun extractors).
+        preprocessing: one line that fixes how input is prepared, e.g. ``518px bicubic imagenet``.
+    """
+
+    id: str
+    revision: str
+    sha256: str
+    dim: int
+    preprocessing: str
+
+
+class NounKind(StrEnum):
+    """How a noun key was made from the caption's words."""
+
+    NOUN = "noun"
+    COMPOUND = "compound"
+    PHRASE = "phrase"
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A noun of a caption.
+
+    Attributes:
+        key: what a person would type to mean it, lower case, lemma: ``car``, ``fire truck``,
+            ``red car``.
+        span: characters of the caption that the key was read from (the head word for NOUN, all
+            words for COMPOUND and PHRASE).
+        kind: how the key was made.
+    """
+
+    key: str
+    span: Span
+    kind: NounKind
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """A caption to draw, the seed of its noise, and the spans whose attribution is wanted."""
+
+    caption: str
+    seed: int
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class GeneratedImage:
+    """A drawn caption.
+
+    Attributes:
+        image_hwc: uint8 (H, W, 3) RGB.
+        attribution_shw: float32 (S, h, w) at latent resolution, >= 0, one map a requested span
+            (DAAM, Tang et al. 2023); all zero for a span outside the text encoder's window.
+        inside_window: bool (S,); False where the text encoder's window cut the span off.
+    """
+
+    image_hwc: ImageArray
+    attribution_shw: FloatArray
+    inside_window: BoolArray
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Texts to vectors of one space. The key space of a bank is made by one of these."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Embed texts: float32 (N, D), L2-normalised rows."""
+
+    def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
+        """Embed each text's span in its context: float32 (N, D), L2-normalised rows.
+
+        The span's tokens are pooled after the last layer, through the final norm and projection.
+        A span outside the window gives the embedding of the span's own characters.
+        """
+
+
+@runtime_checkable
+class TextImageEncoder(TextEncoder, Protocol):
+    """CLIP: texts and pictures to one space."""
+
+    def encode_images(self, images_bhwc: ImageArray) -> FloatArray:
+        """Embed pictures: uint8 (B, H, W, 3) RGB to float32 (B, D), L2-normalised rows.
+
+        Pictures are resized to the model's square input; callers crop where aspect matters.
+        """
+
+
+@runtime_checkable
+class DenseBackbone(Protocol):
+    """DINOv2 and its kin: pictures to patch features."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+
+    @property
+    def grid_hw(self) -> tuple[int, int]:
+        """Rows and columns of tokens of one picture."""
+
+    def encode(self, images_bhwc: ImageArray) -> FloatArray:
+        """Patch features: uint8 (B, H, W, 3) RGB to float32 (B, h, w, D), not normalised.
+
+        Pictures are resized to the model's square input; class and register tokens are dropped.
+        """
+
+
+@runtime_checkable
+class ImageGenerator(Protocol):
+    """A text-to-image diffusion model that tells where each word went."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is; ``preprocessing`` fixes steps, guidance, scheduler and size."""
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
+        """Draw one batch. The same request gives the same picture whatever the batch around it,
+        up to floating-point noise."""
+
+
+@runtime_checkable
+class NounExtractor(Protocol):
+    """Captions to nouns."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+
+    def extract(self, captions: Sequence[str]) -> list[tuple[Noun, ...]]:
+        """Nouns of each caption, in reading order; keys may repeat, (key, span) never does."""

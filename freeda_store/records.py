@@ -1,0 +1,144 @@
+"""The values that cross this package's border: plain frozen dataclasses, no SQL, no vectors API.
+
+Importing this module imports only NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+ImageArray = NDArray[np.uint8]
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption with its provenance.
+
+    Attributes:
+        text: the caption itself.
+        external_id: the id it has where it comes from, ``""`` if none.
+        source, license, url: provenance, ``""`` if unknown.
+        extra: anything else its line held.
+    """
+
+    text: str
+    external_id: str = ""
+    source: str = ""
+    license: str = ""
+    url: str = ""
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Quality of one prototype, kept so that filters need no regeneration.
+
+    Attributes:
+        contrast: mean attribution inside the mask over mean outside, >= 1 is good.
+        area: share of the picture that the mask covers, 0..1.
+        clip_agreement: cosine of CLIP(masked crop) with CLIP(noun), -1..1.
+        outlier_distance: 1 - cosine to the mean of the noun's other prototypes, 0..2; 0 when the
+            noun has no other yet.
+    """
+
+    contrast: float
+    area: float
+    clip_agreement: float
+    outlier_distance: float
+
+
+@dataclass(frozen=True)
+class NewPrototype:
+    """A prototype on its way into a bank.
+
+    Attributes:
+        noun: its key, e.g. ``red car``; ``kind`` is noun, compound or phrase.
+        span: characters of the caption it was read from.
+        text_key: float32 (D_text,), L2-normalised.
+        visual: float32 (D_visual,), raw mean of patch features.
+        scores: see :class:`Scores`.
+        attribution_hw: uint8 (h, w), the min-max normalised map, for the thumbnail.
+    """
+
+    noun: str
+    kind: str
+    span: tuple[int, int]
+    text_key: FloatArray
+    visual: FloatArray
+    scores: Scores
+    attribution_hw: ImageArray
+
+
+@dataclass(frozen=True)
+class NewGeneration:
+    """One drawn caption with what was read from it: the unit that is written or not written.
+
+    Attributes:
+        seed: the seed its picture was drawn with.
+        image_hwc: uint8 (H, W, 3), the picture, for the thumbnail.
+        notes: what a person should know, e.g. nouns cut off by the text window.
+    """
+
+    caption: Caption
+    seed: int
+    image_hwc: ImageArray
+    prototypes: tuple[NewPrototype, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PrototypeInfo:
+    """A stored prototype without its vectors: what filtering and explaining need."""
+
+    id: UUID
+    noun: str
+    kind: str
+    span: tuple[int, int]
+    caption: str
+    external_id: str
+    source: str
+    license: str
+    url: str
+    seed: int
+    scores: Scores
+    picture_key: str
+    attribution_key: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """The nearest prototypes of one text, most similar first.
+
+    Attributes:
+        ids: their ids, length K (fewer when the bank holds fewer).
+        similarities: float32 (K,), cosine of the query with each text key.
+        visuals: float32 (K, D_visual).
+        infos: what is known of each.
+    """
+
+    ids: tuple[UUID, ...]
+    similarities: FloatArray
+    visuals: FloatArray
+    infos: tuple[PrototypeInfo, ...]
+
+
+@dataclass(frozen=True)
+class RevisionInfo:
+    """A committed revision. ``number`` counts commits from 1; ``parent`` is the one it builds on."""
+
+    number: int
+    parent: int | None
+    message: str
+    created_at: str
+    committed_at: str
+    prototypes_added: int
+    prototypes_retired: int
+    tags: tuple[str, ...] = ()
