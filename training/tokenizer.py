@@ -7,6 +7,7 @@ Usage: ``python -m training.tokenizer``
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -26,9 +27,8 @@ TEMPLATE_WORDS = (
 
 def build(folder: Path = TOKENIZER_DIR) -> CLIPTokenizer:
     """Train the BPE and write the tokenizer's files into ``folder``."""
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=None))
+    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
@@ -37,14 +37,14 @@ def build(folder: Path = TOKENIZER_DIR) -> CLIPTokenizer:
         vocab_size=1200, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
     )
     bpe.train_from_iterator([*Scenes.load().captions, *[TEMPLATE_WORDS] * 20], trainer)
-    import json
-
     merges = [tuple(merge) for merge in json.loads(bpe.to_str())["model"]["merges"]]
-    tokens = [*alphabet, *(letter + "</w>" for letter in alphabet)]
-    tokens += [merged for left, right in merges if (merged := left + right) not in tokens]
-    vocabulary = {token: index for index, token in enumerate([*dict.fromkeys(tokens), START, END])}
+    merged = (left + right for left, right in merges)
+    tokens = dict.fromkeys([*alphabet, *(letter + "</w>" for letter in alphabet), *merged, START, END])
     tokenizer = CLIPTokenizer(
-        vocab=vocabulary, merges=merges, model_max_length=CONTEXT_LENGTH, pad_token=END
+        vocab={token: index for index, token in enumerate(tokens)},
+        merges=merges,
+        model_max_length=CONTEXT_LENGTH,
+        pad_token=END,
     )
     tokenizer.save_pretrained(folder)
     return tokenizer

@@ -24,6 +24,8 @@ from training.tokenizer import CONTEXT_LENGTH, TOKENIZER_DIR
 BATCH_SIZE = 32
 CAPTION_DROPOUT = 0.1
 MIN_SNR_GAMMA = 5.0
+SINGLES_SHARE = 0.75
+"""Share of batches with at most one object a scene: two objects are the hardest to draw."""
 
 
 def new_unet() -> UNet2DConditionModel:
@@ -75,6 +77,8 @@ def train(steps: int) -> None:
     encode = {"padding": "max_length", "max_length": CONTEXT_LENGTH, "return_tensors": "pt"}
     tokens = tokenizer([*captions, ""], truncation=True, **encode).input_ids
     empty = len(captions)
+    is_pair = np.array([" and " in caption for caption in captions])
+    singles, pairs = np.flatnonzero(~is_pair), np.flatnonzero(is_pair)
 
     unet, text = new_unet(), new_text_encoder(tokenizer)
     pair, twin = torch.nn.ModuleList([unet, text]), torch.nn.ModuleList([new_unet(), new_text_encoder(tokenizer)])
@@ -92,7 +96,8 @@ def train(steps: int) -> None:
         set_rate(optimizer, cosine_rate(step, steps, 1.2e-3, warmup=200))
         rng = np.random.default_rng([4, step])
         generator = torch.Generator().manual_seed(step)
-        index = np.sort(rng.choice(len(latents), BATCH_SIZE, replace=False))
+        pool = singles if rng.random() < SINGLES_SHARE else pairs
+        index = np.sort(rng.choice(pool, BATCH_SIZE, replace=False))
         clean = torch.from_numpy(np.asarray(latents[index], dtype=np.float32)) * scale
         caption_index = np.where(rng.random(BATCH_SIZE) < CAPTION_DROPOUT, empty, index)
         noise = torch.randn(clean.shape, generator=generator)

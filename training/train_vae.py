@@ -1,6 +1,6 @@
 """Train the tiny AutoencoderKL: 64 x 64 pictures to 16 x 16 latents of 4 channels and back.
 
-Usage: ``python -m training.train_vae [--steps 2500]`` (resumable)
+Usage: ``python -m training.train_vae [--steps 2600]`` (resumable)
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from diffusers import AutoencoderKL
 
 from training.common import Checkpoint, Clock, Scenes, cosine_rate, set_rate, to_tensor
 
-BATCH_SIZE = 16
-KL_WEIGHT = 1e-5
+BATCH_SIZE = 8
+KL_WEIGHT = 1e-6
 
 
 def new_vae() -> AutoencoderKL:
@@ -69,5 +69,5 @@ def train(steps: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=2600)
     train(parser.parse_args().steps)

@@ -1,0 +1,50 @@
+# Everything a person needs: `make demo` and `make test`. Both make the environment they need.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BANK := demo-bank
+OUT := demo-out
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format docs clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "freeda needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev,sentence-transformers]'
+	@touch $(READY)
+
+install: $(READY)  ## make the environment
+
+demo: $(READY)  ## ingest the example captions with the tiny pack, segment a picture
+	$(BIN)/freeda ingest examples/captions.jsonl --bank $(BANK) --preset tiny
+	$(BIN)/freeda segment examples/car-and-tree.png -c "red car,tree,grass,sky" --bank $(BANK) --out $(OUT)
+	$(BIN)/freeda bank stats --bank $(BANK)
+	@echo
+	@echo "The overlay: $(abspath $(OUT))/car-and-tree.overlay.png"
+
+test: $(READY)  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## ruff, mypy --strict, import rules, stale docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m docs.cli_reference --check
+
+format: $(READY)  ## format the code and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY)  ## write the generated pages of docs/
+	$(BIN)/python -m docs.cli_reference
+
+clean:  ## remove the demo's bank and output
+	rm -rf $(BANK) $(OUT)

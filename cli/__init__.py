@@ -1,0 +1,1 @@
+"""The command ``freeda``: options, progress bars and messages over the other packages."""

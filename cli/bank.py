@@ -1,0 +1,254 @@
+"""``freeda bank``: look into a bank, and correct it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import console
+from cli.bank_views import (
+    PROTOTYPE_COLUMNS,
+    diff_facts,
+    prototype_json,
+    prototype_row,
+    revision_row,
+    stats_facts,
+    verify_facts,
+)
+from cli.errors import FAILURE, UsageError
+from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption
+from cli.presets import preset_of_bank
+
+if TYPE_CHECKING:
+    from freeda_store import Bank
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look into a bank: what it holds, how it came to be, what is wrong with it.",
+    epilog="Example: freeda bank stats --bank flowers",
+)
+
+RevisionArgument = Annotated[str, typer.Argument(metavar="REVISION", help="A revision's number, or a tag.")]
+
+
+def _open(address: str) -> Bank:
+    from freeda_store import Bank
+
+    return Bank.open(address)
+
+
+def _version(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+@app.command(epilog="Example: freeda bank stats --bank flowers@v2 --json")
+def stats(bank: BankOption = DEFAULT_BANK, as_json: JsonOption = False) -> None:
+    """Count what a bank holds, and tell its models and its size on disk."""
+    with _open(bank) as opened:
+        counted = opened.stats()
+    if as_json:
+        console.emit_json(counted.to_json())
+    else:
+        console.show_facts(stats_facts(bank, counted))
+
+
+@app.command("list", epilog="Example: freeda bank list --where 'source=coco'")
+def list_nouns(
+    bank: BankOption = DEFAULT_BANK, where: WhereOption = None, as_json: JsonOption = False
+) -> None:
+    """List the nouns of a bank with their number of prototypes, the most frequent first."""
+    from freeda_store import parse_filter
+
+    passing = parse_filter(where or [])
+    with _open(bank) as opened:
+        nouns = Counter(info.noun for info in opened.infos(passing))
+    rows = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
+    if as_json:
+        console.emit_json(dict(rows))
+    else:
+        console.show_table(("prototypes#", "noun"), ((f"{number:,}", noun) for noun, number in rows))
+
+
+@app.command(epilog="Example: freeda bank log --bank flowers")
+def log(bank: BankOption = DEFAULT_BANK, as_json: JsonOption = False) -> None:
+    """List the revisions of a bank, newest first, with their tags."""
+    with _open(bank) as opened:
+        revisions = opened.revisions()[::-1]
+    if as_json:
+        console.emit_json([asdict(revision) for revision in revisions])
+        return
+    columns = ("revision#", "parent#", "committed", "added#", "retired#", "tags", "message")
+    console.show_table(columns, map(revision_row, revisions))
+
+
+@app.command(epilog="Example: freeda bank diff 1 v2 --bank flowers")
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A revision's number, or a tag.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="The revision or tag to compare with it.")],
+    bank: BankOption = DEFAULT_BANK,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what one revision shows that another does not."""
+    with _open(bank) as opened:
+        found = opened.diff(_version(before), _version(after))
+    if as_json:
+        lists = {name: [str(item) for item in items] for name, items in asdict(found).items()}
+        console.emit_json(lists)
+    else:
+        console.show_facts(diff_facts(found))
+
+
+@app.command(epilog='Example: freeda bank search "red car" -k 5')
+def search(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for, as a class name.")],
+    bank: BankOption = DEFAULT_BANK,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many prototypes to list.")] = 10,
+    where: WhereOption = None,
+    preset: PresetOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """List the prototypes that a class name would retrieve, most similar first."""
+    from freeda_models.loading import load_key_encoder
+    from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
+    from freeda_store import parse_filter
+
+    if not text.strip():
+        raise UsageError("there is no text to search for; write for example `freeda bank search car`.")
+    passing = parse_filter(where or [])
+    with _open(bank) as opened:
+        chosen = preset_of_bank(opened.manifest, preset)
+        encoder = load_key_encoder(chosen, device)
+        opened.check_models({"keys": encoder.identity})
+        templates = TEMPLATE_SETS[opened.manifest.templates]
+        (found,) = opened.nearest(embed_classes(encoder, [text.strip()], templates), k, passing)
+    hits = list(zip(found.similarities.tolist(), found.infos, strict=True))
+    if as_json:
+        console.emit_json([{"similarity": similarity} | prototype_json(info) for similarity, info in hits])
+        return
+    rows = ((f"{similarity:.3f}", *prototype_row(info)) for similarity, info in hits)
+    console.show_table(("similarity#", *PROTOTYPE_COLUMNS), rows)
+
+
+@app.command(epilog="Example: freeda bank show car --out car.png")
+def show(
+    noun: Annotated[str, typer.Argument(metavar="NOUN", help="A noun as `freeda bank list` writes it.")],
+    bank: BankOption = DEFAULT_BANK,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.png", show_default="NOUN.png", help="Where the picture goes."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=400, help="How many prototypes at most.")] = 24,
+    where: WhereOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a contact sheet of a noun's prototypes: pictures, attribution, captions, scores."""
+    from freeda_store import parse_filter
+    from freeda_store.contact_sheet import choose_prototypes, draw_contact_sheet, sheet_name
+
+    passing = parse_filter(where or [])
+    with _open(bank) as opened:
+        chosen, total = choose_prototypes(opened, noun, limit=limit, where=passing)
+        path = out or Path(sheet_name(noun))
+        sheet = draw_contact_sheet(opened, chosen)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, format="PNG")
+    if as_json:
+        console.emit_json({"path": str(path), "total": total, "shown": [prototype_json(i) for i in chosen]})
+        return
+    console.show_table(PROTOTYPE_COLUMNS, map(prototype_row, chosen))
+    if total > len(chosen):
+        console.note(f"{len(chosen)} of {total:,} shown, highest contrast first; --limit shows more.")
+    console.say(str(path))
+
+
+@app.command(epilog="Example: freeda bank tag v2 --at 17")
+def tag(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A letter, then letters, digits, '.', '_', '-'.")],
+    bank: BankOption = DEFAULT_BANK,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="REVISION", show_default="the newest", help="Which revision: a number or a tag."
+        ),
+    ] = None,
+    move: Annotated[bool, typer.Option("--move", help="Take the tag from another revision.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Forget the tag; its revision stays.")] = False,
+) -> None:
+    """Give a revision a name, to be opened as DIR@NAME for ever."""
+    if delete and (at is not None or move):
+        raise UsageError("--delete goes with neither --at nor --move; give one of them.")
+    with _open(bank) as opened:
+        if delete:
+            opened.untag(name)
+            console.say(f"tag {name} is forgotten")
+            return
+        revision = opened.tag(name, None if at is None else _version(at), move=move)
+        console.say(f"{opened.address.folder}@{name} is revision {revision.number}")
+
+
+@app.command(epilog="Example: freeda bank rollback 3 --message 'the last run drew rubbish'")
+def rollback(
+    revision: RevisionArgument,
+    bank: BankOption = DEFAULT_BANK,
+    message: Annotated[
+        str, typer.Option("--message", "-m", metavar="TEXT", help="Why, for the history.", show_default=False)
+    ] = "",
+) -> None:
+    """Show again what an older revision showed, as a new revision; nothing is deleted."""
+    with _open(bank) as opened:
+        made = opened.rollback(_version(revision), message)
+    console.say(f"revision {made.number}: {made.message}")
+
+
+@app.command(epilog="Example: freeda bank prune --where 'contrast<1.2' --dry-run")
+def prune(
+    bank: BankOption = DEFAULT_BANK,
+    where: WhereOption = None,
+    message: Annotated[
+        str, typer.Option("--message", "-m", metavar="TEXT", help="Why, for the history.", show_default=False)
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be hidden.")] = False,
+) -> None:
+    """Hide the prototypes that a filter finds, in a new revision; older revisions keep them."""
+    from freeda_store import parse_filter
+
+    passing = parse_filter(where or [])
+    if not passing.conditions:
+        raise UsageError("prune needs a filter; write for example --where 'contrast<1.2'.")
+    with _open(bank) as opened:
+        nouns = Counter(info.noun for info in opened.infos(passing))
+        total = console.count(nouns.total(), "prototype")
+        if nouns:
+            rows = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
+            console.show_table(("prototypes#", "noun"), ((f"{number:,}", noun) for noun, number in rows))
+        if dry_run or not nouns:
+            console.say(f"{total} of {bank} would be hidden" if dry_run else f"nothing in {bank} passes {passing}")
+            return
+        before = opened.revision
+        made = opened.retire(passing, message or f"prune {passing}")
+    if made is not None and before is not None:
+        console.say(f"revision {made.number}: {total} hidden; undo with `freeda bank rollback {before.number}`")
+
+
+@app.command(epilog="Example: freeda bank verify --repair")
+def verify(
+    bank: BankOption = DEFAULT_BANK,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that a bank's database, vectors and thumbnails agree; exit code 1 when they do not."""
+    with _open(bank) as opened:
+        report = opened.verify(repair=repair)
+    if as_json:
+        console.emit_json(report.to_json())
+    else:
+        console.show_facts(verify_facts(report))
+        console.say(f"{bank} is sound" if report.ok else f"{bank} {'was' if repair else 'is'} not sound")
+    beyond_repair = report.missing_thumbnails or report.damaged_thumbnails
+    if beyond_repair or not (report.ok or repair):
+        raise typer.Exit(FAILURE)

@@ -1,0 +1,145 @@
+"""How what is known of a bank is laid out for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from cli.console import count, size
+
+if TYPE_CHECKING:
+    from freeda_store import BankDiff, BankStats, PrototypeInfo, RevisionInfo, VerifyReport
+
+_SHOWN = 12
+PROTOTYPE_COLUMNS = ("id", "noun", "contrast#", "area#", "clip#", "outlier#", "source", "caption")
+
+
+def stats_facts(address: str, stats: BankStats) -> list[tuple[str, str]]:
+    """What ``bank stats`` tells, as names and values."""
+    total = stats.bytes_sql + stats.bytes_vectors + stats.bytes_thumbnails
+    revision = "none yet" if stats.revision is None else f"{stats.revision} of {stats.revisions}"
+    facts = [
+        ("bank", address),
+        ("preset", stats.preset),
+        ("revision", revision),
+        ("prototypes", f"{stats.prototypes:,}"),
+        ("nouns", f"{stats.nouns:,}"),
+        ("captions", f"{stats.captions:,}"),
+        ("pictures", f"{stats.generations:,}"),
+        ("sources", _shares(stats.by_source)),
+        ("licences", _shares(stats.by_license)),
+        (
+            "on disk",
+            f"{size(total)}: vectors {size(stats.bytes_vectors)}, "
+            f"thumbnails {size(stats.bytes_thumbnails)}, database {size(stats.bytes_sql)}",
+        ),
+    ]
+    if stats.unfinished_runs:
+        facts.append(("unfinished", f"{count(stats.unfinished_runs, 'run')}; run the same command to go on"))
+    facts += [(role, str(model)) for role, model in stats.models.items()]
+    return facts
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    """The largest shares first; ``""`` stands for unknown."""
+    shown = [f"{name or 'unknown'} {number:,}" for name, number in list(counts.items())[:_SHOWN]]
+    rest = len(counts) - _SHOWN
+    return ", ".join([*shown, *([f"and {rest:,} more"] if rest > 0 else [])]) or "none"
+
+
+def revision_row(revision: RevisionInfo) -> tuple[object, ...]:
+    """One line of ``bank log``."""
+    parent = "" if revision.parent is None else revision.parent
+    return (
+        revision.number,
+        parent,
+        revision.committed_at[:19].replace("T", " "),
+        f"+{revision.prototypes_added:,}",
+        f"-{revision.prototypes_retired:,}",
+        " ".join(revision.tags),
+        revision.message,
+    )
+
+
+def prototype_row(info: PrototypeInfo) -> tuple[object, ...]:
+    """One prototype, for :data:`PROTOTYPE_COLUMNS`."""
+    scores = info.scores
+    return (
+        info.id,
+        info.noun,
+        f"{scores.contrast:.2f}",
+        f"{scores.area:.1%}",
+        f"{scores.clip_agreement:.3f}",
+        f"{scores.outlier_distance:.2f}",
+        info.source or "unknown",
+        info.caption,
+    )
+
+
+def prototype_json(info: PrototypeInfo) -> dict[str, object]:
+    """A prototype as plain values."""
+    scores = info.scores
+    return {
+        "id": str(info.id),
+        "noun": info.noun,
+        "kind": info.kind,
+        "caption": info.caption,
+        "span": list(info.span),
+        "external_id": info.external_id,
+        "source": info.source,
+        "license": info.license,
+        "url": info.url,
+        "seed": info.seed,
+        "revision": info.revision,
+        "scores": {
+            "contrast": scores.contrast,
+            "area": scores.area,
+            "clip_agreement": scores.clip_agreement,
+            "outlier_distance": scores.outlier_distance,
+        },
+    }
+
+
+def diff_facts(diff: BankDiff) -> list[tuple[str, str]]:
+    """What ``bank diff`` tells."""
+    return [
+        ("prototypes gained", f"{len(diff.prototypes_gained):,}"),
+        ("prototypes lost", f"{len(diff.prototypes_lost):,}"),
+        ("nouns gained", _names(diff.nouns_gained)),
+        ("nouns lost", _names(diff.nouns_lost)),
+    ]
+
+
+def _names(names: tuple[str, ...]) -> str:
+    if not names:
+        return "none"
+    rest = len(names) - _SHOWN
+    tail = f" and {rest:,} more (--json lists all)" if rest > 0 else ""
+    return f"{len(names):,}: {', '.join(names[:_SHOWN])}{tail}"
+
+
+def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
+    """What ``bank verify`` found; nothing but the count when all is well."""
+    repaired = report.repaired
+    found: Iterable[tuple[str, int, str, str]] = (
+        ("vectors unknown to the database", len(report.points_without_row), "deleted", "--repair deletes them"),
+        (
+            "prototypes without vectors",
+            len(report.rows_without_point),
+            "forgotten; ingest the same captions to make them anew",
+            "--repair forgets them, so that ingesting the same captions makes them anew",
+        ),
+        ("vectors that contradict the database", len(report.wrong_payloads), "rewritten", "--repair rewrites them"),
+        ("files that nothing refers to", len(report.stray_thumbnails), "deleted", "--repair deletes them"),
+        ("missing thumbnails", len(report.missing_thumbnails), *["restore them from a copy of the bank"] * 2),
+        ("damaged thumbnails", len(report.damaged_thumbnails), *["restore them from a copy of the bank"] * 2),
+    )
+    facts = [("prototypes checked", f"{report.prototypes:,}")]
+    facts += [
+        (name, f"{number:,}; {done if repaired else remedy}") for name, number, done, remedy in found if number
+    ]
+    if report.leftovers:
+        facts.append(
+            ("of unfinished runs", f"{report.leftovers:,}; no fault, the same command goes on from there")
+        )
+    return facts

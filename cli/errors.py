@@ -1,0 +1,94 @@
+"""Turns errors into one line and an exit code: 2 for misuse, 1 for failure, 130 for Ctrl-C."""
+
+from __future__ import annotations
+
+import traceback
+
+import typer
+
+from cli import console
+
+FAILURE = 1
+MISUSE = 2
+INTERRUPTED = 130
+
+
+class UsageError(Exception):
+    """The command line asks for something that cannot be; the message says what to write instead."""
+
+
+def report(error: Exception, *, debug: bool = False) -> int:
+    """Print one line about an error, and its traceback when asked; returns the exit code."""
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, typer.TyperException):
+        if error.format_message().strip():  # empty after a bare `freeda bank`, which printed its help
+            console.fail(_usage_message(error))
+        return error.exit_code
+    if isinstance(error, _misuse()):
+        console.fail(_one_line(error))
+        return MISUSE
+    if isinstance(error, _known()):
+        console.fail(_one_line(error))
+        return FAILURE
+    console.fail(f"unexpected {type(error).__name__}: {_one_line(error)} {_hint(debug)}".strip())
+    return FAILURE
+
+
+def describe(error: Exception) -> str:
+    """The line of an error among others, where one broken thing does not stop the rest."""
+    known = isinstance(error, (*_misuse(), *_known()))
+    return _one_line(error) if known else f"unexpected {type(error).__name__}: {_one_line(error)}"
+
+
+def _hint(debug: bool) -> str:
+    return "" if debug else "(run again with `freeda --debug ...` to see where)"
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, MemoryError):
+        return "not enough memory; close other programs, or use smaller batches or pictures."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "freeda"
+    return f"{message}. See `{command} --help`."
+
+
+def _misuse() -> tuple[type[Exception], ...]:
+    from freeda_models import errors as models
+    from freeda_segment import errors as segment
+    from freeda_store import errors as store
+    from ingest import errors as offline
+
+    return (
+        UsageError,
+        models.DeviceError,
+        models.PresetError,
+        store.AddressError,
+        store.BankMissingError,
+        store.FilterError,
+        store.ManifestMismatchError,
+        store.PrototypeMissingError,
+        store.ReadOnlyViewError,
+        store.RevisionMissingError,
+        store.TagError,
+        offline.CaptionsError,
+        offline.OptionError,
+        segment.ClassesError,
+        segment.OptionError,
+    )
+
+
+def _known() -> tuple[type[Exception], ...]:
+    from freeda_models.errors import ModelError
+    from freeda_segment.errors import SegmentError
+    from freeda_store.errors import BankError
+    from ingest.errors import IngestError
+
+    return (ModelError, BankError, IngestError, SegmentError, OSError, MemoryError)

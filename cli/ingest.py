@@ -1,0 +1,177 @@
+"""``freeda ingest``: captions in, prototypes into a bank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import console
+from cli.errors import INTERRUPTED, UsageError
+from cli.options import BANK_VARIABLE, DEFAULT_BANK, DeviceOption
+from cli.presets import announce_download, preset_for, unknown_words
+from cli.progress import IngestBar
+
+if TYPE_CHECKING:
+    from freeda_models.presets import Preset
+    from ingest.ingestor import RunOptions
+    from ingest.report import IngestReport
+
+EPILOG = "Example: freeda ingest captions.jsonl --bank flowers --preset sd21 --message 'first captions'"
+_SHOWN_REJECTS = 5
+_SHOWN_WORDS = 8
+_SHOWN_NOTES = 3
+
+
+def ingest(
+    captions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CAPTIONS",
+            help="Files with captions: JSON Lines, plain lines, or COCO captions JSON; '-' is standard input.",
+        ),
+    ],
+    bank: Annotated[
+        str,
+        typer.Option(
+            "--bank",
+            "-b",
+            metavar="DIR",
+            envvar=BANK_VARIABLE,
+            show_envvar=True,
+            help="The bank's folder; it is made when there is none.",
+        ),
+    ] = DEFAULT_BANK,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME|FILE.toml",
+            show_default="the bank's own, tiny for a new bank",
+            help="Which models to use: a bundled preset (see `freeda models list`) or a preset file.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, show_default="all", help="Take at most so many captions of each file."),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size", metavar="N", min=1, show_default="the preset's", help="How many captions are drawn together."
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Base of every picture's seed; another one draws others.")
+    ] = 0,
+    message: Annotated[
+        str,
+        typer.Option(
+            "--message", "-m", metavar="TEXT", show_default="the file's name", help="What the history says of this revision."
+        ),
+    ] = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first line that is no caption, before drawing.")
+    ] = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw captions, read a prototype of every noun from the pictures, and keep them in a bank.
+
+    Running the same command again adds nothing twice, and goes on where a run was cut short. Lines
+    that are no captions are listed, kept in a rejects file, and do not stop the run.
+    """
+    from ingest.ingestor import RunOptions, open_ingestor
+
+    _check_files(captions)
+    options = RunOptions(limit=limit, batch_size=batch_size, seed=seed, message=message, strict=strict)
+    chosen = preset_for(bank, preset)
+    console.note(f"bank {bank}, preset {chosen.name}")
+    announce_download(preset or chosen.name)
+    with open_ingestor(bank, chosen, device=device) as ingestor:
+        for path in captions:
+            with IngestBar(path) as bar:
+                report = ingestor.run(path, options, bar)
+            _show(path, report, chosen)
+            if report.interrupted:
+                _tell_how_to_go_on(report, options)
+
+
+def _check_files(captions: list[str]) -> None:
+    """Find out before anything is drawn that a file of the list cannot be read."""
+    from ingest.captions import STDIN, open_captions
+
+    if captions.count(STDIN) > 1:
+        raise UsageError("standard input can be read only once; give '-' once.")
+    for path in captions:
+        live = path == STDIN or Path(path).is_fifo() or Path(path).is_char_device()
+        if not live:
+            open_captions(path).close()
+
+
+def _tell_how_to_go_on(report: IngestReport, options: RunOptions) -> None:
+    console.note(
+        f"stopped after the batch in hand; {console.count(report.written, 'caption')} of this run "
+        "are kept. Run the same command again to go on from here."
+    )
+    if options.seed:
+        console.note(f"Keep --seed {options.seed}, or it will be another run.")
+    raise typer.Exit(INTERRUPTED)
+
+
+def _show(path: str, report: IngestReport, preset: Preset) -> None:
+    console.show_facts(report_facts(path, report))
+    for line in report.notes[:_SHOWN_NOTES]:
+        console.warn(line)
+    if report.cut_captions > _SHOWN_NOTES:
+        rest = report.cut_captions - _SHOWN_NOTES
+        console.warn(f"{console.count(rest, 'more caption')} with nouns beyond the text encoder's window.")
+    if report.unknown_nouns:
+        words = [f"'{word}' ({times:,})" for word, times in report.unknown_nouns.items()]
+        console.warn(unknown_words(preset, words[:_SHOWN_WORDS], len(words)))
+
+
+def report_facts(path: str, report: IngestReport) -> list[tuple[str, str]]:
+    """What a run came to, as names and values; what is zero and unremarkable is left out."""
+    facts = [("captions", f"{report.captions:,} read from {'standard input' if path == '-' else path}")]
+    facts.append(("written", f"{report.written:,}"))
+    facts.append(("done before", f"{report.done_before:,}"))
+    if report.duplicates:
+        facts.append(("repeated", f"{report.duplicates:,}; drawn once"))
+    if report.without_nouns:
+        facts.append(("without nouns", f"{report.without_nouns:,}; not drawn"))
+    facts.append(("rejected", _rejects(path, report)))
+    if report.rejects_path is not None:
+        facts.append(("rejects file", str(report.rejects_path)))
+    facts.append(("prototypes", f"{report.prototypes:,}"))
+    if report.dropped:
+        facts.append(("dropped", _counts(report.dropped)))
+    stages = ", ".join(f"{name} {console.duration(took)}" for name, took in report.seconds.items())
+    facts.append(("time", console.duration(report.total_seconds) + (f": {stages}" if stages else "")))
+    facts.append(("revision", _revision(report)))
+    return facts
+
+
+def _rejects(path: str, report: IngestReport) -> str:
+    name = "-" if path == "-" else Path(path).name
+    lines = [f"{report.rejected:,}"]
+    for reject in report.first_rejects[:_SHOWN_REJECTS]:
+        place = f"{name}:{reject.line}" if reject.line else name
+        lines.append(f"{place}: {reject.reason}")
+    if report.rejected > _SHOWN_REJECTS:
+        lines.append(f"and {report.rejected - _SHOWN_REJECTS:,} more")
+    return "\n".join(lines)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name.replace('_', ' ')} {number:,}" for name, number in ordered)
+
+
+def _revision(report: IngestReport) -> str:
+    if report.interrupted:
+        return "left open; the same command goes on"
+    if report.revision is None:
+        return "none made, for nothing was new"
+    return f"{report.revision.number}: {report.revision.message}"

@@ -1,0 +1,53 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+DEFAULT_BANK = "freeda-bank"
+DEFAULT_PRESET = "tiny"
+BANK_VARIABLE = "FREEDA_BANK"
+
+BankOption = Annotated[
+    str,
+    typer.Option(
+        "--bank",
+        "-b",
+        metavar="ADDRESS",
+        envvar=BANK_VARIABLE,
+        show_envvar=True,
+        help="The bank: a folder, DIR@3 for its revision 3, or DIR@TAG.",
+    ),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME|FILE.toml",
+        show_default="the bank's own",
+        help="Which models to use: a bundled preset (see `freeda models list`) or a preset file.",
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        help="Use only prototypes that pass, e.g. 'source=coco', 'contrast>=1.5', 'noun=car|bus'; "
+        "several must all hold.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
+
+
+def help_of(command: Callable[..., None]) -> str:
+    """A command's docstring as its help: each paragraph on one line, for the terminal to wrap."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

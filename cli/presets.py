@@ -1,0 +1,85 @@
+"""Which preset a command uses: the one asked for, else the bank's own, else ``tiny``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from cli import console
+from cli.errors import UsageError
+from cli.options import DEFAULT_PRESET
+
+if TYPE_CHECKING:
+    from freeda_models.presets import Preset
+    from freeda_store import Manifest
+
+SEGMENT_ROLES = ("clip", "backbone", "keys")
+
+
+def preset_for(address: str, asked: str | None) -> Preset:
+    """The preset asked for, or the one that made the bank, or ``tiny`` where there is no bank yet."""
+    from freeda_models.presets import load_preset
+
+    if asked is not None:
+        return load_preset(asked)
+    from freeda_store import Bank
+    from freeda_store.errors import BankMissingError
+
+    try:
+        with Bank.open(address) as bank:
+            return preset_of_bank(bank.manifest, None)
+    except BankMissingError:
+        return load_preset(DEFAULT_PRESET)
+
+
+def preset_of_bank(manifest: Manifest, asked: str | None) -> Preset:
+    """The preset asked for, or the one that made the bank.
+
+    Raises:
+        UsageError: the bank was made with a preset file of the user's own, and none is given.
+        PresetError: the preset asked for cannot be read.
+    """
+    from freeda_models.presets import load_preset, preset_names
+
+    if asked is not None:
+        return load_preset(asked)
+    if manifest.preset not in preset_names():
+        raise UsageError(
+            f"the bank was made with the preset '{manifest.preset}', which is not bundled; "
+            "give its file with --preset FILE.toml."
+        )
+    return load_preset(manifest.preset)
+
+
+def announce_download(name_or_path: str, roles: Collection[str] | None = None) -> None:
+    """Say how much the first use of a preset's models will download, for it can be much."""
+    from freeda_models.check import ComponentState, check_preset
+
+    waiting = [
+        part
+        for part in check_preset(name_or_path).components
+        if part.state is ComponentState.DOWNLOAD and (roles is None or part.role in roles)
+    ]
+    if waiting:
+        megabytes = sum(part.size_mb for part in waiting)
+        amount = console.size(round(megabytes * 1e6)) if megabytes else "an unknown amount"
+        names = ", ".join(part.model for part in waiting)
+        console.note(f"downloading {amount} first: {names} (--verbose shows how far it is)")
+
+
+def unknown_words(preset: Preset, words: Sequence[str], total: int) -> str:
+    """The warning about words that a preset's models do not know, with the presets that do.
+
+    Args:
+        preset: the preset in use.
+        words: the words to name, quoted.
+        total: how many there are.
+    """
+    from freeda_models.presets import load_preset, preset_names
+
+    able = [name for name in preset_names() if not load_preset(name).nouns_known]
+    rest = f" and {total - len(words):,} more" if total > len(words) else ""
+    return (
+        f"preset {preset.name} does not know {', '.join(words)}{rest}; what it says of them is worth "
+        f"nothing. Use a bank made with --preset {' or '.join(able)}."
+    )

@@ -1,0 +1,6 @@
+"""Every neural network of the project behind small protocols, and the presets that name them.
+
+Start at :mod:`freeda_models.protocols` (the borders), :mod:`freeda_models.presets` (what a preset
+declares) and :mod:`freeda_models.loading` (from a preset to networks). Importing this package
+imports no network library.
+"""

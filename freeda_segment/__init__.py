@@ -1,0 +1,65 @@
+"""The online stage: a picture and classes in, a label map with its reasons out.
+
+Start at :mod:`freeda_segment.segmenter` (what a user holds) and
+:mod:`freeda_segment.segmentation` (what it gives). Names are imported when first used, so that
+``import freeda_segment`` imports no network library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from freeda_segment.background import Background, BackgroundStrategy
+    from freeda_segment.classes import ClassList, ClassName, parse_classes, read_classes_file
+    from freeda_segment.encoding import EncodedImage
+    from freeda_segment.images import open_image
+    from freeda_segment.prototypes import ClassPrototypes
+    from freeda_segment.refinement import Refinement
+    from freeda_segment.segmentation import Segmentation
+    from freeda_segment.segmenter import Segmenter, open_segmenter
+    from freeda_segment.settings import SegmentSettings
+    from freeda_segment.superpixels import parse_superpixels
+
+_HOMES = {
+    "Background": "background",
+    "BackgroundStrategy": "background",
+    "ClassList": "classes",
+    "ClassName": "classes",
+    "ClassPrototypes": "prototypes",
+    "EncodedImage": "encoding",
+    "Refinement": "refinement",
+    "SegmentSettings": "settings",
+    "Segmentation": "segmentation",
+    "Segmenter": "segmenter",
+    "open_image": "images",
+    "open_segmenter": "segmenter",
+    "parse_classes": "classes",
+    "parse_superpixels": "superpixels",
+    "read_classes_file": "classes",
+}
+
+__all__ = [
+    "Background",
+    "BackgroundStrategy",
+    "ClassList",
+    "ClassName",
+    "ClassPrototypes",
+    "EncodedImage",
+    "Refinement",
+    "SegmentSettings",
+    "Segmentation",
+    "Segmenter",
+    "open_image",
+    "open_segmenter",
+    "parse_classes",
+    "parse_superpixels",
+    "read_classes_file",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'freeda_segment' has no attribute '{name}'")
+    return getattr(import_module(f"freeda_segment.{_HOMES[name]}"), name)

@@ -1,0 +1,130 @@
+"""Background: which pixels belong to none of the classes (method, online stage 8).
+
+Each strategy gives a window a background score a pixel, which is averaged over windows and resized
+like the score of a class; where it reaches the best class, the pixel is background.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+from freeda_segment.errors import OptionError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class BackgroundStrategy(StrEnum):
+    """What is compared with the threshold.
+
+    CONSTANT: the final score; the threshold competes as one more class.
+    LOCAL: the highest local similarity, before the global one is added.
+    WINNER: the local similarity of the class that wins with the global one added.
+    """
+
+    CONSTANT = "constant"
+    LOCAL = "local"
+    WINNER = "winner"
+
+
+@dataclass(frozen=True)
+class Background:
+    """A strategy and its threshold.
+
+    Local similarities are sigmoids of cosines: 0.27 to 0.73, with 0.5 for no similarity. The
+    authors use thresholds from 0.4 to 0.5.
+
+    Raises:
+        OptionError: unknown strategy, or a threshold outside 0..1.
+    """
+
+    strategy: BackgroundStrategy = BackgroundStrategy.CONSTANT
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.strategy not in list(BackgroundStrategy):
+            names = ", ".join(BackgroundStrategy)
+            raise OptionError(f"unknown background strategy '{self.strategy}'; choose one of {names}.")
+        if not (math.isfinite(self.threshold) and 0 <= self.threshold <= 1):
+            raise OptionError(f"background threshold is {self.threshold}; expected a number from 0 to 1.")
+
+    def of_window(self, size_hw: tuple[int, int]) -> WindowBackground:
+        """Start the background of one window."""
+        return _WINDOW_BACKGROUNDS[BackgroundStrategy(self.strategy)](size_hw, self.threshold)
+
+
+class WindowBackground(Protocol):
+    """The background of one window, told about its classes a few at a time."""
+
+    def observe(self, local_chw: torch.Tensor, scores_chw: torch.Tensor) -> None:
+        """Take in the local similarities and final scores of some classes, float32 (c, H, W)."""
+
+    def score(self) -> torch.Tensor:
+        """The background score of each pixel, float32 (H, W)."""
+
+
+class _Constant:
+    def __init__(self, size_hw: tuple[int, int], threshold: float) -> None:
+        self._size_hw, self._threshold = size_hw, threshold
+
+    def observe(self, local_chw: torch.Tensor, scores_chw: torch.Tensor) -> None:
+        """Nothing to learn."""
+
+    def score(self) -> torch.Tensor:
+        import torch
+
+        return torch.full(self._size_hw, self._threshold)
+
+
+class _Local:
+    def __init__(self, size_hw: tuple[int, int], threshold: float) -> None:
+        import torch
+
+        self._threshold = threshold
+        self._highest = torch.full(size_hw, -torch.inf)
+
+    def observe(self, local_chw: torch.Tensor, scores_chw: torch.Tensor) -> None:
+        """Keep the highest local similarity."""
+        self._highest = self._highest.maximum(local_chw.amax(0))
+
+    def score(self) -> torch.Tensor:
+        return (self._highest < self._threshold).float()
+
+
+class _Winner:
+    def __init__(self, size_hw: tuple[int, int], threshold: float) -> None:
+        import torch
+
+        self._threshold = threshold
+        self._best = torch.full(size_hw, -torch.inf)
+        self._local_of_best = torch.full(size_hw, -torch.inf)
+
+    def observe(self, local_chw: torch.Tensor, scores_chw: torch.Tensor) -> None:
+        """Keep the local similarity of the class with the highest score."""
+        import torch
+
+        best, index = scores_chw.max(0)
+        local = local_chw.gather(0, index[None])[0]
+        self._local_of_best = torch.where(best > self._best, local, self._local_of_best)
+        self._best = self._best.maximum(best)
+
+    def score(self) -> torch.Tensor:
+        return (self._local_of_best < self._threshold).float()
+
+
+class _MakeWindowBackground(Protocol):
+    def __call__(self, size_hw: tuple[int, int], threshold: float) -> WindowBackground: ...
+
+
+_WINDOW_BACKGROUNDS: Mapping[BackgroundStrategy, _MakeWindowBackground] = MappingProxyType(
+    {
+        BackgroundStrategy.CONSTANT: _Constant,
+        BackgroundStrategy.LOCAL: _Local,
+        BackgroundStrategy.WINNER: _Winner,
+    }
+)

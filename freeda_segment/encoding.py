@@ -1,0 +1,98 @@
+"""What a picture costs once: superpixels, patch features and CLIP embeddings of its windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from freeda_models.protocols import DenseBackbone, FloatArray, ImageArray, TextImageEncoder
+from freeda_segment.errors import ModelOutputError
+from freeda_segment.settings import SegmentSettings
+from freeda_segment.similarity import RegionFeatures, normalised, pool_regions
+from freeda_segment.superpixels import LabelArray
+from freeda_segment.windows import Box, resize_picture, window_boxes, working_size
+
+
+@dataclass(frozen=True)
+class EncodedWindow:
+    """One window of the working picture.
+
+    Attributes:
+        box: where it lies in the working picture.
+        labels: int32 (H, W), its superpixels (each window is divided on its own, as the authors do).
+        regions: their features.
+        tokens: float32 (h, w, D), L2-normalised patch features.
+        embedding: float32 (D_clip,), its CLIP embedding.
+    """
+
+    box: Box
+    labels: LabelArray
+    regions: RegionFeatures
+    tokens: FloatArray
+    embedding: FloatArray
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """A picture ready to be labelled with any classes.
+
+    Attributes:
+        size_hw: height and width of the original picture.
+        working: uint8 (h, w, 3), the resized picture that the networks saw.
+        windows: at least one, together covering ``working``.
+    """
+
+    size_hw: tuple[int, int]
+    working: ImageArray
+    windows: tuple[EncodedWindow, ...]
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """Where the windows lie."""
+        return tuple(window.box for window in self.windows)
+
+
+def encode_image(
+    image_hwc: ImageArray, clip: TextImageEncoder, backbone: DenseBackbone, settings: SegmentSettings
+) -> EncodedImage:
+    """Resize, divide into windows, and run the networks over them in batches.
+
+    Raises:
+        ModelOutputError: a network gave values that are not finite.
+    """
+    height, width = image_hwc.shape[:2]
+    working = resize_picture(
+        image_hwc, working_size((height, width), settings.shorter_side, settings.longest_side)
+    )
+    boxes = window_boxes((working.shape[0], working.shape[1]), settings.window, settings.stride)
+    windows: list[EncodedWindow] = []
+    for start in range(0, len(boxes), settings.batch_size):
+        windows += _encode_batch(working, boxes[start : start + settings.batch_size], clip, backbone, settings)
+    return EncodedImage((height, width), working, tuple(windows))
+
+
+def _encode_batch(
+    working: ImageArray,
+    boxes: Sequence[Box],
+    clip: TextImageEncoder,
+    backbone: DenseBackbone,
+    settings: SegmentSettings,
+) -> list[EncodedWindow]:
+    crops = np.stack([working[box.slices] for box in boxes])
+    tokens = _finite(backbone.encode(crops), "backbone", backbone.identity.id)
+    embeddings = _finite(clip.encode_images(crops), "CLIP", clip.identity.id)
+    encoded = []
+    for box, crop, grid, embedding in zip(boxes, crops, tokens, embeddings, strict=True):
+        labels = settings.superpixels(crop)
+        encoded.append(EncodedWindow(box, labels, pool_regions(grid, labels), normalised(grid), embedding))
+    return encoded
+
+
+def _finite(values: FloatArray, role: str, name: str) -> FloatArray:
+    if not np.isfinite(values).all():
+        raise ModelOutputError(
+            f"the {role} model {name} gave values that are not numbers; try another device (--device cpu)."
+        )
+    return values.astype(np.float32, copy=False)

@@ -1,0 +1,85 @@
+"""Settings of the online stage: one frozen dataclass, made from a preset's defaults."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from freeda_models.presets import SegmentDefaults
+from freeda_segment.background import Background
+from freeda_segment.errors import OptionError
+from freeda_segment.refinement import Refinement
+from freeda_segment.superpixels import Felzenszwalb, Superpixels, parse_superpixels
+from freeda_store import Filter, parse_filter
+
+
+@dataclass(frozen=True)
+class SegmentSettings:
+    """How pictures are segmented. ``dataclasses.replace`` makes a changed copy.
+
+    Attributes:
+        shorter_side, longest_side: size of the working picture in pixels.
+        window, stride: the sliding window over it, in pixels.
+        superpixels: algorithm and options.
+        batch_size: windows a network call.
+        k: prototypes retrieved a class text.
+        where: which prototypes may be retrieved.
+        similarity_threshold: prototypes whose text key is less similar are left out, but the
+            nearest always stays; None for no threshold.
+        aggregation: how retrieved vectors become prototypes, a name of
+            :data:`freeda_segment.prototypes.AGGREGATIONS`.
+        alpha: weight of the local similarity against the global one, 0..1.
+        background: how pixels of no class are found; None gives every pixel a class.
+        refinement: PAMR; None for none.
+
+    Raises:
+        OptionError: a value outside its range.
+    """
+
+    shorter_side: int = 448
+    longest_side: int = 2048
+    window: int = 448
+    stride: int = 224
+    superpixels: Superpixels = field(default_factory=Felzenszwalb)
+    batch_size: int = 8
+    k: int = 350
+    where: Filter = Filter()  # noqa: RUF009 - frozen
+    similarity_threshold: float | None = None
+    aggregation: str = "mean"
+    alpha: float = 0.8
+    background: Background | None = None
+    refinement: Refinement | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("shorter_side", "longest_side", "window", "stride", "batch_size", "k"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} is {getattr(self, name)}; expected a whole number of at least 1.")
+        if self.stride > self.window:
+            raise OptionError(
+                f"stride {self.stride} is larger than window {self.window}, which would skip pixels; "
+                "make it at most as large."
+            )
+        if not 0 <= self.alpha <= 1:
+            raise OptionError(f"alpha is {self.alpha}; expected a number from 0 to 1.")
+        threshold = self.similarity_threshold
+        if threshold is not None and not (math.isfinite(threshold) and -1 <= threshold <= 1):
+            raise OptionError(f"similarity threshold is {threshold}; expected a number from -1 to 1.")
+
+    @classmethod
+    def of(cls, defaults: SegmentDefaults) -> SegmentSettings:
+        """The settings that a preset declares.
+
+        Raises:
+            OptionError: the preset's superpixel options do not fit its algorithm.
+            FilterError: the preset's filter cannot be read.
+        """
+        return cls(
+            shorter_side=defaults.shorter_side,
+            longest_side=defaults.longest_side,
+            window=defaults.window,
+            stride=defaults.stride,
+            superpixels=parse_superpixels(defaults.superpixels, defaults.superpixel_options),
+            k=defaults.k,
+            where=parse_filter(defaults.where),
+            alpha=defaults.alpha,
+        )

@@ -1,0 +1,381 @@
+"""The bank: what a user of this package holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from uuid import UUID, uuid4
+
+from freeda_store.address import TAG_PATTERN, Address
+from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError, TagError
+from freeda_store.manifest import Manifest, ModelLike, ModelRecord
+from freeda_store.payload import read_info
+from freeda_store.records import FloatArray, PrototypeInfo, Retrieved, RevisionInfo
+from freeda_store.retrieval import PrototypeVectors, retrieve
+from freeda_store.revisions import BankDiff, History
+from freeda_store.vectors.filters import Filter, PointFilter, View
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from freeda_store.stats import BankStats
+    from freeda_store.stores import Stores
+    from freeda_store.verify import VerifyReport
+    from freeda_store.writer import RevisionWriter
+
+
+class Bank:
+    """Prototypes that can be searched, seen, corrected and versioned.
+
+    Made by :meth:`open` and used in a ``with`` block::
+
+        with Bank.open("flowers@v2") as bank:
+            nearest = bank.nearest(queries, k=350, where=parse_filter(["contrast>=1.5"]))
+
+    Opened without a version it shows the newest committed revision, also one committed meanwhile.
+    Opened as ``DIR@3`` or ``DIR@tag`` it shows that revision for ever and refuses to write.
+    """
+
+    def __init__(self, stores: Stores, manifest: Manifest, address: Address, pinned: int | None) -> None:
+        self._stores = stores
+        self._manifest = manifest
+        self._address = address
+        self._pinned = pinned
+
+    @classmethod
+    def open(cls, address: str | Path, *, create: Manifest | None = None) -> Bank:
+        """Open a bank; make it when the folder is missing or empty and ``create`` is given.
+
+        Args:
+            address: ``DIR``, ``DIR@3`` or ``DIR@tag``.
+            create: what makes a new bank; an existing one is compared with it.
+
+        Raises:
+            AddressError: the address cannot be read.
+            BankMissingError: there is no bank, and ``create`` is not given or the folder holds
+                something else.
+            BankInUseError: it is open elsewhere.
+            ManifestMismatchError: it was made with other models or settings than ``create``.
+            RevisionMissingError: it has no such revision or tag.
+            NewerSchemaError, UpgradeError, BankDamagedError, StorageError: its files.
+        """
+        from freeda_store.opening import open_stores
+
+        parsed = Address.parse(address)
+        stores, manifest = open_stores(parsed.folder, create if parsed.version is None else None)
+        try:
+            if create is not None:
+                manifest.check(create)
+            version = parsed.version
+            pinned = None if version is None else stores.catalog.history().resolve(version).id
+        except BaseException:
+            stores.close()
+            raise
+        return cls(stores, manifest, parsed, pinned)
+
+    def close(self) -> None:
+        """Let go of the bank's files and its lock. Closing twice is fine."""
+        self._stores.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # what it is
+
+    @property
+    def address(self) -> Address:
+        """Where it is, and the version it was opened at."""
+        return self._address
+
+    @property
+    def manifest(self) -> Manifest:
+        """What made it."""
+        return self._manifest
+
+    @property
+    def revision(self) -> RevisionInfo | None:
+        """The revision that the view shows; None before the first commit."""
+        history = self._history()
+        id_ = self._view_id(history)
+        return None if id_ is None else history.info(history.by_id(id_))
+
+    def check(self, manifest: Manifest) -> None:
+        """Refuse other models or settings than those of the bank.
+
+        Raises:
+            ManifestMismatchError: names the field, the bank's value and the given one.
+        """
+        self._manifest.check(manifest)
+
+    def check_models(self, models: Mapping[str, ModelLike]) -> None:
+        """Refuse other models, by role (clip, backbone, generator, nouns, keys); others are not asked.
+
+        Raises:
+            ManifestMismatchError: names the role, the bank's model and the given one.
+        """
+        self._manifest.check_models({role: ModelRecord.of(model) for role, model in models.items()})
+
+    def stats(self) -> BankStats:
+        """Counts of what the view shows, and sizes on disk."""
+        from freeda_store.stats import count_stats
+
+        history = self._history()
+        id_ = self._view_id(history)
+        return count_stats(
+            self._stores,
+            self._manifest,
+            history.view(id_),
+            revision=None if id_ is None else history.number_of(id_),
+            revisions=len(history.committed()),
+            unfinished=history.unfinished,
+        )
+
+    def revisions(self) -> list[RevisionInfo]:
+        """All committed revisions of the bank, oldest first."""
+        return self._history().committed()
+
+    # reading
+
+    def nearest(self, queries: FloatArray, k: int, where: Filter = Filter()) -> list[Retrieved]:  # noqa: B008
+        """The k prototypes whose text keys are nearest to each query, in one batch.
+
+        Args:
+            queries: float32 (Q, D_text); their length does not matter.
+            k: how many, at least 1; fewer come back when the view or the filter holds fewer.
+            where: which prototypes may come back.
+
+        Returns:
+            One :class:`Retrieved` a query. Equal similarities are in the order of ids, so that a
+            revision gives the same for ever.
+
+        Raises:
+            ValueError: queries have another shape, or k is below 1.
+        """
+        sizes = self._stores.vectors.sizes
+        if queries.ndim != 2 or queries.shape[1] != sizes.text:
+            raise ValueError(f"queries have shape {queries.shape}; expected (Q, {sizes.text}).")
+        if k < 1:
+            raise ValueError(f"k is {k}; expected at least 1.")
+        history = self._history()
+        view = self._view(history)
+        return retrieve(self._stores, queries, k, PointFilter(where, view), history)
+
+    def infos(self, where: Filter = Filter()) -> Iterator[PrototypeInfo]:  # noqa: B008 - frozen
+        """All prototypes that the view shows and the filter lets through, in the order of their ids."""
+        history = self._history()
+        view = self._view(history)
+        if view.ranges:
+            for id_, payload in self._stores.vectors.scroll(PointFilter(where, view)):
+                yield read_info(id_, payload, history.number_of)
+
+    def info(self, id_: UUID) -> PrototypeInfo:
+        """What is known of one prototype, whatever revision shows it.
+
+        Raises:
+            PrototypeMissingError: the bank has none of this id.
+        """
+        fetched = self._stores.vectors.fetch([id_])
+        if not fetched.ids:
+            raise PrototypeMissingError(f"the bank in {self._address} has no prototype {id_}.")
+        return read_info(id_, fetched.payloads[0], self._history().number_of)
+
+    def vectors(self, ids: Sequence[UUID]) -> PrototypeVectors:
+        """Text keys and visual vectors of prototypes, in the order asked for.
+
+        Raises:
+            PrototypeMissingError: the bank has not all of them.
+        """
+        fetched = self._stores.vectors.fetch(ids, texts=True, visuals=True)
+        if len(fetched.ids) != len(ids):
+            gone = next(id_ for id_ in ids if id_ not in set(fetched.ids))
+            raise PrototypeMissingError(f"the bank in {self._address} has no prototype {gone}.")
+        return PrototypeVectors(fetched.ids, fetched.texts, fetched.visuals)
+
+    def thumbnail(self, key: str) -> Image.Image:
+        """A picture or attribution map by its key, RGB.
+
+        Raises:
+            ThumbnailKeyError: it is no key.
+            ThumbnailMissingError, ThumbnailDamagedError: its file.
+        """
+        from freeda_store.thumbnails import decode
+
+        return decode(self._stores.thumbnails.get(key))
+
+    def diff(self, a: int | str, b: int | str) -> BankDiff:
+        """What revision b shows that a does not, and the other way round; numbers or tags.
+
+        Raises:
+            RevisionMissingError: there is no such revision or tag.
+        """
+        history, catalog = self._history(), self._stores.catalog
+        before = catalog.visible_nouns(history.view(history.resolve(a).id))
+        after = catalog.visible_nouns(history.view(history.resolve(b).id))
+        nouns_before, nouns_after = set(before.values()), set(after.values())
+        return BankDiff(
+            nouns_gained=tuple(sorted(nouns_after - nouns_before)),
+            nouns_lost=tuple(sorted(nouns_before - nouns_after)),
+            prototypes_gained=tuple(sorted(after.keys() - before.keys())),
+            prototypes_lost=tuple(sorted(before.keys() - after.keys())),
+        )
+
+    # writing
+
+    def write(self, message: str, run_key: str) -> RevisionWriter:
+        """Open a revision to add to, or resume the one that a dead run of the same key left open.
+
+        Args:
+            message: what a person reads in the history; a resumed revision keeps its own.
+            run_key: names the run: the same command on the same input has the same key.
+
+        Raises:
+            ReadOnlyViewError: the bank was opened at a version.
+            BankInUseError: this run is being written already.
+        """
+        from freeda_store.writer import RevisionWriter
+
+        self._require_head()
+        return RevisionWriter(self._stores, message, run_key)
+
+    def retire(self, which: Sequence[UUID] | Filter, message: str) -> RevisionInfo | None:
+        """Hide prototypes from a new revision on; older revisions keep showing them.
+
+        Args:
+            which: their ids, or a filter over what the newest revision shows.
+            message: what a person reads in the history.
+
+        Returns:
+            The new revision; None, and no revision is made, when there is nothing to hide.
+
+        Raises:
+            PrototypeMissingError: an id is not among those shown.
+            ReadOnlyViewError: the bank was opened at a version.
+        """
+        from freeda_store.stores import commit, show_retirements
+
+        self._require_head()
+        with self._stores.commit_lock:
+            history = self._history()
+            ids = self._shown(which, history)
+            if history.head is None or not ids:
+                return None
+            revision, _ = self._stores.catalog.open_revision(f"retire {uuid4()}", message)
+            self._stores.catalog.retire(revision, ids)
+            show_retirements(self._stores, ids)
+            commit(self._stores, revision, history.head.id)
+            return self.revision
+
+    def rollback(self, version: int | str, message: str = "") -> RevisionInfo:
+        """Show again exactly what an older revision showed, as a new revision.
+
+        Returns:
+            The new revision, or the newest one as it is when that is the one asked for.
+
+        Raises:
+            RevisionMissingError: there is no such revision or tag.
+            ReadOnlyViewError: the bank was opened at a version.
+        """
+        from freeda_store.stores import commit
+
+        self._require_head()
+        with self._stores.commit_lock:
+            history = self._history()
+            target = history.resolve(version)
+            if target == history.head:
+                return history.info(target)
+            said = message or f"roll back to {target.number}"
+            revision, _ = self._stores.catalog.open_revision(f"rollback {uuid4()}", said)
+            commit(self._stores, revision, target.id)
+            fresh = self._history()
+            return fresh.info(fresh.by_id(revision))
+
+    def tag(self, name: str, version: int | str | None = None, *, move: bool = False) -> RevisionInfo:
+        """Name a revision, the view's own when none is given.
+
+        Args:
+            name: a letter, then letters, digits, dot, underscore or hyphen; at most 64.
+            version: a number or another tag.
+            move: whether a tag of this name may be taken from another revision.
+
+        Raises:
+            TagError: the name is not allowed, is taken, or there is no revision yet.
+            RevisionMissingError: there is no such revision.
+        """
+        if not TAG_PATTERN.fullmatch(name):
+            raise TagError(
+                f"'{name}' cannot be a tag; use a letter, then letters, digits, '.', '_', '-' (at most 64)."
+            )
+        history = self._history()
+        id_ = self._view_id(history) if version is None else history.resolve(version).id
+        if id_ is None:
+            raise TagError(f"the bank in {self._address} has no revision to tag yet; ingest first.")
+        taken = history.tagged(name)
+        if taken is not None and taken != id_ and not move:
+            raise TagError(
+                f"tag '{name}' names revision {history.number_of(taken)} already; move it or use another."
+            )
+        self._stores.catalog.set_tag(name, id_)
+        fresh = self._history()
+        return fresh.info(fresh.by_id(id_))
+
+    def untag(self, name: str) -> None:
+        """Forget a tag; its revision stays.
+
+        Raises:
+            RevisionMissingError: there is no such tag.
+        """
+        self._history().resolve(name)
+        self._stores.catalog.drop_tag(name)
+
+    def verify(self, *, repair: bool = False) -> VerifyReport:
+        """Prove that SQL, vectors and thumbnails agree; see :class:`VerifyReport` for repairs.
+
+        Raises:
+            BankInUseError: repairs were asked for while a writer is at work.
+        """
+        from freeda_store.verify import verify_bank
+
+        return verify_bank(self._stores, repair=repair)
+
+    # inside
+
+    def _history(self) -> History:
+        return self._stores.catalog.history()
+
+    def _view_id(self, history: History) -> int | None:
+        if self._pinned is not None:
+            return self._pinned
+        return history.head.id if history.head else None
+
+    def _view(self, history: History) -> View:
+        return history.view(self._view_id(history))
+
+    def _shown(self, which: Sequence[UUID] | Filter, history: History) -> list[UUID]:
+        """Ids that a filter finds, or the given ones after checking that the view shows them."""
+        view = self._view(history)
+        if isinstance(which, Filter):
+            if not view.ranges:
+                return []
+            return [id_ for id_, _ in self._stores.vectors.scroll(PointFilter(which, view), payloads=False)]
+        shown = self._stores.catalog.visible_nouns(view)
+        for id_ in which:
+            if id_ not in shown:
+                raise PrototypeMissingError(
+                    f"the newest revision of {self._address} shows no prototype {id_}; "
+                    "it may be retired already."
+                )
+        return list(dict.fromkeys(which))
+
+    def _require_head(self) -> None:
+        if self._pinned is not None:
+            raise ReadOnlyViewError(
+                f"{self._address} is an old version and cannot be written; "
+                f"open {self._address.folder} instead."
+            )

@@ -1,0 +1,316 @@
+"""What SQL knows: captions, generations, prototypes, revisions and tags. It is the one truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, or_, select, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql import false
+
+from freeda_store.errors import BankDamagedError, StorageError
+from freeda_store.keys import caption_key
+from freeda_store.payload import StoredPrototype
+from freeda_store.revisions import History, RevisionRecord
+from freeda_store.rows import (
+    StoredGeneration,
+    caption_row,
+    every_prototype,
+    insert_generation,
+    insert_retirements,
+    read_prototype,
+)
+from freeda_store.tables import (
+    CaptionRow,
+    GenerationRow,
+    ManifestRow,
+    PrototypeRow,
+    RetirementRow,
+    RevisionRow,
+    TagRow,
+)
+from freeda_store.vectors.filters import View
+
+_CHUNK = 500
+"""Values in one IN list; SQLite has a limit."""
+T = TypeVar("T")
+
+
+def now() -> str:
+    """The time as all tables keep it: ISO 8601, UTC, seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def chunks(values: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
+    """Lists of at most ``size`` values."""
+    rest = iter(values)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def inside(column: InstrumentedAttribute[int], view: View) -> ColumnElement[bool]:
+    """Whether a revision id lies in a view."""
+    return or_(false(), *[column.between(first, last) for first, last in view.ranges])
+
+
+def visible(view: View) -> ColumnElement[bool]:
+    """Whether a view shows a prototype."""
+    retired = exists().where(
+        RetirementRow.prototype_id == PrototypeRow.id, inside(RetirementRow.revision_id, view)
+    )
+    return inside(PrototypeRow.revision_id, view) & ~retired
+
+
+class Catalog:
+    """The bank's tables behind the questions that the bank asks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction; the database's errors come out as this package's."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            if "malformed" in str(cause) or "not a database" in str(cause):
+                raise BankDamagedError(
+                    f"{self._engine.url.database} is damaged ({cause}); restore it from a copy."
+                ) from error
+            raise StorageError(
+                f"{self._engine.url.database} refused ({cause}); free disk space if it is short, "
+                "then repeat. Nothing that was committed is lost."
+            ) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    # manifest
+
+    def manifest(self) -> str | None:
+        """The stored manifest's JSON."""
+        with self.transaction() as connection:
+            return connection.execute(select(ManifestRow.document)).scalar()
+
+    def write_manifest(self, document: str) -> None:
+        """Store a new bank's manifest."""
+        with self.transaction() as connection:
+            connection.execute(insert(ManifestRow).values(id=1, document=document, created_at=now()))
+
+    # revisions and tags
+
+    def history(self) -> History:
+        """All revisions and tags."""
+        table = RevisionRow.__table__
+        with self.transaction() as connection:
+            rows = connection.execute(select(table)).mappings().all()
+            tags = connection.execute(select(TagRow.name, TagRow.revision_id)).all()
+        return History([RevisionRecord(**row) for row in rows], {row.name: row.revision_id for row in tags})
+
+    def open_revision(self, run_key: str, message: str) -> tuple[int, bool]:
+        """The id of the open revision of this run, and whether it was left by an earlier one."""
+        with self.transaction() as connection:
+            found = connection.execute(
+                select(RevisionRow.id).where(RevisionRow.run_key == run_key, RevisionRow.number.is_(None))
+            ).scalar()
+            if found is not None:
+                return found, True
+            values = {"run_key": run_key, "message": message, "created_at": now()}
+            counts = {"prototypes_added": 0, "prototypes_retired": 0}
+            made = connection.execute(
+                insert(RevisionRow).values(**values, **counts).returning(RevisionRow.id)
+            ).scalar_one()
+            return made, False
+
+    def commit_revision(self, revision: int, parent: int | None) -> None:
+        """Give a revision its number, its parent and its counts."""
+        with self.transaction() as connection:
+            last = connection.execute(select(func.max(RevisionRow.number))).scalar() or 0
+            connection.execute(
+                update(RevisionRow)
+                .where(RevisionRow.id == revision)
+                .values(
+                    number=last + 1,
+                    parent_id=parent,
+                    committed_at=now(),
+                    prototypes_added=_count(connection, PrototypeRow.revision_id == revision),
+                    prototypes_retired=_count(connection, RetirementRow.revision_id == revision),
+                )
+            )
+
+    def drop_revision(self, revision: int) -> None:
+        """Forget an open revision that holds nothing."""
+        with self.transaction() as connection:
+            connection.execute(delete(RetirementRow).where(RetirementRow.revision_id == revision))
+            connection.execute(delete(RevisionRow).where(RevisionRow.id == revision))
+
+    def set_tag(self, name: str, revision: int) -> None:
+        """Name a revision; a tag of this name moves."""
+        with self.transaction() as connection:
+            connection.execute(delete(TagRow).where(TagRow.name == name))
+            connection.execute(insert(TagRow).values(name=name, revision_id=revision, created_at=now()))
+
+    def drop_tag(self, name: str) -> None:
+        """Forget a tag."""
+        with self.transaction() as connection:
+            connection.execute(delete(TagRow).where(TagRow.name == name))
+
+    # generations
+
+    def stored(self, keys: Iterable[UUID], view: View) -> set[UUID]:
+        """Those of the generations that the view holds complete."""
+        found: set[UUID] = set()
+        with self.transaction() as connection:
+            for batch in chunks(keys):
+                query = select(GenerationRow.key).where(
+                    GenerationRow.key.in_(batch),
+                    GenerationRow.complete,
+                    inside(GenerationRow.revision_id, view),
+                )
+                found.update(connection.execute(query).scalars())
+        return found
+
+    def generation_keys(self, revision: int) -> list[UUID]:
+        """Keys of the generations that one revision wrote."""
+        with self.transaction() as connection:
+            query = select(GenerationRow.key).where(GenerationRow.revision_id == revision)
+            return list(connection.execute(query).scalars())
+
+    def incomplete(self, revision: int) -> list[UUID]:
+        """Keys of the generations of one revision that a repair marked as not done."""
+        with self.transaction() as connection:
+            query = select(GenerationRow.key).where(
+                GenerationRow.revision_id == revision, ~GenerationRow.complete
+            )
+            return list(connection.execute(query).scalars())
+
+    def survivors(self, keys: Sequence[UUID], view: View) -> list[UUID]:
+        """Visible prototypes of incomplete generations, which a new drawing replaces."""
+        found: list[UUID] = []
+        with self.transaction() as connection:
+            for batch in chunks(keys):
+                query = (
+                    select(PrototypeRow.id)
+                    .join(GenerationRow, GenerationRow.id == PrototypeRow.generation_id)
+                    .where(GenerationRow.key.in_(batch), ~GenerationRow.complete, visible(view))
+                )
+                found.extend(connection.execute(query).scalars())
+        return found
+
+    def insert_generations(
+        self, revision: int, generations: Sequence[StoredGeneration], replaced: Sequence[UUID]
+    ) -> None:
+        """Mark generations done, with their captions and prototypes, in one transaction."""
+        captions = {caption_key(g.caption): g.caption for g in generations}
+        with self.transaction() as connection:
+            known: set[UUID] = set()
+            for batch in chunks(captions):
+                known.update(
+                    connection.execute(select(CaptionRow.id).where(CaptionRow.id.in_(batch))).scalars()
+                )
+            rows = [caption_row(id_, c) for id_, c in captions.items() if id_ not in known]
+            if rows:
+                connection.execute(insert(CaptionRow), rows)
+            for generation in generations:
+                insert_generation(connection, revision, generation)
+            insert_retirements(connection, revision, replaced)
+
+    def drop_generations(self, revision: int, keys: Sequence[UUID]) -> None:
+        """Forget generations of an open revision, with their prototypes and retirements."""
+        with self.transaction() as connection:
+            for batch in chunks(keys):
+                mine = (GenerationRow.key.in_(batch)) & (GenerationRow.revision_id == revision)
+                ids = select(GenerationRow.id).where(mine)
+                prototypes = select(PrototypeRow.id).where(PrototypeRow.generation_id.in_(ids))
+                connection.execute(delete(RetirementRow).where(RetirementRow.prototype_id.in_(prototypes)))
+                connection.execute(delete(PrototypeRow).where(PrototypeRow.generation_id.in_(ids)))
+                connection.execute(delete(GenerationRow).where(mine))
+
+    def generations_of(self, prototypes: Iterable[UUID]) -> set[UUID]:
+        """Keys of the generations that prototypes came from."""
+        found: set[UUID] = set()
+        with self.transaction() as connection:
+            for batch in chunks(prototypes):
+                query = (
+                    select(GenerationRow.key)
+                    .join(PrototypeRow, GenerationRow.id == PrototypeRow.generation_id)
+                    .where(PrototypeRow.id.in_(batch))
+                )
+                found.update(connection.execute(query).scalars())
+        return found
+
+    def forget_prototypes(self, ids: Sequence[UUID]) -> None:
+        """Drop prototypes whose vectors are lost, and mark their generations incomplete."""
+        with self.transaction() as connection:
+            for batch in chunks(ids):
+                owners = select(PrototypeRow.generation_id).where(PrototypeRow.id.in_(batch))
+                connection.execute(
+                    update(GenerationRow).where(GenerationRow.id.in_(owners)).values(complete=False)
+                )
+                connection.execute(delete(RetirementRow).where(RetirementRow.prototype_id.in_(batch)))
+                connection.execute(delete(PrototypeRow).where(PrototypeRow.id.in_(batch)))
+
+    # prototypes
+
+    def prototype_ids(self, revision: int) -> set[UUID]:
+        """Ids of the prototypes that one revision wrote."""
+        with self.transaction() as connection:
+            query = select(PrototypeRow.id).where(PrototypeRow.revision_id == revision)
+            return set(connection.execute(query).scalars())
+
+    def visible_nouns(self, view: View) -> dict[UUID, str]:
+        """Every prototype that the view shows, with its noun."""
+        with self.transaction() as connection:
+            query = select(PrototypeRow.id, PrototypeRow.noun).where(visible(view))
+            return {row.id: row.noun for row in connection.execute(query)}
+
+    def retire(self, revision: int, ids: Sequence[UUID]) -> None:
+        """Write down that a revision hides prototypes."""
+        with self.transaction() as connection:
+            insert_retirements(connection, revision, ids)
+
+    def retirements(self, ids: Sequence[UUID] | None = None) -> dict[UUID, tuple[int, ...]]:
+        """The revisions that hide each prototype, rising; all of them when no ids are given."""
+        found: dict[UUID, list[int]] = {}
+        query = select(RetirementRow.prototype_id, RetirementRow.revision_id).order_by(
+            RetirementRow.revision_id
+        )
+        with self.transaction() as connection:
+            for batch in [None] if ids is None else chunks(ids):
+                part = query if batch is None else query.where(RetirementRow.prototype_id.in_(batch))
+                for id_, revision in connection.execute(part):
+                    found.setdefault(id_, []).append(revision)
+        return {id_: tuple(revisions) for id_, revisions in found.items()}
+
+    def retired_by(self, revision: int) -> list[UUID]:
+        """Ids that one revision hides."""
+        with self.transaction() as connection:
+            query = select(RetirementRow.prototype_id).where(RetirementRow.revision_id == revision)
+            return list(connection.execute(query).scalars())
+
+    def prototypes(self) -> Iterator[StoredPrototype]:
+        """All prototypes there are, whatever shows them, in the order of their ids."""
+        with self.transaction() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(every_prototype()):
+                yield read_prototype(row)
+
+    def thumbnail_keys(self) -> set[str]:
+        """Keys of all thumbnails that should exist."""
+        with self.transaction() as connection:
+            pictures = connection.execute(select(GenerationRow.picture_key)).scalars()
+            maps = connection.execute(select(PrototypeRow.attribution_key)).scalars()
+            return {*pictures, *maps}
+
+
+def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).where(condition)).scalar_one()

@@ -1,0 +1,113 @@
+"""A bank's folder: opened, or made so that a kill midway leaves nothing that looks like a bank.
+
+The vectors are opened first, for their lock keeps every other opener out; ``bank.sqlite`` is put in
+its place last, for it is what makes a folder a bank.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from freeda_store.catalog import Catalog
+from freeda_store.errors import BankDamagedError, BankError, BankInUseError, BankMissingError, StorageError
+from freeda_store.manifest import Manifest
+from freeda_store.schema import create_tables, open_database
+from freeda_store.stats import DATABASE_NAME
+from freeda_store.stores import Stores
+from freeda_store.thumbnails import FolderThumbnails
+from freeda_store.vectors.edge import EdgeVectors
+from freeda_store.vectors.protocol import VectorSizes
+
+_UNFINISHED_NAME = f"{DATABASE_NAME}.new"
+_OUR_NAMES = {"vectors", "thumbnails", _UNFINISHED_NAME, f"{_UNFINISHED_NAME}-journal"}
+
+
+def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest]:
+    """Open the bank in a folder; make it first when there is none and ``create`` is given.
+
+    Raises:
+        BankMissingError, BankInUseError, BankDamagedError, NewerSchemaError, UpgradeError,
+        ManifestMismatchError, StorageError: see their descriptions.
+    """
+    if (folder / DATABASE_NAME).is_file():
+        vectors = EdgeVectors.load(folder / "vectors")
+    elif create is None:
+        raise BankMissingError(
+            f"there is no bank in {folder}; make one with `freeda ingest --bank {folder}`."
+        )
+    else:
+        vectors = _create(folder, create)
+    try:
+        catalog = Catalog(open_database(folder / DATABASE_NAME))
+        try:
+            manifest = _read_manifest(catalog, folder, vectors.sizes)
+            if create is not None:
+                manifest.check(create)
+        except BaseException:
+            catalog.close()
+            raise
+    except BaseException:
+        vectors.close()
+        raise
+    return Stores(catalog, vectors, FolderThumbnails(folder / "thumbnails"), folder), manifest
+
+
+def _read_manifest(catalog: Catalog, folder: Path, sizes: VectorSizes) -> Manifest:
+    document = catalog.manifest()
+    if document is None:
+        raise BankDamagedError(f"the bank in {folder} has no manifest; restore it from a copy.")
+    manifest = Manifest.from_json(document)
+    if sizes != VectorSizes(manifest.keys.dim, manifest.backbone.dim):
+        raise BankDamagedError(
+            f"the vectors in {folder} have lengths {sizes.text} and {sizes.visual}, its manifest says "
+            f"{manifest.keys.dim} and {manifest.backbone.dim}; restore both from one copy."
+        )
+    return manifest
+
+
+def _create(folder: Path, manifest: Manifest) -> EdgeVectors:
+    """Make an empty bank; the vectors come back open and locked."""
+    if folder.exists() and not folder.is_dir():
+        raise BankMissingError(f"{folder} is a file; a bank is a folder.")
+    if folder.is_dir():
+        strange = sorted(path.name for path in folder.iterdir() if path.name not in _OUR_NAMES)
+        if strange:
+            raise BankMissingError(
+                f"{folder} holds no bank but other files ({strange[0]}); give an empty or a new folder."
+            )
+    if min(manifest.keys.dim, manifest.backbone.dim) < 1:
+        raise BankError("a bank's manifest must give the dim of its keys and of its backbone, at least 1.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _clear_unfinished(folder)
+    except OSError as error:
+        raise StorageError(f"no bank can be made in {folder} ({error}); choose another folder.") from error
+    vectors = EdgeVectors.create(folder / "vectors", VectorSizes(manifest.keys.dim, manifest.backbone.dim))
+    try:
+        unfinished = folder / _UNFINISHED_NAME
+        catalog = Catalog(create_tables(unfinished))
+        try:
+            catalog.write_manifest(manifest.model_dump_json())
+        finally:
+            catalog.close()
+        unfinished.replace(folder / DATABASE_NAME)
+    except BaseException:
+        vectors.close()
+        raise
+    return vectors
+
+
+def _clear_unfinished(folder: Path) -> None:
+    """Remove what a killed creation left, unless that creation is still alive."""
+    vectors = folder / "vectors"
+    if vectors.is_dir():
+        try:
+            EdgeVectors.load(vectors).close()
+        except BankInUseError:
+            raise
+        except BankError:
+            pass  # half made: removed below all the same
+        shutil.rmtree(vectors)
+    for path in folder.glob(f"{_UNFINISHED_NAME}*"):
+        path.unlink()

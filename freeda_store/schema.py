@@ -1,0 +1,151 @@
+"""The bank's SQL database: opened, made, and upgraded when it is of an older version.
+
+Alembic is imported only to make or upgrade tables: on an up-to-date bank one row is compared.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DatabaseError
+
+from freeda_store.errors import BankDamagedError, NewerSchemaError, UpgradeError
+
+logger = logging.getLogger(__name__)
+
+SCHEMA_VERSIONS = ("0001",)
+"""Ids of all migrations, oldest first; a test keeps them equal to ``migrations/versions``."""
+
+
+def open_engine(path: Path) -> Engine:
+    """An engine for a SQLite file, with foreign keys on and real transactions."""
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # sqlite3 would else commit before every change of a table
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def create_tables(path: Path) -> Engine:
+    """Make the tables of a new bank."""
+    engine = open_engine(path)
+    _run_migrations(engine)
+    return engine
+
+
+def open_database(path: Path) -> Engine:
+    """Open a bank's database, upgrading it first when it is older than this version.
+
+    Raises:
+        NewerSchemaError: it is newer than this version knows.
+        BankDamagedError: it is truncated, empty or no database.
+        UpgradeError: a migration failed; the file is as it was.
+    """
+    engine = open_engine(path)
+    try:
+        version = schema_version(engine, path)
+        if version not in SCHEMA_VERSIONS:
+            raise NewerSchemaError(
+                f"{path} has schema {version}, and this freeda knows schemas up to {SCHEMA_VERSIONS[-1]}; "
+                "install a newer freeda to open it."
+            )
+        if version != SCHEMA_VERSIONS[-1]:
+            _upgrade(engine, path, version)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def schema_version(engine: Engine, path: Path) -> str:
+    """The version that the database says it has.
+
+    Raises:
+        BankDamagedError: it says none.
+    """
+    try:
+        with engine.connect() as connection:
+            row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    except DatabaseError as error:
+        raise BankDamagedError(
+            f"{path} is damaged or no bank's database ({error.orig}); restore it from a copy"
+            f"{_known_backups(path)}."
+        ) from error
+    if row is None:
+        raise BankDamagedError(f"{path} names no schema; restore it from a copy{_known_backups(path)}.")
+    return str(row[0])
+
+
+def backup_folder(path: Path) -> Path:
+    """Where copies of a database are put before it is upgraded."""
+    return path.parent / "backups"
+
+
+def _known_backups(path: Path) -> str:
+    folder = backup_folder(path)
+    return f", for example one in {folder}" if folder.is_dir() and any(folder.iterdir()) else ""
+
+
+def _upgrade(engine: Engine, path: Path, version: str) -> None:
+    backup = _back_up(path, version)
+    logger.info("upgrading %s from schema %s to %s; copy in %s", path, version, SCHEMA_VERSIONS[-1], backup)
+    try:
+        _run_migrations(engine)
+    except Exception as error:
+        raise UpgradeError(
+            f"{path} could not be upgraded from schema {version} to {SCHEMA_VERSIONS[-1]} ({error}); "
+            f"it is unchanged, and a copy is in {backup}."
+        ) from error
+
+
+def _back_up(path: Path, version: str) -> Path:
+    """Copy the database with SQLite's own backup, under a name that is free."""
+    folder = backup_folder(path)
+    folder.mkdir(exist_ok=True)
+    target, count = folder / f"{path.stem}-schema-{version}.sqlite", 1
+    while target.exists():
+        count += 1
+        target = folder / f"{path.stem}-schema-{version}-{count}.sqlite"
+    partial = target.with_suffix(".partial")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
+        source.backup(copy)
+    partial.replace(target)
+    return target
+
+
+def _run_migrations(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, SCHEMA_VERSIONS[-1])
+        connection.commit()
+
+
+def migrations_folder() -> Path:
+    """The installed ``migrations`` package, found beside this one.
+
+    By place and not by name, since a user's own project may hold a folder called migrations.
+    """
+    with resources.as_file(resources.files("freeda_store")) as package:
+        folder = package.parent / "migrations"
+    if not (folder / "env.py").is_file():
+        raise UpgradeError(f"{folder} is missing from the installation; install freeda again.")
+    return folder

@@ -1,0 +1,77 @@
+"""The three stores of a bank held together, and the care they need to agree."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from freeda_store.catalog import Catalog
+from freeda_store.thumbnails import ThumbnailStore
+from freeda_store.vectors.filters import PointFilter
+from freeda_store.vectors.protocol import VectorStore
+
+
+@dataclass
+class Stores:
+    """SQL, vectors and thumbnails of one bank.
+
+    Attributes:
+        catalog: what should exist.
+        vectors: the points.
+        thumbnails: pictures and attribution maps.
+        folder: where they are.
+        writing: ids of the revisions that writers of this process have in hand.
+        commit_lock: held while a revision takes its place in the history.
+    """
+
+    catalog: Catalog
+    vectors: VectorStore
+    thumbnails: ThumbnailStore
+    folder: Path
+    writing: set[int] = field(default_factory=set)
+    commit_lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def close(self) -> None:
+        """Let go of files and locks."""
+        try:
+            self.catalog.close()
+        finally:
+            self.vectors.close()
+
+
+def show_retirements(stores: Stores, ids: Sequence[UUID]) -> None:
+    """Make the points of these prototypes say what SQL says about their retirement."""
+    retired = stores.catalog.retirements(ids)
+    groups: dict[tuple[int, ...], list[UUID]] = {}
+    for id_ in ids:
+        groups.setdefault(retired.get(id_, ()), []).append(id_)
+    for revisions, group in groups.items():
+        stores.vectors.set_payload(group, {"retired_in": list(revisions)})
+
+
+def reconcile(stores: Stores, revision: int) -> int:
+    """Make the points of an open revision and its rows agree; returns how many generations were lost.
+
+    A killed writer may leave points without rows: they are deleted. A power cut may lose points
+    that have rows: their generations are forgotten, so that they are drawn again.
+    """
+    stores.catalog.drop_generations(revision, stores.catalog.incomplete(revision))
+    rows = stores.catalog.prototype_ids(revision)
+    points = {id_ for id_, _ in stores.vectors.scroll(PointFilter(added_in=revision), payloads=False)}
+    stores.vectors.delete(sorted(points - rows))
+    lost = stores.catalog.generations_of(sorted(rows - points))
+    if lost:
+        stores.catalog.drop_generations(revision, sorted(lost))
+        remaining = stores.catalog.prototype_ids(revision)
+        stores.vectors.delete(sorted((rows & points) - remaining))
+    return len(lost)
+
+
+def commit(stores: Stores, revision: int, parent: int | None) -> None:
+    """Give a revision its place: its points are made safe first, tidied afterwards."""
+    stores.vectors.flush()
+    stores.catalog.commit_revision(revision, parent)
+    stores.vectors.optimize()

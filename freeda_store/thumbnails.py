@@ -1,0 +1,146 @@
+"""Pictures and attribution maps as WebP files, named by the SHA-256 of their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from freeda_store.errors import ThumbnailDamagedError, ThumbnailKeyError, ThumbnailMissingError
+from freeda_store.records import ImageArray
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+KEY_PATTERN = re.compile(r"[0-9a-f]{64}")
+PICTURE_QUALITY = 90
+
+
+class ThumbnailStore(Protocol):
+    """Where thumbnails live. Keys are 64 lower-case hex digits; all else is a ThumbnailKeyError."""
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes and give their key; putting the same bytes again changes nothing."""
+
+    def get(self, key: str) -> bytes:
+        """The bytes of a key, checked against it.
+
+        Raises:
+            ThumbnailMissingError: there is no such file.
+            ThumbnailDamagedError: the file holds other bytes.
+        """
+
+    def has(self, key: str) -> bool:
+        """Whether there is a file of this key."""
+
+    def keys(self) -> Iterator[str]:
+        """All keys, in order."""
+
+    def delete(self, key: str) -> None:
+        """Remove one; removing what is not there is fine."""
+
+    def size_bytes(self) -> int:
+        """Bytes of all thumbnails."""
+
+
+class FolderThumbnails:
+    """A :class:`ThumbnailStore` in a folder: ``ab/ab12....webp``, each written atomically."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes under their hash."""
+        key = hashlib.sha256(data).hexdigest()
+        path = self._path(key)
+        if path.is_file() and path.stat().st_size == len(data):
+            return key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=".partial-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(partial).replace(path)
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
+        return key
+
+    def get(self, key: str) -> bytes:
+        """The bytes of a key."""
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise ThumbnailMissingError(f"thumbnail {path} is missing; run `freeda bank verify`.") from error
+        if hashlib.sha256(data).hexdigest() != key:
+            raise ThumbnailDamagedError(f"thumbnail {path} is damaged; restore it from a copy of the bank.")
+        return data
+
+    def has(self, key: str) -> bool:
+        """Whether there is a file of this key."""
+        return self._path(key).is_file()
+
+    def keys(self) -> Iterator[str]:
+        """All keys, in order."""
+        for path in sorted(self._folder.glob("*/*.webp")):
+            if KEY_PATTERN.fullmatch(path.stem):
+                yield path.stem
+
+    def delete(self, key: str) -> None:
+        """Remove one."""
+        self._path(key).unlink(missing_ok=True)
+
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self._folder.glob("*/*.webp"))
+
+    def sweep(self) -> int:
+        """Remove what killed writers left half written; returns how many files."""
+        partials = list(self._folder.glob("*/.partial-*"))
+        for path in partials:
+            path.unlink(missing_ok=True)
+        return len(partials)
+
+    def _path(self, key: str) -> Path:
+        """The file of a key, which cannot lie outside the folder.
+
+        Raises:
+            ThumbnailKeyError: not 64 lower-case hex digits.
+        """
+        if not KEY_PATTERN.fullmatch(key):
+            raise ThumbnailKeyError(f"{key!r} is no thumbnail key; expected 64 lower-case hex digits.")
+        return self._folder / key[:2] / f"{key}.webp"
+
+
+def encode_picture(image_hwc: ImageArray) -> bytes:
+    """WebP of a uint8 (H, W, 3) RGB picture, at high quality."""
+    return _webp(image_hwc, lossless=False)
+
+
+def encode_attribution(attribution_hw: ImageArray) -> bytes:
+    """Lossless WebP of a uint8 (h, w) attribution map."""
+    return _webp(attribution_hw, lossless=True)
+
+
+def decode(data: bytes) -> Image.Image:
+    """The picture of a thumbnail's bytes, RGB, fully read."""
+    from PIL import Image
+
+    with Image.open(BytesIO(data), formats=["WEBP"]) as image:
+        return image.convert("RGB")
+
+
+def _webp(array: ImageArray, *, lossless: bool) -> bytes:
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.fromarray(array).convert("RGB").save(
+        buffer, format="WEBP", lossless=lossless, quality=PICTURE_QUALITY, method=4
+    )
+    return buffer.getvalue()

@@ -1,0 +1,199 @@
+"""A writer adds generations to one open revision, which readers see when it is committed.
+
+Order of writing: thumbnails, then points, then one SQL transaction that marks the generations done.
+A kill at any moment leaves at most files and points that no view shows; the next writer with the
+same run key writes them again under the same names.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from freeda_store.errors import BankDamagedError, BankInUseError, StorageError, WriterClosedError
+from freeda_store.keys import generation_key, prototype_id
+from freeda_store.payload import StoredPrototype, make_payload
+from freeda_store.records import NewGeneration, NewPrototype, RevisionInfo, Scores
+from freeda_store.rows import StoredGeneration
+from freeda_store.stores import Stores, commit, reconcile, show_retirements
+from freeda_store.thumbnails import encode_attribution, encode_picture
+from freeda_store.validation import check_generation
+from freeda_store.vectors.filters import View
+from freeda_store.vectors.protocol import Point
+
+logger = logging.getLogger(__name__)
+
+
+class RevisionWriter:
+    """Made by ``Bank.write``; use it in a ``with`` block and end with :meth:`commit`.
+
+    Leaving the block without a commit keeps the revision open: the same run key resumes it.
+
+    Attributes:
+        resumed: whether an earlier run that ended early left this revision.
+    """
+
+    def __init__(self, stores: Stores, message: str, run_key: str) -> None:
+        """Open or resume the revision of a run.
+
+        Raises:
+            BankInUseError: a writer of this process has the same run in hand.
+        """
+        self._stores = stores
+        with stores.commit_lock:
+            self._revision, self.resumed = stores.catalog.open_revision(run_key, message)
+            if self._revision in stores.writing:
+                raise BankInUseError(
+                    f"run '{run_key}' is being written already; commit or leave that writer first."
+                )
+            stores.writing.add(self._revision)
+        self._open = True
+        if self.resumed:
+            lost = reconcile(stores, self._revision)
+            logger.info("resumed run '%s'; %d generations were lost and will be made again", run_key, lost)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the revision open for a later run. After a commit this does nothing."""
+        self._open = False
+        self._stores.writing.discard(self._revision)
+
+    def missing(self, keys: Sequence[UUID]) -> set[UUID]:
+        """Those of these generations (see ``generation_key``) that are yet to be added.
+
+        What the newest committed revision shows counts as stored, and so does what this writer
+        has added; what another open revision holds does not.
+        """
+        self._require_open()
+        return set(keys) - self._stores.catalog.stored(keys, self._view())
+
+    def add(self, generations: Sequence[NewGeneration]) -> None:
+        """Store generations, all or none of them as readers see it. Adding again changes nothing.
+
+        Raises:
+            InvalidGenerationError: one breaks the rules of its fields; nothing was written.
+            StorageError: the disk is full or an engine refused; run the same again.
+        """
+        self._require_open()
+        for generation in generations:
+            check_generation(generation, self._stores.vectors.sizes)
+        by_key = {generation_key(g.caption, g.seed): g for g in generations}
+        wanted = self.missing(list(by_key))
+        new = {key: generation for key, generation in by_key.items() if key in wanted}
+        if not new:
+            return
+        try:
+            stored = [self._put_thumbnails(key, generation) for key, generation in new.items()]
+        except OSError as error:
+            raise StorageError(
+                f"thumbnails could not be written to {self._stores.folder} ({error}); free disk space "
+                "or correct the permissions, then run the same command again. Nothing committed is lost."
+            ) from error
+        self._stores.vectors.upsert(_points(stored, list(new.values())))
+        replaced = self._stores.catalog.survivors(list(new), self._view())
+        self._stores.catalog.insert_generations(self._revision, stored, replaced)
+        if replaced:
+            show_retirements(self._stores, replaced)
+
+    def commit(self) -> RevisionInfo | None:
+        """Make everything added visible as the newest revision, and end the writer.
+
+        Generations that another writer committed meanwhile are left out, so nothing is twice in a
+        view. Returns None, and makes no revision, when nothing is left to add.
+
+        Raises:
+            BankDamagedError: points of added generations are gone; run the same again.
+        """
+        self._require_open()
+        with self._stores.commit_lock:
+            self._drop_what_the_head_has()
+            if lost := reconcile(self._stores, self._revision):
+                self.close()
+                raise BankDamagedError(
+                    f"the vectors of {lost} generations are gone from {self._stores.folder}; "
+                    "run the same command again to make them anew."
+                )
+            catalog = self._stores.catalog
+            if not catalog.generation_keys(self._revision):
+                catalog.drop_revision(self._revision)
+                self.close()
+                return None
+            show_retirements(self._stores, catalog.retired_by(self._revision))
+            head = catalog.history().head
+            commit(self._stores, self._revision, head.id if head else None)
+            self.close()
+            history = catalog.history()
+            return history.info(history.by_id(self._revision))
+
+    def _drop_what_the_head_has(self) -> None:
+        """Forget generations that the head shows by now; reconciling then deletes their points."""
+        catalog, history = self._stores.catalog, self._stores.catalog.history()
+        mine = catalog.generation_keys(self._revision)
+        head_view = history.view(history.head.id if history.head else None)
+        if doubles := sorted(catalog.stored(mine, head_view)):
+            logger.info("%d generations were committed by another run meanwhile", len(doubles))
+            catalog.drop_generations(self._revision, doubles)
+
+    def _put_thumbnails(self, key: UUID, generation: NewGeneration) -> StoredGeneration:
+        put = self._stores.thumbnails.put
+        picture_key = put(encode_picture(generation.image_hwc))
+        prototypes = []
+        for new in generation.prototypes:
+            attribution_key = put(encode_attribution(new.attribution_hw))
+            prototypes.append(self._name(key, generation, new, picture_key, attribution_key))
+        return StoredGeneration(
+            key, generation.caption, generation.seed, picture_key, generation.notes, tuple(prototypes)
+        )
+
+    def _name(
+        self, key: UUID, generation: NewGeneration, new: NewPrototype, picture_key: str, attribution_key: str
+    ) -> StoredPrototype:
+        scores = new.scores
+        return StoredPrototype(
+            id=prototype_id(key, self._revision, new.noun, new.span),
+            generation=key,
+            caption=generation.caption,
+            seed=int(generation.seed),
+            picture_key=picture_key,
+            noun=new.noun,
+            kind=str(new.kind),
+            span=(int(new.span[0]), int(new.span[1])),
+            scores=Scores(
+                contrast=_rounded(scores.contrast),
+                area=_rounded(scores.area),
+                clip_agreement=_rounded(scores.clip_agreement),
+                outlier_distance=_rounded(scores.outlier_distance),
+            ),
+            attribution_key=attribution_key,
+            added_in=self._revision,
+        )
+
+    def _view(self) -> View:
+        return self._stores.catalog.history().writing_view(self._revision)
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise WriterClosedError("this writer has ended; call Bank.write again with the same run key.")
+
+
+def _points(stored: Sequence[StoredGeneration], new: Sequence[NewGeneration]) -> list[Point]:
+    return [
+        Point(prototype.id, source.text_key, source.visual, make_payload(prototype))
+        for generation, origin in zip(stored, new, strict=True)
+        for prototype, source in zip(generation.prototypes, origin.prototypes, strict=True)
+    ]
+
+
+def _rounded(score: float) -> float:
+    """A score with 12 significant digits: longer ones come back from JSON with another last bit."""
+    return float(f"{float(score):.12g}")

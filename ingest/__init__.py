@@ -1,0 +1,61 @@
+"""The offline stage: captions in, prototypes into a bank.
+
+A user holds one thing, :class:`~ingest.ingestor.Ingestor`, built by
+:func:`~ingest.ingestor.open_ingestor`. Names are imported when first used, so that
+``import ingest`` loads no network library and no database.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ingest.caption_records import Reject
+    from ingest.captions import read_captions
+    from ingest.ingestor import Ingestor, RunOptions, open_ingestor
+    from ingest.masks import DropReason, MaskSettings
+    from ingest.models import IngestModels, LoadedModels, PresetModels
+    from ingest.pipeline import StageSettings
+    from ingest.report import IngestProgress, IngestReport, ProgressCallback
+
+_HOMES = {
+    "DropReason": "masks",
+    "IngestModels": "models",
+    "IngestProgress": "report",
+    "IngestReport": "report",
+    "Ingestor": "ingestor",
+    "LoadedModels": "models",
+    "MaskSettings": "masks",
+    "PresetModels": "models",
+    "ProgressCallback": "report",
+    "Reject": "caption_records",
+    "RunOptions": "ingestor",
+    "StageSettings": "pipeline",
+    "open_ingestor": "ingestor",
+    "read_captions": "captions",
+}
+
+__all__ = [
+    "DropReason",
+    "IngestModels",
+    "IngestProgress",
+    "IngestReport",
+    "Ingestor",
+    "LoadedModels",
+    "MaskSettings",
+    "PresetModels",
+    "ProgressCallback",
+    "Reject",
+    "RunOptions",
+    "StageSettings",
+    "open_ingestor",
+    "read_captions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ingest' has no attribute '{name}'")
+    return getattr(import_module(f"ingest.{_HOMES[name]}"), name)

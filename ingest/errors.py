@@ -1,0 +1,23 @@
+"""Errors of this package. Each message is one sentence or two and ends with what to do."""
+
+from __future__ import annotations
+
+
+class IngestError(Exception):
+    """Base of all errors raised by ``ingest``."""
+
+
+class CaptionsError(IngestError):
+    """The captions cannot be read at all: no such file, a folder, no permission."""
+
+
+class RejectedCaptionError(IngestError):
+    """A line is no caption, and the run was asked to be strict."""
+
+
+class OptionError(IngestError):
+    """An option is out of its range, or names a strategy that does not exist."""
+
+
+class ModelOutputError(IngestError):
+    """A model gave arrays of another shape than its protocol promises."""

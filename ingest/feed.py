@@ -1,0 +1,94 @@
+"""From records of a captions file to the captions of a run: distinct, seeded, counted, limited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from uuid import UUID
+
+from freeda_store.keys import generation_key
+from freeda_store.records import Caption
+from ingest.caption_records import Reject
+from ingest.errors import RejectedCaptionError
+from ingest.identity import caption_seed
+from ingest.pipeline import SeededCaption
+from ingest.rejects import RejectsFile
+
+SHOWN_REJECTS = 20
+
+
+class CaptionFeed:
+    """Reads on demand and counts what it sees.
+
+    Args:
+        records: from :func:`ingest.captions.read_captions`, or a caller's own captions.
+        name: the file's name, for messages.
+        seed: base of every caption's seed.
+        limit: how many distinct captions to give at most.
+        strict: raise at the first reject.
+        rejects: where rejects are written.
+
+    Attributes:
+        captions: captions read, duplicates included.
+        rejected: rejects met.
+        first_rejects: the first :data:`SHOWN_REJECTS` of them.
+        duplicates: captions equal in text, source and external id to an earlier one; not given again.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[Caption | Reject],
+        *,
+        name: str,
+        seed: int,
+        limit: int | None = None,
+        strict: bool = False,
+        rejects: RejectsFile | None = None,
+    ) -> None:
+        self._records = records
+        self._name = name
+        self._seed = seed
+        self._limit = limit
+        self._strict = strict
+        self._rejects = rejects
+        self._seen: set[bytes] = set()
+        self.captions = 0
+        self.rejected = 0
+        self.duplicates = 0
+        self.first_rejects: list[Reject] = []
+
+    def __iter__(self) -> Iterator[tuple[UUID, SeededCaption]]:
+        """Generation keys and captions, in the order of the records.
+
+        Raises:
+            RejectedCaptionError: a record is no caption, and ``strict`` is set.
+        """
+        for record in self._records:
+            if isinstance(record, Reject):
+                self._reject(record)
+                continue
+            self.captions += 1
+            seed = caption_seed(record, self._seed)
+            key = generation_key(record, seed)
+            if key.bytes in self._seen:
+                self.duplicates += 1
+                continue
+            self._seen.add(key.bytes)
+            yield key, SeededCaption(record, seed)
+            if self._limit is not None and len(self._seen) >= self._limit:
+                return
+
+    def _reject(self, reject: Reject) -> None:
+        self.rejected += 1
+        if len(self.first_rejects) < SHOWN_REJECTS:
+            self.first_rejects.append(reject)
+        if self._rejects is not None:
+            self._rejects.add(reject)
+        if self._strict:
+            raise RejectedCaptionError(
+                f"{place(self._name, reject)}: {reject.reason}; correct it, or run without --strict."
+            )
+
+
+def place(name: str, reject: Reject) -> str:
+    """``file:line`` of a reject, or the file alone when all of it is meant."""
+    return f"{name}:{reject.line}" if reject.line else name

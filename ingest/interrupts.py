@@ -1,0 +1,57 @@
+"""Ctrl-C that lets the batch in hand be finished."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Self
+
+
+class Interrupts:
+    """While entered, Ctrl-C inside :meth:`shielded` only sets :attr:`requested`.
+
+    Outside, and at the second Ctrl-C, it raises KeyboardInterrupt as ever. In threads other than the
+    main one signals are not touched.
+
+    Args:
+        on_request: called once, when the first Ctrl-C meets a shield.
+    """
+
+    def __init__(self, on_request: Callable[[], None] | None = None) -> None:
+        self.requested = False
+        self._shielded = False
+        self._on_request = on_request
+        self._previous: Callable[[int, FrameType | None], object] | int | None = None
+        self._installed = False
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """What runs inside is not torn apart by one Ctrl-C."""
+        self._shielded = True
+        try:
+            yield
+        finally:
+            self._shielded = False
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._handle)
+            self._installed = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, self._previous or signal.SIG_DFL)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if not self._shielded or self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+        if self._on_request is not None:
+            self._on_request()

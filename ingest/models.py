@@ -1,0 +1,114 @@
+"""The networks of the offline stage, loaded or to be loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from freeda_models.presets import Preset
+    from freeda_models.protocols import (
+        DenseBackbone,
+        ImageGenerator,
+        NounExtractor,
+        TextEncoder,
+        TextImageEncoder,
+    )
+
+
+class IngestModels(Protocol):
+    """What the stages ask for; ``keys`` may be ``clip`` itself."""
+
+    @property
+    def nouns(self) -> NounExtractor:
+        """Captions to nouns."""
+
+    @property
+    def generator(self) -> ImageGenerator:
+        """Captions to pictures with attribution maps."""
+
+    @property
+    def backbone(self) -> DenseBackbone:
+        """Pictures to patch features."""
+
+    @property
+    def clip(self) -> TextImageEncoder:
+        """Judges masked crops."""
+
+    @property
+    def keys(self) -> TextEncoder:
+        """Nouns to text keys."""
+
+
+@dataclass(frozen=True)
+class LoadedModels:
+    """Networks that are there already."""
+
+    nouns: NounExtractor
+    generator: ImageGenerator
+    backbone: DenseBackbone
+    clip: TextImageEncoder
+    keys: TextEncoder
+
+
+class PresetModels:
+    """The networks of a preset, each loaded when first asked for.
+
+    A run that finds everything done loads none.
+
+    Args:
+        preset: names the models.
+        device: as :func:`freeda_models.loading.resolve_device` takes it.
+    """
+
+    def __init__(self, preset: Preset, device: str) -> None:
+        self._preset = preset
+        self._requested = device
+
+    @cached_property
+    def _device(self) -> str:
+        from freeda_models.loading import resolve_device
+
+        return resolve_device(self._requested)
+
+    @cached_property
+    def nouns(self) -> NounExtractor:
+        """Captions to nouns."""
+        from freeda_models.loading import load_noun_extractor
+
+        return load_noun_extractor(self._preset)
+
+    @cached_property
+    def generator(self) -> ImageGenerator:
+        """Captions to pictures with attribution maps."""
+        from freeda_models.loading import load_generator
+
+        return load_generator(self._preset, self._device)
+
+    @cached_property
+    def backbone(self) -> DenseBackbone:
+        """Pictures to patch features."""
+        from freeda_models.loading import load_backbone
+
+        return load_backbone(self._preset, self._device)
+
+    @cached_property
+    def clip(self) -> TextImageEncoder:
+        """Judges masked crops."""
+        from freeda_models.loading import load_text_image_encoder
+
+        return load_text_image_encoder(self._preset, self._device)
+
+    @cached_property
+    def keys(self) -> TextEncoder:
+        """Nouns to text keys; CLIP itself when the preset says so."""
+        from freeda_models.loading import load_key_encoder
+
+        clip = self.clip if self._preset.keys.encoder == "clip" else None
+        return load_key_encoder(self._preset, self._device, clip)
+
+    def load_all(self) -> None:
+        """Load every network now; a hub model that is not on this machine yet is fetched."""
+        for role in ("nouns", "generator", "backbone", "clip", "keys"):
+            getattr(self, role)

@@ -1,0 +1,77 @@
+"""The rejects file: what a captions file held that is no caption, to be corrected and run again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from ingest.caption_records import Reject
+
+SUFFIX = ".rejects.jsonl"
+
+
+def rejects_path(captions: Path | None, fallback_folder: Path | None) -> Path | None:
+    """``<captions>.rejects.jsonl`` beside the captions file.
+
+    For standard input, or where that folder may not be written to, it lies in ``fallback_folder``
+    (the bank's); None when there is none either.
+    """
+    if captions is not None and os.access(captions.resolve().parent, os.W_OK):
+        return captions.with_name(captions.name + SUFFIX)
+    if fallback_folder is None:
+        return None
+    return fallback_folder / ((captions.name if captions else "stdin") + SUFFIX)
+
+
+class RejectsFile:
+    """Writes rejects to ``<path>.part`` and puts that in the place of ``path`` at the end.
+
+    Every run reads all captions again, so the file is made anew by each and repeats nothing. A run
+    that ends by itself without a reject removes the file of an earlier one.
+
+    Args:
+        path: where to; None writes nothing.
+        captions: name of the captions file, kept in each line.
+    """
+
+    def __init__(self, path: Path | None, captions: str) -> None:
+        self._path = path
+        self._captions = captions
+        self._part: TextIO | None = None
+
+    def add(self, reject: Reject) -> None:
+        """Write one line: file, line, reason, text."""
+        if self._path is None:
+            return
+        if self._part is None:
+            self._part = self._part_path(self._path).open("w", encoding="utf-8")
+        fields = {"file": self._captions, "line": reject.line, "reason": reject.reason, "text": reject.text}
+        self._part.write(json.dumps(fields, ensure_ascii=False) + "\n")
+
+    def close(self, *, complete: bool) -> Path | None:
+        """Publish the file; its path, or None when nothing was rejected."""
+        if self._part is not None and self._path is not None:
+            self._part.flush()
+            os.fsync(self._part.fileno())
+            self._part.close()
+            self._part = None
+            self._part_path(self._path).replace(self._path)
+            return self._path
+        if complete and self._path is not None:
+            self._path.unlink(missing_ok=True)
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(complete=False)
+
+    @staticmethod
+    def _part_path(path: Path) -> Path:
+        return path.with_name(path.name + ".part")

@@ -1,0 +1,1 @@
+"""One migration a file; the number in its name is its place in the order."""

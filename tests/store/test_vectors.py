@@ -1,0 +1,281 @@
+"""One contract for all vector engines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID, uuid4, uuid5
+
+import numpy as np
+import pytest
+
+from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
+from freeda_store.vectors.filters import PointFilter, View, parse_filter
+from freeda_store.vectors.protocol import Point, VectorSizes, VectorStore
+
+SIZES = VectorSizes(text=16, visual=24)
+NAMESPACE = UUID(int=7)
+SERVER = os.environ.get("FREEDA_TEST_QDRANT_URL", "")
+
+
+def open_edge(folder: Path) -> VectorStore:
+    from freeda_store.vectors.edge import EdgeVectors
+
+    return EdgeVectors.create(folder / "vectors", SIZES)
+
+
+def open_memory(folder: Path) -> VectorStore:
+    from qdrant_client import QdrantClient
+
+    from freeda_store.vectors.server import ServerVectors
+
+    return ServerVectors.create(QdrantClient(":memory:"), "bank", SIZES)
+
+
+def open_server(folder: Path) -> VectorStore:
+    from qdrant_client import QdrantClient
+
+    from freeda_store.vectors.server import ServerVectors
+
+    client = QdrantClient(SERVER, api_key=os.environ.get("FREEDA_TEST_QDRANT_API_KEY"))
+    return ServerVectors.create(client, f"test-{uuid4()}", SIZES)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(open_edge, id="edge"),
+        pytest.param(open_memory, id="memory", marks=pytest.mark.filterwarnings("ignore:Local mode")),
+        pytest.param(
+            open_server,
+            id="server",
+            marks=pytest.mark.skipif(not SERVER, reason="FREEDA_TEST_QDRANT_URL is not set"),
+        ),
+    ]
+)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
+    opener: Callable[[Path], VectorStore] = request.param
+    opened = opener(tmp_path)
+    yield opened
+    if opener is open_server:
+        opened._client.delete_collection(opened._collection)  # type: ignore[attr-defined]
+    opened.close()
+
+
+def make_points(count: int, *, seed: int = 0) -> list[Point]:
+    rng = np.random.default_rng(seed)
+    texts = rng.standard_normal((count, SIZES.text)).astype(np.float32)
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    visuals = (10 * rng.standard_normal((count, SIZES.visual))).astype(np.float32)
+    return [
+        Point(
+            uuid5(NAMESPACE, f"{seed}-{index}"),
+            texts[index],
+            visuals[index],
+            {
+                "noun": ("car", "bus", "tree")[index % 3],
+                "source": ("coco", "flickr")[index % 2],
+                "license": "nc" if index % 5 == 0 else "by",
+                "contrast": index % 7 / 2,
+                "seed": 2**62 + index,
+                "added_in": 1 + index % 4,
+                "retired_in": [3] if index % 11 == 0 else [],
+            },
+        )
+        for index in range(count)
+    ]
+
+
+def brute_force(points: list[Point], query: np.ndarray, k: int) -> list[UUID]:
+    scores = {p.id: float(p.text @ query) for p in points}
+    return sorted(scores, key=lambda id_: (-scores[id_], id_.int))[:k]
+
+
+def shown(point: Point, view: View) -> bool:
+    def inside(value: int) -> bool:
+        return any(first <= value <= last for first, last in view.ranges)
+
+    added, retired = point.payload["added_in"], point.payload["retired_in"]
+    return inside(int(added)) and not any(inside(int(value)) for value in retired)  # type: ignore
+
+
+def test_nearest_is_exact_inside_a_view(store: VectorStore) -> None:
+    points = make_points(600)
+    store.upsert(points)
+    queries = np.random.default_rng(1).standard_normal((5, SIZES.text)).astype(np.float32)
+    for view in (View(((1, 2),)), View(((1, 1), (3, 4))), View(((2, 4),))):
+        visible = [point for point in points if shown(point, view)]
+        for query, hits in zip(queries, store.nearest(queries, 150, PointFilter(view=view)), strict=True):
+            assert list(hits.ids) == brute_force(visible, query, 150)
+            assert hits.similarities.dtype == np.float32
+            assert (np.diff(hits.similarities) <= 0).all()
+            best = next(point for point in points if point.id == hits.ids[0])
+            cosine = float(best.text @ query / np.linalg.norm(query))
+            assert hits.similarities[0] == pytest.approx(cosine, abs=1e-5)
+
+
+def test_optimizing_changes_no_answer(store: VectorStore) -> None:
+    store.upsert(make_points(900))
+    queries = np.random.default_rng(1).standard_normal((4, SIZES.text)).astype(np.float32)
+    before = store.nearest(queries, 350, PointFilter(view=View(((1, 3),))))
+    store.flush()
+    store.optimize()
+    after = store.nearest(queries, 350, PointFilter(view=View(((1, 3),))))
+    assert [hits.ids for hits in before] == [hits.ids for hits in after]
+
+
+def test_fewer_points_than_k(store: VectorStore) -> None:
+    store.upsert(make_points(3))
+    (hits,) = store.nearest(np.ones((1, SIZES.text), np.float32), 10, PointFilter())
+    assert len(hits.ids) == len(hits.similarities) == 3
+
+
+def test_ties_across_the_border_are_in_the_order_of_ids(store: VectorStore) -> None:
+    template = make_points(300)
+    same = [Point(p.id, template[0].text, p.visual, p.payload) for p in template]
+    store.upsert(same)
+    expected = sorted((p.id for p in same), key=lambda id_: id_.int)[:20]
+    for _ in range(2):
+        (hits,) = store.nearest(template[0].text[None], 20, PointFilter())
+        assert list(hits.ids) == expected
+        store.upsert([Point(p.id, -p.text, p.visual, p.payload) for p in make_points(200, seed=5)])
+        store.optimize()
+
+
+@pytest.mark.parametrize(
+    ("expression", "keep"),
+    [
+        ("source=coco", lambda p: p["source"] == "coco"),
+        ("license!=nc", lambda p: p["license"] != "nc"),
+        ("noun=car|bus", lambda p: p["noun"] in ("car", "bus")),
+        ("noun!=car|bus", lambda p: p["noun"] == "tree"),
+        ("contrast>=1.5", lambda p: p["contrast"] >= 1.5),
+        ("contrast<1.5,contrast>0", lambda p: 0 < p["contrast"] < 1.5),
+        ("contrast<=1", lambda p: p["contrast"] <= 1),
+        ("contrast=0.5|3", lambda p: p["contrast"] in (0.5, 3)),
+        ("contrast!=0.5|3", lambda p: p["contrast"] not in (0.5, 3)),
+        (f"seed={2**62 + 4}", lambda p: p["seed"] == 2**62 + 4),
+        ("noun=car,source=coco", lambda p: p["noun"] == "car" and p["source"] == "coco"),
+        ("noun=nothing", lambda p: False),
+    ],
+)
+def test_filters(store: VectorStore, expression: str, keep: Callable[[dict[str, object]], bool]) -> None:
+    points = make_points(60)
+    store.upsert(points)
+    where = PointFilter(parse_filter([expression]))
+    expected = {point.id for point in points if keep(dict(point.payload))}
+    assert {id_ for id_, _ in store.scroll(where)} == expected
+    assert store.count(where) == len(expected)
+    (hits,) = store.nearest(np.ones((1, SIZES.text), np.float32), 60, where)
+    assert set(hits.ids) == expected
+
+
+def test_fetch_keeps_order_and_leaves_unknown_out(store: VectorStore) -> None:
+    points = make_points(40)
+    store.upsert(points)
+    wanted = [points[7].id, uuid4(), points[3].id]
+    fetched = store.fetch(wanted, texts=True, visuals=True)
+    assert fetched.ids == (points[7].id, points[3].id)
+    np.testing.assert_allclose(fetched.texts, [points[7].text, points[3].text], atol=1e-6)
+    np.testing.assert_allclose(fetched.visuals, [points[7].visual, points[3].visual], rtol=1e-3, atol=1e-2)
+    assert fetched.visuals.dtype == np.float32
+    assert dict(fetched.payloads[0]) == dict(points[7].payload)
+    bare = store.fetch(wanted)
+    assert bare.texts.shape == (0, SIZES.text)
+    assert bare.visuals.shape == (0, SIZES.visual)
+
+
+def test_upsert_replaces(store: VectorStore) -> None:
+    first, second = make_points(1)[0], make_points(1, seed=9)[0]
+    store.upsert([first])
+    store.upsert([Point(first.id, second.text, second.visual, {"added_in": 2})])
+    fetched = store.fetch([first.id], texts=True)
+    assert dict(fetched.payloads[0]) == {"added_in": 2}
+    np.testing.assert_allclose(fetched.texts[0], second.text, atol=1e-6)
+    assert store.count(PointFilter()) == 1
+
+
+def test_set_payload_keeps_other_fields(store: VectorStore) -> None:
+    points = make_points(3)
+    store.upsert(points)
+    store.set_payload([points[0].id, points[1].id], {"retired_in": [2, 9]})
+    fetched = store.fetch([point.id for point in points])
+    assert [payload["retired_in"] for payload in fetched.payloads] == [[2, 9], [2, 9], []]
+    assert fetched.payloads[0]["noun"] == "car"
+    view = PointFilter(view=View(((1, 9),)))
+    assert [id_ for id_, _ in store.scroll(view)] == [points[2].id]
+
+
+def test_delete(store: VectorStore) -> None:
+    points = make_points(5)
+    store.upsert(points)
+    store.delete([points[0].id, uuid4()])
+    store.delete([])
+    assert {id_ for id_, _ in store.scroll(PointFilter())} == {point.id for point in points[1:]}
+
+
+def test_scroll_walks_everything_in_the_order_of_ids(store: VectorStore) -> None:
+    points = make_points(2200)
+    store.upsert(points)
+    walked = [id_ for id_, _ in store.scroll(PointFilter(), payloads=False)]
+    assert walked == sorted(point.id for point in points)
+    third = [id_ for id_, _ in store.scroll(PointFilter(added_in=3), payloads=False)]
+    assert len(third) == store.count(PointFilter(added_in=3)) == 550
+
+
+def test_edge_opens_again_with_everything(tmp_path: Path) -> None:
+    from freeda_store.vectors.edge import EdgeVectors
+
+    points = make_points(50)
+    store = open_edge(tmp_path)
+    store.upsert(points)
+    store.close()
+    store.close()
+    with pytest.raises(StorageError, match="closed"):
+        store.count(PointFilter())
+    again = EdgeVectors.load(tmp_path / "vectors")
+    assert again.sizes == SIZES
+    assert again.count(PointFilter()) == 50
+    assert 0 < again.size_bytes() < 50_000_000
+    again.close()
+
+
+def test_edge_second_opener(tmp_path: Path) -> None:
+    from freeda_store.vectors.edge import EdgeVectors
+
+    store = open_edge(tmp_path)
+    with pytest.raises(BankInUseError, match="in use by another process"):
+        EdgeVectors.load(tmp_path / "vectors")
+    store.close()
+
+
+@pytest.mark.parametrize("damage", ["no_config", "config", "segment"])
+def test_edge_damage_is_named(tmp_path: Path, damage: str) -> None:
+    from freeda_store.vectors.edge import EdgeVectors
+
+    store = open_edge(tmp_path)
+    store.upsert(make_points(2000))
+    store.flush()
+    store.close()
+    folder = tmp_path / "vectors"
+    if damage == "no_config":
+        (folder / "edge_config.json").unlink()
+    elif damage == "config":
+        (folder / "edge_config.json").write_text('{"vectors": {"te')
+    else:
+        for path in folder.glob("segments/*/segment.json"):
+            path.write_bytes(path.read_bytes()[:10])
+    with pytest.raises(BankDamagedError, match="restore the bank from a copy"):
+        EdgeVectors.load(folder)
+
+
+def test_memory_refusals_are_named(tmp_path: Path) -> None:
+    from qdrant_client import QdrantClient
+
+    from freeda_store.vectors.server import ServerVectors
+
+    client = QdrantClient(":memory:")
+    with pytest.raises(StorageError, match="'bank' refused"):
+        ServerVectors.load(client, "bank")
+    ServerVectors.create(client, "bank", SIZES)
+    assert ServerVectors.load(client, "bank").sizes == SIZES
