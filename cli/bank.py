@@ -21,7 +21,7 @@ from cli.bank_views import (
 )
 from cli.errors import FAILURE, UsageError
 from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption
-from cli.presets import preset_of_bank
+from cli.presets import announce_download, preset_of_bank
 
 if TYPE_CHECKING:
     from freeda_store import Bank
@@ -122,6 +122,8 @@ def search(
     passing = parse_filter(where or [])
     with _open(bank) as opened:
         chosen = preset_of_bank(opened.manifest, preset)
+        console.note(f"bank {bank}, preset {chosen.name}")
+        announce_download(preset or chosen.name, ("clip" if chosen.keys.encoder == "clip" else "keys",))
         encoder = load_key_encoder(chosen, device)
         opened.check_models({"keys": encoder.identity})
         templates = TEMPLATE_SETS[opened.manifest.templates]
@@ -142,7 +144,9 @@ def show(
         Path | None,
         typer.Option("--out", metavar="FILE.png", show_default="NOUN.png", help="Where the picture goes."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=400, help="How many prototypes at most.")] = 24,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=400, help="How many prototypes at most.")
+    ] = 24,
     where: WhereOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -168,7 +172,9 @@ def show(
 
 @app.command(epilog="Example: freeda bank tag v2 --at 17")
 def tag(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A letter, then letters, digits, '.', '_', '-'.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A letter, then letters, digits, '.', '_', '-'.")
+    ],
     bank: BankOption = DEFAULT_BANK,
     at: Annotated[
         str | None,
@@ -227,12 +233,15 @@ def prune(
             rows = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
             console.show_table(("prototypes#", "noun"), ((f"{number:,}", noun) for noun, number in rows))
         if dry_run or not nouns:
-            console.say(f"{total} of {bank} would be hidden" if dry_run else f"nothing in {bank} passes {passing}")
+            console.say(
+                f"{total} of {bank} would be hidden" if dry_run else f"nothing in {bank} passes {passing}"
+            )
             return
         before = opened.revision
         made = opened.retire(passing, message or f"prune {passing}")
     if made is not None and before is not None:
-        console.say(f"revision {made.number}: {total} hidden; undo with `freeda bank rollback {before.number}`")
+        undo = f"freeda bank rollback {before.number} --bank {bank}"
+        console.say(f"revision {made.number}: {total} hidden; undo with `{undo}`")
 
 
 @app.command(epilog="Example: freeda bank verify --repair")

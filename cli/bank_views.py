@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cli.console import count, size
@@ -36,7 +36,7 @@ def stats_facts(address: str, stats: BankStats) -> list[tuple[str, str]]:
     ]
     if stats.unfinished_runs:
         facts.append(("unfinished", f"{count(stats.unfinished_runs, 'run')}; run the same command to go on"))
-    facts += [(role, str(model)) for role, model in stats.models.items()]
+    facts.append(("models", "\n".join(f"{role}: {model}" for role, model in stats.models.items())))
     return facts
 
 
@@ -120,23 +120,26 @@ def _names(names: tuple[str, ...]) -> str:
 
 def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
     """What ``bank verify`` found; nothing but the count when all is well."""
-    repaired = report.repaired
-    found: Iterable[tuple[str, int, str, str]] = (
-        ("vectors unknown to the database", len(report.points_without_row), "deleted", "--repair deletes them"),
+    restore = "restore them from a copy of the bank"
+    anew = "ingest the same captions to make them anew"
+    found = (
+        ("vectors unknown to the database", report.points_without_row, "deleted", "--repair deletes them"),
         (
             "prototypes without vectors",
-            len(report.rows_without_point),
-            "forgotten; ingest the same captions to make them anew",
-            "--repair forgets them, so that ingesting the same captions makes them anew",
+            report.rows_without_point,
+            f"forgotten; {anew}",
+            f"--repair, then {anew}",
         ),
-        ("vectors that contradict the database", len(report.wrong_payloads), "rewritten", "--repair rewrites them"),
-        ("files that nothing refers to", len(report.stray_thumbnails), "deleted", "--repair deletes them"),
-        ("missing thumbnails", len(report.missing_thumbnails), *["restore them from a copy of the bank"] * 2),
-        ("damaged thumbnails", len(report.damaged_thumbnails), *["restore them from a copy of the bank"] * 2),
+        ("vectors that contradict it", report.wrong_payloads, "rewritten", "--repair rewrites them"),
+        ("files that nothing refers to", report.stray_thumbnails, "deleted", "--repair deletes them"),
+        ("missing thumbnails", report.missing_thumbnails, restore, restore),
+        ("damaged thumbnails", report.damaged_thumbnails, restore, restore),
     )
     facts = [("prototypes checked", f"{report.prototypes:,}")]
     facts += [
-        (name, f"{number:,}; {done if repaired else remedy}") for name, number, done, remedy in found if number
+        (name, f"{len(those):,}; {done if report.repaired else remedy}")
+        for name, those, done, remedy in found
+        if those
     ]
     if report.leftovers:
         facts.append(

@@ -92,3 +92,13 @@ def _known() -> tuple[type[Exception], ...]:
     from ingest.errors import IngestError
 
     return (ModelError, BankError, IngestError, SegmentError, OSError, MemoryError)
+
+
+def report_one(ctx: typer.Context, name: object, error: Exception) -> str:
+    """Print the line of one broken thing among many, which go on; returns it."""
+    if ctx.find_root().params.get("debug"):
+        traceback.print_exception(error)
+    line = describe(error)
+    line = line if str(name) in line else f"{name}: {line}"
+    console.fail(line)
+    return line

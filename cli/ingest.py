@@ -30,7 +30,7 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="CAPTIONS",
-            help="Files with captions: JSON Lines, plain lines, or COCO captions JSON; '-' is standard input.",
+            help="Captions files: JSON Lines, plain lines, or COCO captions JSON; '-' is standard input.",
         ),
     ],
     bank: Annotated[
@@ -55,21 +55,38 @@ def ingest(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", min=1, show_default="all", help="Take at most so many captions of each file."),
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=1,
+            show_default="all",
+            help="Take at most so many captions of each file.",
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(
-            "--batch-size", metavar="N", min=1, show_default="the preset's", help="How many captions are drawn together."
+            "--batch-size",
+            metavar="N",
+            min=1,
+            show_default="the preset's",
+            help="How many captions are drawn together.",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="Base of every picture's seed; another one draws others.")
+        int,
+        typer.Option(
+            "--seed", metavar="N", min=0, help="Base of every picture's seed; another one draws others."
+        ),
     ] = 0,
     message: Annotated[
         str,
         typer.Option(
-            "--message", "-m", metavar="TEXT", show_default="the file's name", help="What the history says of this revision."
+            "--message",
+            "-m",
+            metavar="TEXT",
+            show_default="the file's name",
+            help="What the history says of this revision.",
         ),
     ] = "",
     strict: Annotated[

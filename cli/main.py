@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, NoReturn
 
@@ -18,11 +20,11 @@ from cli.quiet import set_up_logging
 class FreedaGroup(TyperGroup):
     """Turns every error of every command into one line and an exit code."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; errors end in :class:`typer.Exit`."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, BrokenPipeError):
+        except (typer.Exit, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             console.note("interrupted.")
@@ -30,12 +32,22 @@ class FreedaGroup(TyperGroup):
         except Exception as error:  # noqa: BLE001 - the one place that may
             raise typer.Exit(errors.report(error, debug=bool(ctx.params.get("debug")))) from None
 
-    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Parse and run; what ``Typer.__call__`` and tests enter."""
+        run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **kwargs)
+            return run()
         try:
-            code = super().main(*args, standalone_mode=False, **kwargs)
+            code = run()
+            sys.stdout.flush()
         except typer.TyperException as error:
             code = errors.report(error)
         except BrokenPipeError:

@@ -58,7 +58,9 @@ def announce_download(name_or_path: str, roles: Collection[str] | None = None) -
     waiting = [
         part
         for part in check_preset(name_or_path).components
-        if part.state is ComponentState.DOWNLOAD and (roles is None or part.role in roles)
+        if part.state is ComponentState.DOWNLOAD
+        and (roles is None or part.role in roles)
+        and (part.role, part.model) != ("keys", "clip")  # the same files as the role clip
     ]
     if waiting:
         megabytes = sum(part.size_mb for part in waiting)
@@ -80,6 +82,6 @@ def unknown_words(preset: Preset, words: Sequence[str], total: int) -> str:
     able = [name for name in preset_names() if not load_preset(name).nouns_known]
     rest = f" and {total - len(words):,} more" if total > len(words) else ""
     return (
-        f"preset {preset.name} does not know {', '.join(words)}{rest}; what it says of them is worth "
-        f"nothing. Use a bank made with --preset {' or '.join(able)}."
+        f"preset {preset.name} does not know {', '.join(words)}{rest}, so their prototypes are worth "
+        f"nothing; for such words make a bank with --preset {' or '.join(able)}."
     )

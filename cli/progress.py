@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -100,7 +101,8 @@ class IngestBar:
         now = time.monotonic()
         if stopping and not self._said_stopping:
             self._said_stopping = True
-            console.note("finishing the batch in hand; press Ctrl-C again to stop at once.")
+            with suppress(RuntimeError):  # Ctrl-C may come while this stream is being written
+                console.note("finishing the batch in hand; press Ctrl-C again to stop at once.")
         elif now - self._last_line >= LINE_EVERY_SECONDS:
             self._last_line = now
             console.note(f"{self._name}: {told}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,14 @@ _HEAD = """# Command line
 
 Written by `make docs` from the application itself; change the help texts in `cli/`, not this page.
 
-Results go to standard output, messages and progress bars to standard error. The exit code is 0 when all went
-well, 1 when something failed, 2 when the command line asked for something that cannot be, and 130 after Ctrl-C.
+Results go to standard output, messages and progress bars to standard error.
+
+| exit code | meaning |
+|---|---|
+| 0 | all went well |
+| 1 | something failed, also when it was one of many |
+| 2 | the command line asked for something that cannot be |
+| 130 | Ctrl-C |
 """
 
 
@@ -101,12 +107,12 @@ def _default(parameter: Any) -> str:
     return told
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description="Write docs/cli.md from the application.")
     parser.add_argument("--check", action="store_true", help="only compare; exit with 1 when it is stale")
     text = reference()
-    if not parser.parse_args().check:
+    if not parser.parse_args(arguments).check:
         PAGE.write_text(text, encoding="utf-8")
         return
     if not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:

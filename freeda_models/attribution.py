@@ -49,7 +49,7 @@ class AttributionRecorder:
 
     @contextmanager
     def record(self, token_positions: Sequence[Sequence[int]], latent_hw: tuple[int, int]) -> Iterator[None]:
-        """Listen to some tokens of each picture of a batch.
+        """Listen to some tokens of each picture of a batch; call :meth:`maps` before it closes.
 
         Args:
             token_positions: for each picture, positions in the padded token sequence.
@@ -63,7 +63,7 @@ class AttributionRecorder:
         try:
             yield
         finally:
-            self._token_index = None
+            self._token_index, self._sums = None, {}
 
     def add(self, layer: int, query: Tensor, key: Tensor, bias: Tensor | None) -> None:
         """Add one step of one layer: query (N, heads, pixels, d), key (N, heads, tokens, d).

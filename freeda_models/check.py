@@ -15,7 +15,7 @@ from freeda_models.generator_files import generator_patterns, generator_weights
 from freeda_models.identity import CLIP_KEYS
 from freeda_models.nouns import find_spacy_model
 from freeda_models.presets import Preset, load_preset
-from freeda_models.sentence_transformer import MODULES_FILE, PACKAGED, PATTERNS, sentence_source
+from freeda_models.sentence_transformer import MODULES_FILE, PACKAGED, PACKAGED_MB, PATTERNS, sentence_source
 from freeda_models.weights import ModelSource, model_source
 
 
@@ -131,7 +131,10 @@ def _check_keys(preset: Preset) -> tuple[ComponentState, str, float, str]:
     if find_spec("sentence_transformers") is None:
         return ComponentState.MISSING, "", 0.0, "pip install 'freeda[sentence-transformers]'"
     state, where, size, remedy = _check_source(
-        sentence_source(preset.keys), (MODULES_FILE, CONFIG_FILE, WEIGHTS_FILE), PATTERNS, 0
+        sentence_source(preset.keys),
+        (MODULES_FILE, CONFIG_FILE, WEIGHTS_FILE),
+        PATTERNS,
+        PACKAGED_MB if preset.keys.encoder in PACKAGED else 0,
     )
     if state is ComponentState.DOWNLOAD and preset.keys.encoder in PACKAGED:
         remedy = f"pip install {PACKAGED[preset.keys.encoder][1]}, or {remedy}"

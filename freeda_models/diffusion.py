@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +14,9 @@ from freeda_models.errors import GenerationError
 from freeda_models.generator_files import generator_identity, generator_patterns, generator_weights
 from freeda_models.presets import GeneratorSettings
 from freeda_models.protocols import BoolArray, FloatArray, GeneratedImage, GenerationRequest, ModelIdentity
-from freeda_models.quiet import quiet_loading
+from freeda_models.quiet import quiet_loading, without_truncation_warnings
 from freeda_models.span_tokens import FastCutter, locate_span, well_formed
 from freeda_models.weights import model_source
-
-logger = logging.getLogger(__name__)
 
 PIPELINES: Mapping[str, str] = {"sd": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}
 PIPELINE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -75,7 +71,7 @@ class DiffusionGenerator:
         latent = size // self._pipeline.vae_scale_factor
         with (
             torch.inference_mode(),
-            _without_truncation_log(),
+            without_truncation_warnings(),
             self._recorder.record(asked, (latent, latent)),
         ):
             drawn = self._pipeline(
@@ -126,7 +122,7 @@ def load_generator(settings: GeneratorSettings, device: str) -> DiffusionGenerat
 
     source = model_source(settings.model, settings.revision)
     folder = source.fetch(("model_index.json", *generator_weights(settings)), generator_patterns(settings))
-    with quiet_loading():
+    with quiet_loading("diffusers", "transformers"):
         pipeline = getattr(diffusers, PIPELINES[settings.family]).from_pretrained(
             folder,
             dtype=compute_dtype(device),
@@ -148,24 +144,3 @@ def _word_maps(
         if positions and maps_thw is not None:
             attribution[index] = maps_thw[[row[position] for position in positions]].mean(axis=0)
     return attribution, np.array([bool(positions) for positions in spans], dtype=np.bool_)
-
-
-def _not_truncation(record: logging.LogRecord) -> bool:
-    return "part of your input was truncated" not in record.getMessage()
-
-
-@contextmanager
-def _without_truncation_log() -> Iterator[None]:
-    """The window is reported by ``inside_window``; diffusers need not log it for each batch."""
-    from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion
-    from diffusers.pipelines.stable_diffusion_xl import pipeline_stable_diffusion_xl
-
-    modules = (pipeline_stable_diffusion, pipeline_stable_diffusion_xl)
-    loggers = [logging.getLogger(module.__name__) for module in modules]
-    for log in loggers:
-        log.addFilter(_not_truncation)
-    try:
-        yield
-    finally:
-        for log in loggers:
-            log.removeFilter(_not_truncation)

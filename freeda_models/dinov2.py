@@ -99,7 +99,7 @@ def load_backbone(settings: BackboneSettings, device: str) -> TransformersBackbo
         raise UnsupportedModelError(
             f"{source.name} is a model of type '{kind}'; a backbone must be one of {', '.join(MODELS)}."
         )
-    with quiet_loading():
+    with quiet_loading("transformers"):
         model = getattr(transformers, MODELS[kind]).from_pretrained(
             folder,
             dtype=compute_dtype(device),

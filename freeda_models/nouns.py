@@ -6,10 +6,11 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from freeda_models.errors import PackageMissingError, PresetError
 from freeda_models.presets import NounSettings
@@ -44,22 +45,47 @@ class SpacyNounExtractor:
 
     def extract(self, captions: Sequence[str]) -> list[tuple[Noun, ...]]:
         """Nouns of each caption, in reading order; keys may repeat, (key, span) never does."""
-        texts = [_sentence_case(well_formed(caption)) for caption in captions]
-        return [self._nouns(document) for document in self._pipeline.pipe(texts, batch_size=BATCH)]
+        lines = [_one_line(_sentence_case(well_formed(caption))) for caption in captions]
+        documents = self._pipeline.pipe((line.text for line in lines), batch_size=BATCH)
+        return [
+            tuple(self._nouns(document, line.origin)) for document, line in zip(documents, lines, strict=True)
+        ]
 
-    def _nouns(self, document: Any) -> tuple[Noun, ...]:
-        found: dict[tuple[str, tuple[int, int]], Noun] = {}
+    def _nouns(self, document: Any, origin: Sequence[int]) -> list[Noun]:
+        found: set[Noun] = set()
         for head in document:
-            if _is_thing(head) and _lemma(head) not in self._stop and not _is_denied(head):
-                for noun in _keys(document, head):
-                    found.setdefault((noun.key, noun.span), noun)
-        return tuple(sorted(found.values(), key=lambda noun: noun.span))
+            if _is_thing(head) and not _is_denied(head):
+                keys = list(_keys(document, head))
+                if not any(noun.key in self._stop for noun in keys):
+                    found.update(keys)
+        placed = [replace(noun, span=(origin[noun.span[0]], origin[noun.span[1] - 1] + 1)) for noun in found]
+        return sorted(placed, key=lambda noun: (noun.span, noun.key))
+
+
+class _Line(NamedTuple):
+    """A caption on one line: runs of white space are one space.
+
+    ``origin[i]`` is where character ``i`` of ``text`` is in the caption.
+    """
+
+    text: str
+    origin: list[int]
+
+
+def _one_line(caption: str) -> _Line:
+    kept = [
+        i
+        for i, character in enumerate(caption)
+        if not character.isspace() or (i > 0 and not caption[i - 1].isspace())
+    ]
+    return _Line("".join(" " if caption[i].isspace() else caption[i] for i in kept), kept)
 
 
 def _keys(document: Any, head: Any) -> Iterator[Noun]:
     """The keys that end in one head noun: itself, its compound, and its phrases."""
-    yield _noun(document, head.i, head, NounKind.NOUN)
     start = _compound_start(document, head)
+    if head.i == 0 or document[head.i - 1].text != "-" or start == head.i:
+        yield _noun(document, head.i, head, NounKind.NOUN)
     if start < head.i:
         yield _noun(document, start, head, NounKind.COMPOUND)
     first = start
@@ -100,11 +126,12 @@ def _is_describing(word: Any, start: int, head: Any) -> bool:
 
 
 def _is_thing(word: Any) -> bool:
-    """A common noun that heads its phrase, or a word mistaken for an adjective: ``the locomotive``."""
+    """A common noun that heads its phrase. Two mistakes of small taggers are mended: a lower-case
+    word taken for a name (``penguin``), and one taken for an adjective (``the locomotive``)."""
     lemma = _lemma(word)
     if lemma in COLOURS or len(lemma) < 2 or not lemma.replace("-", "").isalpha():
         return False
-    if word.pos_ == "NOUN":
+    if word.pos_ == "NOUN" or (word.pos_ == "PROPN" and word.text.islower()):
         return bool(word.dep_ != "compound")
     mistaken = word.pos_ == "ADJ" and word.dep_ in _NOMINAL_DEPENDENCIES
     return mistaken and any(child.dep_ == "det" and child.i < word.i for child in word.children)

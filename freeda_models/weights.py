@@ -126,7 +126,7 @@ def model_source(model: str, revision: str = "") -> ModelSource:
             )
         return ModelSource(name="tiny", folder=folder)
     path = Path(model.removeprefix(LOCAL_PREFIX)).expanduser()
-    if path.is_dir():
+    if model.removeprefix(LOCAL_PREFIX) and path.is_dir():
         return ModelSource(name=path.resolve().name, folder=path)
     repository = model.removeprefix(HUB_PREFIX)
     if model.startswith(LOCAL_PREFIX) or repository.startswith((".", "/", "~")):

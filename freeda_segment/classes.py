@@ -54,22 +54,22 @@ def parse_classes(expressions: str | Sequence[str]) -> ClassList:
     that was given before is dropped with a note: it stays with the class that had it first.
 
     Raises:
-        ClassesError: no class is left, or an expression is only commas and bars.
+        ClassesError: no class is left.
     """
     given = [expressions] if isinstance(expressions, str) else list(expressions)
-    seen: dict[str, str] = {}
+    owners: dict[str, int] = {}
     classes: list[ClassName] = []
     notes: list[str] = []
-    for item in _items(given):
-        texts = []
+    for number, item in enumerate(_items(given)):
+        texts: dict[str, str] = {}
         for text in item:
-            owner = seen.setdefault(text.casefold(), item[0])
-            if owner is item[0] and text.casefold() not in (known.casefold() for known in texts):
-                texts.append(text)
+            key = text.casefold()
+            if owners.setdefault(key, number) == number and key not in texts:
+                texts[key] = text
             else:
                 notes.append(f"'{text}' was given more than once; the later one is ignored.")
         if texts:
-            classes.append(ClassName(tuple(texts)))
+            classes.append(ClassName(tuple(texts.values())))
     if not classes:
         raise ClassesError('no class was given; name at least one, for example -c "red car,tree".')
     return ClassList(tuple(classes), tuple(dict.fromkeys(notes)))
@@ -86,7 +86,9 @@ def read_classes_file(path: str | Path) -> ClassList:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ClassesError(f"{path} cannot be read ({reason}); give a text file with a class a line.") from None
+        raise ClassesError(
+            f"{path} cannot be read ({reason}); give a text file with a class a line."
+        ) from None
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     if not any(line.strip(" \t,|") for line in lines):
         raise ClassesError(f"{path} names no class; write one a line.")

@@ -69,7 +69,9 @@ def encode_image(
     boxes = window_boxes((working.shape[0], working.shape[1]), settings.window, settings.stride)
     windows: list[EncodedWindow] = []
     for start in range(0, len(boxes), settings.batch_size):
-        windows += _encode_batch(working, boxes[start : start + settings.batch_size], clip, backbone, settings)
+        windows += _encode_batch(
+            working, boxes[start : start + settings.batch_size], clip, backbone, settings
+        )
     return EncodedImage((height, width), working, tuple(windows))
 
 

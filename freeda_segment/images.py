@@ -57,7 +57,7 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> ImageArray:
     Raises:
         ImageError: there is no such file, it is no picture, it is broken, or it is too large.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
     if not path.is_file():
@@ -69,10 +69,12 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> ImageArray:
             with Image.open(path) as picture:
                 _check_size(path, picture.size, max_pixels)
                 return to_rgb(picture)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError(f"{path} is not a picture of a known format; convert it to PNG or JPEG.") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"{path} is absurdly large; make it smaller, at most {max_pixels:,} pixels.") from None
+        raise ImageError(
+            f"{path} is absurdly large; make it smaller, at most {max_pixels:,} pixels."
+        ) from None
     except MemoryError:
         raise ImageError(f"{path} does not fit in memory; make it smaller.") from None
     except _BROKEN as error:

@@ -113,12 +113,15 @@ def pool_regions(tokens_hwd: FloatArray, labels_hw: LabelArray) -> RegionFeature
 def normalised(vectors: FloatArray) -> FloatArray:
     """L2-normalise the last axis; zero vectors stay zero."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    unit = np.zeros_like(vectors)
+    np.divide(vectors, norms, out=unit, where=norms > 0)
+    return unit
 
 
 def sigmoid(values: FloatArray) -> FloatArray:
     """1 / (1 + exp(-x)); meant for cosines, so overflow is no matter."""
-    return (1 / (1 + np.exp(-values))).astype(np.float32)
+    result: FloatArray = (1 / (1 + np.exp(-values))).astype(np.float32)
+    return result
 
 
 @dataclass(frozen=True)
@@ -176,21 +179,27 @@ def to_pixels(scores: WindowScores, classes: slice) -> torch.Tensor:
     import torch
     import torch.nn.functional as F
 
-    labels = torch.from_numpy(scores.labels)
-    covered = torch.from_numpy(np.append(scores.covered, False))[labels.long()]  # -1 is the last
-    patches = torch.from_numpy(np.ascontiguousarray(scores.tokens[:, :, classes].transpose(2, 0, 1)))
-    if bool(covered.all()):
-        return _spread(scores.regions[:, classes], labels)
-    upsampled = F.interpolate(patches[None], tuple(labels.shape), mode="bilinear", align_corners=True)[0]
-    if not bool(covered.any()):
-        return upsampled
-    return torch.where(covered, _spread(scores.regions[:, classes], labels), upsampled)
+    size_hw = (scores.labels.shape[0], scores.labels.shape[1])
+    patches = np.ascontiguousarray(scores.tokens[:, :, classes].transpose(2, 0, 1))
+    if not scores.covered.any():
+        return F.interpolate(torch.from_numpy(patches)[None], size_hw, mode="bilinear", align_corners=True)[0]
+    regions = np.ascontiguousarray(scores.regions[:, classes].T)
+    pixels = np.take(regions, scores.labels.ravel(), axis=1, mode="clip")  # -1 takes any value
+    uncovered = np.flatnonzero(~np.append(scores.covered, False)[scores.labels])  # -1 is the last
+    pixels[:, uncovered] = _sample_patches(patches, size_hw, uncovered)
+    return torch.from_numpy(pixels.reshape(len(pixels), *size_hw))
 
 
-def _spread(values_sc: FloatArray, labels: torch.Tensor) -> torch.Tensor:
-    """(S, c) to (c, H, W) by label; -1 takes any value."""
-    import torch
-
-    values = torch.from_numpy(np.ascontiguousarray(values_sc.T))
-    index = labels.reshape(-1).clamp_min(0)
-    return values.index_select(1, index).reshape(values.shape[0], *labels.shape)
+def _sample_patches(patches_chw: FloatArray, size_hw: tuple[int, int], pixels: IndexArray) -> FloatArray:
+    """Patches (c, h, w) upsampled to a size, at some of its pixels only: float32 (c, N)."""
+    rows, columns = np.divmod(pixels, size_hw[1])
+    vertical = axis_samples(patches_chw.shape[1], size_hw[0])
+    horizontal = axis_samples(patches_chw.shape[2], size_hw[1])
+    top, bottom = vertical.low[rows], vertical.high[rows]
+    left, right = horizontal.low[columns], horizontal.high[columns]
+    down, across = vertical.weight[rows], horizontal.weight[columns]
+    near_top, near_left = np.float32(1) - down, np.float32(1) - across
+    upper = patches_chw[:, top, left] * near_left + patches_chw[:, top, right] * across
+    lower = patches_chw[:, bottom, left] * near_left + patches_chw[:, bottom, right] * across
+    sampled: FloatArray = upper * near_top + lower * down
+    return sampled

@@ -110,12 +110,14 @@ def upsample_rows(scores_chw: torch.Tensor, size_hw: tuple[int, int], rows: slic
     height, (full_height, full_width) = scores_chw.shape[1], size_hw
     if (height, scores_chw.shape[2]) == size_hw:
         return scores_chw[:, rows]
+    if rows == slice(0, full_height):
+        return F.interpolate(scores_chw[None], size_hw, mode="bilinear", align_corners=False)[0]
     targets = torch.arange(rows.start, rows.stop, dtype=torch.float32)
     centres = ((targets + 0.5) * (height / full_height) - 0.5).clamp_min_(0)
     upper = centres.long().clamp_max_(height - 1)
     lower = (upper + 1).clamp_max_(height - 1)
     weight = (centres - upper)[None, :, None]
-    band = torch.lerp(scores_chw[:, upper], scores_chw[:, lower], weight)
+    band = torch.lerp(scores_chw.index_select(1, upper), scores_chw.index_select(1, lower), weight)
     wide = F.interpolate(
         band[None], (band.shape[1], full_width), mode="bilinear", align_corners=False, antialias=False
     )

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from freeda_store.address import TAG_PATTERN, Address
 from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError, TagError
+from freeda_store.keys import digest
 from freeda_store.manifest import Manifest, ModelLike, ModelRecord
 from freeda_store.payload import read_info
 from freeda_store.records import FloatArray, PrototypeInfo, Retrieved, RevisionInfo
@@ -266,7 +267,8 @@ class Bank:
             ids = self._shown(which, history)
             if history.head is None or not ids:
                 return None
-            revision, _ = self._stores.catalog.open_revision(f"retire {uuid4()}", message)
+            run_key = f"retire {digest(message, sorted(ids))} after {history.head.number}"
+            revision = self._stores.catalog.open_revision(run_key, message)
             self._stores.catalog.retire(revision, ids)
             show_retirements(self._stores, ids)
             commit(self._stores, revision, history.head.id)
@@ -291,7 +293,9 @@ class Bank:
             if target == history.head:
                 return history.info(target)
             said = message or f"roll back to {target.number}"
-            revision, _ = self._stores.catalog.open_revision(f"rollback {uuid4()}", said)
+            newest = history.head.number if history.head else 0
+            run_key = f"rollback to {target.number} after {newest}"
+            revision = self._stores.catalog.open_revision(run_key, said)
             commit(self._stores, revision, target.id)
             fresh = self._history()
             return fresh.info(fresh.by_id(revision))

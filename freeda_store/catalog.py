@@ -117,20 +117,23 @@ class Catalog:
             tags = connection.execute(select(TagRow.name, TagRow.revision_id)).all()
         return History([RevisionRecord(**row) for row in rows], {row.name: row.revision_id for row in tags})
 
-    def open_revision(self, run_key: str, message: str) -> tuple[int, bool]:
-        """The id of the open revision of this run, and whether it was left by an earlier one."""
+    def find_open(self, run_key: str) -> int | None:
+        """The id of the open revision that an earlier run of this key left."""
         with self.transaction() as connection:
-            found = connection.execute(
+            return connection.execute(
                 select(RevisionRow.id).where(RevisionRow.run_key == run_key, RevisionRow.number.is_(None))
             ).scalar()
-            if found is not None:
-                return found, True
-            values = {"run_key": run_key, "message": message, "created_at": now()}
-            counts = {"prototypes_added": 0, "prototypes_retired": 0}
-            made = connection.execute(
+
+    def open_revision(self, run_key: str, message: str) -> int:
+        """The id of the open revision of this run, made when there is none."""
+        if (found := self.find_open(run_key)) is not None:
+            return found
+        values = {"run_key": run_key, "message": message, "created_at": now()}
+        counts = {"prototypes_added": 0, "prototypes_retired": 0}
+        with self.transaction() as connection:
+            return connection.execute(
                 insert(RevisionRow).values(**values, **counts).returning(RevisionRow.id)
             ).scalar_one()
-            return made, False
 
     def commit_revision(self, revision: int, parent: int | None) -> None:
         """Give a revision its number, its parent and its counts."""

@@ -49,7 +49,11 @@ class ReadableBank(Protocol):
 
 
 def choose_prototypes(
-    bank: ReadableBank, noun: str, *, limit: int, where: Filter = Filter()  # noqa: B008 - frozen
+    bank: ReadableBank,
+    noun: str,
+    *,
+    limit: int,
+    where: Filter = Filter(),  # noqa: B008 - frozen
 ) -> tuple[list[PrototypeInfo], int]:
     """The prototypes of a noun with the highest attribution contrast, and how many it has in all.
 
@@ -109,9 +113,7 @@ def draw_contact_sheet(
     columns = min(columns, len(infos))
     rows = -(-len(infos) // columns)
     width, height = 2 * SIDE + 2, SIDE + _LINES * _LINE + 4
-    sheet = Image.new(
-        "RGB", (columns * (width + _GAP) + _GAP, rows * (height + _GAP) + _GAP), _PAPER
-    )
+    sheet = Image.new("RGB", (columns * (width + _GAP) + _GAP, rows * (height + _GAP) + _GAP), _PAPER)
     for index, info in enumerate(infos):
         row, column = divmod(index, columns)
         cell = _cell(bank, info, (width, height))
@@ -119,7 +121,9 @@ def draw_contact_sheet(
     return sheet
 
 
-def overlay_attribution(picture_hwc: NDArray[np.uint8], attribution_hw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def overlay_attribution(
+    picture_hwc: NDArray[np.uint8], attribution_hw: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """A picture under its attribution map: strong where the map is strong, darkened elsewhere.
 
     Args:
@@ -131,7 +135,8 @@ def overlay_attribution(picture_hwc: NDArray[np.uint8], attribution_hw: NDArray[
     low = np.minimum(place.astype(np.intp), len(_HEAT) - 2)
     part = (place - low)[..., None]
     heat = _HEAT[low] * (1 - part) + _HEAT[low + 1] * part
-    return np.rint(picture_hwc * 0.45 + heat * 0.55).astype(np.uint8)
+    blended: NDArray[np.uint8] = np.rint(picture_hwc * 0.45 + heat * 0.55).astype(np.uint8)
+    return blended
 
 
 def _cell(bank: ReadableBank, info: PrototypeInfo, size: tuple[int, int]) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from uuid import UUID, uuid5
 
 from freeda_store.records import Caption
@@ -38,3 +39,8 @@ def prototype_id(generation: UUID, revision: int, noun: str, span: tuple[int, in
     writer after a rollback, never touch a point that another revision shows.
     """
     return _name("prototype", str(generation), revision, noun, *span)
+
+
+def digest(message: str, ids: Iterable[UUID]) -> UUID:
+    """UUIDv5 of a message and prototypes: the same correction, repeated, has the same name."""
+    return _name("correction", message, *(str(id_) for id_ in ids))

@@ -115,9 +115,10 @@ class History:
         """What a revision shows, as few ranges of ids as tell it."""
         return View(self._ranges(self.ancestors(id_)))
 
-    def writing_view(self, id_: int) -> View:
+    def writing_view(self, id_: int | None) -> View:
         """What a commit of this open revision would show: the head, and the revision itself."""
-        return View(self._ranges(self.ancestors(self.head.id if self.head else None) | {id_}))
+        shown = self.ancestors(self.head.id if self.head else None)
+        return View(self._ranges(shown if id_ is None else shown | {id_}))
 
     def info(self, record: RevisionRecord) -> RevisionInfo:
         """A committed revision as people see it."""
@@ -133,15 +134,16 @@ class History:
             tags=tuple(sorted(name for name, id_ in self._tags.items() if id_ == record.id)),
         )
 
-    def _ranges(self, ids: frozenset[int] | set[int]) -> tuple[tuple[int, int], ...]:
-        """Inclusive ranges that hold these ids and no other id that exists."""
+    @staticmethod
+    def _ranges(ids: frozenset[int]) -> tuple[tuple[int, int], ...]:
+        """Inclusive ranges that hold exactly these ids.
+
+        A gap is never bridged, not even over ids of dropped revisions: a point may still carry one.
+        """
         ranges: list[tuple[int, int]] = []
-        previous_inside = False
-        for id_ in sorted(self._by_id):
-            inside = id_ in ids
-            if inside and previous_inside:
+        for id_ in sorted(ids):
+            if ranges and ranges[-1][1] == id_ - 1:
                 ranges[-1] = (ranges[-1][0], id_)
-            elif inside:
+            else:
                 ranges.append((id_, id_))
-            previous_inside = inside
         return tuple(ranges)

@@ -23,7 +23,7 @@ class Stores:
         vectors: the points.
         thumbnails: pictures and attribution maps.
         folder: where they are.
-        writing: ids of the revisions that writers of this process have in hand.
+        writing: keys of the runs that writers of this process have in hand.
         commit_lock: held while a revision takes its place in the history.
     """
 
@@ -31,7 +31,7 @@ class Stores:
     vectors: VectorStore
     thumbnails: ThumbnailStore
     folder: Path
-    writing: set[int] = field(default_factory=set)
+    writing: set[str] = field(default_factory=set)
     commit_lock: threading.RLock = field(default_factory=threading.RLock)
 
     def close(self) -> None:

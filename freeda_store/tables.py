@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -96,10 +96,10 @@ class PrototypeRow(Base):
     kind: Mapped[str] = mapped_column(String(32))
     span_start: Mapped[int]
     span_stop: Mapped[int]
-    contrast: Mapped[float]
-    area: Mapped[float]
-    clip_agreement: Mapped[float]
-    outlier_distance: Mapped[float]
+    contrast: Mapped[float] = mapped_column(Double)
+    area: Mapped[float] = mapped_column(Double)
+    clip_agreement: Mapped[float] = mapped_column(Double)
+    outlier_distance: Mapped[float] = mapped_column(Double)
     attribution_key: Mapped[str] = mapped_column(String(64))
 
 

@@ -98,7 +98,7 @@ def verify_bank(stores: Stores, *, repair: bool = False) -> VerifyReport:
     missing, damaged, stray = _check_thumbnails(stores)
     excused = set(stray) if history.unfinished else set()
     if repair:
-        _repair(stores, found, stray)
+        _repair(stores, found)
     return VerifyReport(
         prototypes=found.rows,
         points_without_row=tuple(sorted(found.orphans.keys() - open_orphans)),
@@ -180,12 +180,13 @@ def _check_thumbnails(stores: Stores) -> tuple[list[str], list[str], list[str]]:
     return missing, damaged, stray
 
 
-def _repair(stores: Stores, found: _Findings, stray: list[str]) -> None:
+def _repair(stores: Stores, found: _Findings) -> None:
     stores.vectors.delete(sorted(found.orphans))
     for id_, payload in found.wrong.items():
         stores.vectors.set_payload([id_], payload)
     stores.catalog.forget_prototypes(found.lost)
-    for key in stray:
+    wanted = stores.catalog.thumbnail_keys()
+    for key in [key for key in stores.thumbnails.keys() if key not in wanted]:  # noqa: SIM118 - not a dict
         stores.thumbnails.delete(key)
     if isinstance(stores.thumbnails, FolderThumbnails):
         stores.thumbnails.sweep()

@@ -44,14 +44,17 @@ class RevisionWriter:
         """
         self._stores = stores
         with stores.commit_lock:
-            self._revision, self.resumed = stores.catalog.open_revision(run_key, message)
-            if self._revision in stores.writing:
+            if run_key in stores.writing:
                 raise BankInUseError(
                     f"run '{run_key}' is being written already; commit or leave that writer first."
                 )
-            stores.writing.add(self._revision)
+            self._revision = stores.catalog.find_open(run_key)
+            stores.writing.add(run_key)
+        self._run_key = run_key
+        self._message = message
         self._open = True
-        if self.resumed:
+        self.resumed = self._revision is not None
+        if self._revision is not None:
             lost = reconcile(stores, self._revision)
             logger.info("resumed run '%s'; %d generations were lost and will be made again", run_key, lost)
 
@@ -66,7 +69,7 @@ class RevisionWriter:
     def close(self) -> None:
         """Leave the revision open for a later run. After a commit this does nothing."""
         self._open = False
-        self._stores.writing.discard(self._revision)
+        self._stores.writing.discard(self._run_key)
 
     def missing(self, keys: Sequence[UUID]) -> set[UUID]:
         """Those of these generations (see ``generation_key``) that are yet to be added.
@@ -92,8 +95,10 @@ class RevisionWriter:
         new = {key: generation for key, generation in by_key.items() if key in wanted}
         if not new:
             return
+        if self._revision is None:
+            self._revision = self._stores.catalog.open_revision(self._run_key, self._message)
         try:
-            stored = [self._put_thumbnails(key, generation) for key, generation in new.items()]
+            stored = [self._put_thumbnails(key, self._revision, new[key]) for key in new]
         except OSError as error:
             raise StorageError(
                 f"thumbnails could not be written to {self._stores.folder} ({error}); free disk space "
@@ -115,67 +120,47 @@ class RevisionWriter:
             BankDamagedError: points of added generations are gone; run the same again.
         """
         self._require_open()
+        revision, catalog = self._revision, self._stores.catalog
+        if revision is None:
+            self.close()
+            return None
         with self._stores.commit_lock:
-            self._drop_what_the_head_has()
-            if lost := reconcile(self._stores, self._revision):
+            self._drop_what_the_head_has(revision)
+            if lost := reconcile(self._stores, revision):
                 self.close()
                 raise BankDamagedError(
                     f"the vectors of {lost} generations are gone from {self._stores.folder}; "
                     "run the same command again to make them anew."
                 )
-            catalog = self._stores.catalog
-            if not catalog.generation_keys(self._revision):
-                catalog.drop_revision(self._revision)
+            if not catalog.generation_keys(revision):
+                catalog.drop_revision(revision)
                 self.close()
                 return None
-            show_retirements(self._stores, catalog.retired_by(self._revision))
+            show_retirements(self._stores, catalog.retired_by(revision))
             head = catalog.history().head
-            commit(self._stores, self._revision, head.id if head else None)
+            commit(self._stores, revision, head.id if head else None)
             self.close()
             history = catalog.history()
-            return history.info(history.by_id(self._revision))
+            return history.info(history.by_id(revision))
 
-    def _drop_what_the_head_has(self) -> None:
+    def _drop_what_the_head_has(self, revision: int) -> None:
         """Forget generations that the head shows by now; reconciling then deletes their points."""
         catalog, history = self._stores.catalog, self._stores.catalog.history()
-        mine = catalog.generation_keys(self._revision)
+        mine = catalog.generation_keys(revision)
         head_view = history.view(history.head.id if history.head else None)
         if doubles := sorted(catalog.stored(mine, head_view)):
             logger.info("%d generations were committed by another run meanwhile", len(doubles))
-            catalog.drop_generations(self._revision, doubles)
+            catalog.drop_generations(revision, doubles)
 
-    def _put_thumbnails(self, key: UUID, generation: NewGeneration) -> StoredGeneration:
+    def _put_thumbnails(self, key: UUID, revision: int, generation: NewGeneration) -> StoredGeneration:
         put = self._stores.thumbnails.put
         picture_key = put(encode_picture(generation.image_hwc))
         prototypes = []
         for new in generation.prototypes:
             attribution_key = put(encode_attribution(new.attribution_hw))
-            prototypes.append(self._name(key, generation, new, picture_key, attribution_key))
+            prototypes.append(_name(key, revision, generation, new, picture_key, attribution_key))
         return StoredGeneration(
             key, generation.caption, generation.seed, picture_key, generation.notes, tuple(prototypes)
-        )
-
-    def _name(
-        self, key: UUID, generation: NewGeneration, new: NewPrototype, picture_key: str, attribution_key: str
-    ) -> StoredPrototype:
-        scores = new.scores
-        return StoredPrototype(
-            id=prototype_id(key, self._revision, new.noun, new.span),
-            generation=key,
-            caption=generation.caption,
-            seed=int(generation.seed),
-            picture_key=picture_key,
-            noun=new.noun,
-            kind=str(new.kind),
-            span=(int(new.span[0]), int(new.span[1])),
-            scores=Scores(
-                contrast=_rounded(scores.contrast),
-                area=_rounded(scores.area),
-                clip_agreement=_rounded(scores.clip_agreement),
-                outlier_distance=_rounded(scores.outlier_distance),
-            ),
-            attribution_key=attribution_key,
-            added_in=self._revision,
         )
 
     def _view(self) -> View:
@@ -184,6 +169,35 @@ class RevisionWriter:
     def _require_open(self) -> None:
         if not self._open:
             raise WriterClosedError("this writer has ended; call Bank.write again with the same run key.")
+
+
+def _name(
+    key: UUID,
+    revision: int,
+    generation: NewGeneration,
+    new: NewPrototype,
+    picture_key: str,
+    attribution_key: str,
+) -> StoredPrototype:
+    scores = new.scores
+    return StoredPrototype(
+        id=prototype_id(key, revision, new.noun, new.span),
+        generation=key,
+        caption=generation.caption,
+        seed=int(generation.seed),
+        picture_key=picture_key,
+        noun=new.noun,
+        kind=str(new.kind),
+        span=(int(new.span[0]), int(new.span[1])),
+        scores=Scores(
+            contrast=_rounded(scores.contrast),
+            area=_rounded(scores.area),
+            clip_agreement=_rounded(scores.clip_agreement),
+            outlier_distance=_rounded(scores.outlier_distance),
+        ),
+        attribution_key=attribution_key,
+        added_in=revision,
+    )
 
 
 def _points(stored: Sequence[StoredGeneration], new: Sequence[NewGeneration]) -> list[Point]:

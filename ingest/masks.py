@@ -141,7 +141,7 @@ def make_mask(map_hw: FloatArray, size_hw: tuple[int, int], settings: MaskSettin
         return DropReason.TOO_SMALL
     if area > settings.max_area:
         return DropReason.TOO_LARGE
-    raw = upsampled * (highest - lowest) + lowest
+    raw = upsampled.astype(np.float64) * (highest - lowest) + lowest
     return Mask(mask_hw=mask, normalised_hw=normalised, area=area, contrast=_contrast(raw, mask))
 
 
@@ -155,9 +155,9 @@ def normalise(map_hw: FloatArray) -> FloatArray | None:
     return stretched
 
 
-def _contrast(raw_hw: FloatArray, mask_hw: BoolArray) -> float:
+def _contrast(raw_hw: NDArray[np.float64], mask_hw: BoolArray) -> float:
     if mask_hw.all():
         return 1.0
-    inside = float(raw_hw[mask_hw].mean(dtype=np.float64))
-    outside = float(raw_hw[~mask_hw].mean(dtype=np.float64))
+    inside = float(raw_hw[mask_hw].mean())
+    outside = float(raw_hw[~mask_hw].mean())
     return min(inside / outside, MAX_CONTRAST) if outside > 0 else MAX_CONTRAST

@@ -264,7 +264,7 @@ class _Batch:
     def _usable(self, picture: int, visual: FloatArray) -> bool:
         if not np.isfinite(visual).all():
             reason = DropReason.NON_FINITE_FEATURES
-        elif float(np.abs(visual).max()) > np.finfo(np.float16).max:
+        elif float(np.abs(visual).max()) > float(np.finfo(np.float16).max):
             reason = DropReason.HUGE_FEATURES
         elif not visual.any():
             reason = DropReason.EMPTY_VECTOR

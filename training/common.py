@@ -6,6 +6,8 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from training.paths import CHECKPOINTS_DIR, SCENES_DIR
 
@@ -35,9 +38,17 @@ class Scenes:
         )
 
 
+@contextmanager
+def fast_cpu() -> Iterator[None]:
+    """Settings that train faster on a CPU: no denormal numbers, attention by plain products."""
+    torch.set_flush_denormal(True)
+    with sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
 def to_tensor(images: np.ndarray) -> torch.Tensor:
     """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 class Checkpoint:

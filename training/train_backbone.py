@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Dinov2Config, Dinov2Model
 
-from training.common import Checkpoint, Clock, Scenes, cosine_rate, set_rate
+from training.common import Checkpoint, Clock, Scenes, cosine_rate, fast_cpu, set_rate
 from training.paths import SCENES_DIR
 from training.world import CLASS_NAMES
 
@@ -122,4 +122,5 @@ def train(steps: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2400)
-    train(parser.parse_args().steps)
+    with fast_cpu():
+        train(parser.parse_args().steps)

@@ -1,4 +1,4 @@
-"""Train the tiny CLIP (an open_clip ``CustomTextCLIP``-free plain CLIP) on rendered scenes.
+"""Train the tiny CLIP (open_clip's ``CLIP`` class) on rendered scenes.
 
 The pairs are scored with a sigmoid loss (SigLIP, Zhai et al. 2023). The world tells exactly which
 texts are true of which pictures, so a text that is true of several pictures of the batch counts
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPTokenizer
 
-from training.common import Checkpoint, Clock, Scenes, cosine_rate, set_rate
+from training.common import Checkpoint, Clock, Scenes, cosine_rate, fast_cpu, set_rate
 from training.paths import SCENES_DIR
 from training.tokenizer import CONTEXT_LENGTH, TOKENIZER_DIR
 from training.train_backbone import MEAN, STD
@@ -27,7 +27,8 @@ BATCH_SIZE = 96
 TEMPLATES = (
     "{}", "a {}", "a photo of a {}.", "a photo of the {}.", "a picture of a {}", "itap of a {}.",
     "a good photo of a {}.", "a photo of a small {}.", "a photo of a large {}.",
-    "a close-up photo of a {}.", "there is a {} in the scene.", "this is a {} in the scene.",
+    "a close-up photo of a {}.", "there is a {} in the scene.",
+    "a bad photo of a {}.", "a origami {}.", "a {} in a video game.", "art of the {}.",
 )  # fmt: skip
 HUE_OFFSET = len(OBJECTS)
 HUES = {kind.name: HUE_OFFSET + sum(len(k.hues) for k in OBJECTS[:i]) for i, kind in enumerate(OBJECTS)}
@@ -183,4 +184,5 @@ def train(steps: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=1500)
-    train(parser.parse_args().steps)
+    with fast_cpu():
+        train(parser.parse_args().steps)

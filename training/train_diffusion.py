@@ -17,7 +17,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from training.common import Checkpoint, Clock, Ema, Scenes, cosine_rate, set_rate
+from training.common import Checkpoint, Clock, Ema, Scenes, cosine_rate, fast_cpu, set_rate
 from training.paths import SCENES_DIR
 from training.tokenizer import CONTEXT_LENGTH, TOKENIZER_DIR
 
@@ -122,4 +122,5 @@ def train(steps: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=8000)
-    train(parser.parse_args().steps)
+    with fast_cpu():
+        train(parser.parse_args().steps)

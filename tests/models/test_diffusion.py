@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import diffusers
 import numpy as np
@@ -69,7 +71,8 @@ def test_memory_does_not_grow_with_steps(generator_settings):
     for steps in (2, 6):
         with recorder.record([[1, 2]], (16, 16)):
             pipeline("a red car", height=64, width=64, num_inference_steps=steps, output_type="np")
-        kept.append({layer: sums.shape for layer, sums in recorder._sums.items()})
+            kept.append({layer: sums.shape for layer, sums in recorder._sums.items()})
+        assert not recorder._sums, "nothing is held between batches"
     assert kept[0] == kept[1]
     assert len(kept[0]) == len(cross_attention_layers(pipeline.unet))
     assert all(shape[2] == 2 for shape in kept[0].values()), "only the two tokens asked for are kept"
@@ -190,3 +193,28 @@ def test_a_network_without_cross_attention_is_refused():
     )
     with pytest.raises(UnsupportedModelError, match="no cross-attention"):
         AttributionRecorder(unet)
+
+
+def test_half_precision_files_are_computed_in_full_on_the_cpu(generator_settings, tmp_path):
+    pipeline = plain_pipeline(generator_settings("sd2")).to(torch.float16)
+    pipeline.save_pretrained(tmp_path, safe_serialization=True, variant="fp16")
+    generator = load_generator(generator_settings("sd2", model=str(tmp_path), variant="fp16"), "cpu")
+    parts = generator._pipeline.unet, generator._pipeline.vae, generator._pipeline.text_encoder
+    assert [part.dtype for part in parts] == [torch.float32] * 3
+    full = load_generator(generator_settings("sd2"), "cpu").generate([request("a red car", ["car"], 1)])[0]
+    half = generator.generate([request("a red car", ["car"], 1)])[0]
+    np.testing.assert_allclose(half.attribution_shw, full.attribution_shw, atol=0.02)
+
+
+def test_loading_and_drawing_write_nothing_to_the_terminal(generator_settings):
+    settings = generator_settings("sdxl")
+    code = (
+        "from freeda_models.diffusion import load_generator\n"
+        "from freeda_models.presets import GeneratorSettings\n"
+        "from freeda_models.protocols import GenerationRequest\n"
+        f"settings = GeneratorSettings.model_validate_json({settings.model_dump_json()!r})\n"
+        "caption = 'a red car ' + 'and ' * 200\n"
+        "load_generator(settings, 'cpu').generate([GenerationRequest(caption, 1, ((6, 9),))])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from freeda_store.errors import (
     PrototypeMissingError,
     ReadOnlyViewError,
     RevisionMissingError,
+    StorageError,
     TagError,
     ThumbnailKeyError,
     ThumbnailMissingError,
@@ -392,3 +395,34 @@ with Bank.open(sys.argv[1]) as bank:
 assert not {"alembic", "qdrant_client", "torch", "PIL"} & set(sys.modules), "opening"
 """
     subprocess.run([sys.executable, "-c", script, str(folder)], check=True)
+
+
+def test_a_thread_may_write_while_another_reads(bank: Bank) -> None:
+    ingest(bank, range(4))
+    counts = set()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(ingest, bank, range(4, 20), key="thread")
+        while not writing.done():
+            counts.add(len(list(bank.infos())))
+            bank.nearest(text_key("car")[None], k=5)
+        assert writing.result().number == 2
+    assert counts <= {8, 40}
+    assert len(list(bank.infos())) == 40
+
+
+def test_disk_full_is_named_and_nothing_is_lost(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(bank, range(2))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with bank.write("m", "more") as writer:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", full)
+            with pytest.raises(StorageError, match=r"No space left on device.*run the same command again"):
+                writer.add([make_generation(5)])
+        assert bank.verify().ok
+        writer.add([make_generation(5)])
+        assert writer.commit() is not None
+    assert len(list(bank.infos())) == 6
+    assert bank.verify().leftovers == 0

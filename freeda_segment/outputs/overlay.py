@@ -1,0 +1,140 @@
+"""The overlay: the picture under the colours of its classes, with outlines and a legend.
+
+Small pictures are enlarged and very large ones reduced, so that both picture and legend can be read
+on a screen; the label PNG keeps the exact pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_models.protocols import ImageArray
+from freeda_segment.labelling import BACKGROUND
+from freeda_segment.outputs.files import written_whole
+from freeda_segment.outputs.legend import Entry, draw_legend
+from freeda_segment.outputs.palette import class_colours
+from freeda_segment.outputs.result import Result
+from freeda_segment.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_PAPER = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class OverlayStyle:
+    """How an overlay looks.
+
+    Attributes:
+        opacity: of the class colours, 0..1.
+        least_side: a picture whose longest side is shorter is enlarged to it, in pixels.
+        most_side: a picture whose longest side is longer is reduced to it.
+        legend_width: least width of the sheet, so that the legend has room.
+        legend_entries: further classes are only counted.
+    """
+
+    opacity: float = 0.5
+    least_side: int = 640
+    most_side: int = 2048
+    legend_width: int = 480
+    legend_entries: int = 60
+
+
+def write_overlay(path: Path, result: Result, style: OverlayStyle = OverlayStyle()) -> None:
+    """Write the overlay as PNG.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    sheet = draw_overlay(result, style)
+    with written_whole(path) as part:
+        sheet.save(part, format="PNG")
+
+
+def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.Image:
+    """The picture with its legend beneath, as an RGB Pillow picture."""
+    from PIL import Image
+
+    picture = Image.fromarray(_blend(result, style))
+    width = max(picture.width, style.legend_width)
+    legend = draw_legend(_entries(result.segmentation, style), width, font_size=_font_size(width))
+    sheet = Image.new("RGB", (width, picture.height + legend.height), _PAPER)
+    sheet.paste(picture, ((width - picture.width) // 2, 0))
+    sheet.paste(legend, (0, picture.height))
+    return sheet
+
+
+def _font_size(width: int) -> int:
+    return min(28, max(15, width // 48))
+
+
+def _blend(result: Result, style: OverlayStyle) -> ImageArray:
+    """The picture at display size, tinted, with an outline around every area: uint8 (h, w, 3)."""
+    from PIL import Image
+
+    height, width = result.image.shape[:2]
+    size_wh = _display_size(width, height, style)
+    picture = Image.fromarray(result.image).resize(size_wh, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    labels = _sampled(result.segmentation.labels, size_wh)
+    colours = class_colours(len(result.segmentation.class_names)).astype(np.float32)
+    tint = colours[np.maximum(labels, 0)]
+    pixels = np.asarray(picture).astype(np.float32)
+    opacity = np.where(labels == BACKGROUND, 0, style.opacity).astype(np.float32)[:, :, None]
+    blended = pixels + (tint - pixels) * opacity
+    blended[_outlines(labels)] = 255
+    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+
+
+def _display_size(width: int, height: int, style: OverlayStyle) -> tuple[int, int]:
+    longest = max(width, height)
+    wanted = min(max(longest, style.least_side), style.most_side)
+    return max(1, round(width * wanted / longest)), max(1, round(height * wanted / longest))
+
+
+def _sampled(labels: NDArray[np.int32], size_wh: tuple[int, int]) -> NDArray[np.int32]:
+    """Labels at another size, each pixel taking the nearest."""
+    height, width = labels.shape
+    rows = ((np.arange(size_wh[1]) + 0.5) * height / size_wh[1]).astype(np.int64)
+    columns = ((np.arange(size_wh[0]) + 0.5) * width / size_wh[0]).astype(np.int64)
+    sampled: NDArray[np.int32] = labels[
+        np.minimum(rows, height - 1)[:, None], np.minimum(columns, width - 1)[None, :]
+    ]
+    return sampled
+
+
+def _outlines(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Pixels whose right or lower neighbour has another label: bool (H, W)."""
+    edge = np.zeros(labels.shape, dtype=np.bool_)
+    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    return edge
+
+
+def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:
+    """Classes that got something, the largest first; then what got nothing."""
+    colours = class_colours(len(segmentation.shares))
+    present = sorted((share for share in segmentation.shares if share.pixels), key=lambda share: -share.area)
+    shown = present[: style.legend_entries]
+    entries = [
+        Entry((int(red), int(green), int(blue)), share.name, _percent(share.area))
+        for share, (red, green, blue) in ((share, colours[share.index]) for share in shown)
+    ]
+    hidden = present[len(shown) :]
+    if hidden:
+        entries.append(Entry(None, f"{len(hidden)} more", _percent(sum(share.area for share in hidden))))
+    if segmentation.background_area > 0:
+        entries.append(Entry(None, "no class", _percent(segmentation.background_area)))
+    absent = len(segmentation.shares) - len(present)
+    if absent:
+        entries.append(Entry(None, f"not found: {absent} of {len(segmentation.shares)} classes"))
+    return entries
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if 0 < share < 0.001 else f"{share:.1%}".replace("%", " %")

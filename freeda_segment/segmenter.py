@@ -1,0 +1,307 @@
+"""The online stage as a user holds it.
+
+Three steps that may be held apart: :meth:`Segmenter.encode` pays for the networks once a picture,
+:meth:`Segmenter.prepare` asks the bank for prototypes once a class list, :meth:`Segmenter.label`
+joins them and is cheap. :meth:`Segmenter.segment` is all three.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+from freeda_models.presets import Preset, load_preset
+from freeda_models.protocols import DenseBackbone, ImageArray, TextEncoder, TextImageEncoder
+from freeda_models.text_keys import TEMPLATE_SETS
+from freeda_models.vocabulary import unknown_names
+from freeda_segment.classes import ClassList, parse_classes
+from freeda_segment.encoding import EncodedImage, encode_image
+from freeda_segment.errors import ImageError, OptionError
+from freeda_segment.images import open_image, to_rgb
+from freeda_segment.labelling import LabelRequest, label_pixels
+from freeda_segment.prototypes import ClassPrototypes, PrototypeSource, build_prototypes
+from freeda_segment.segmentation import (
+    Evidence,
+    Origin,
+    Segmentation,
+    Setting,
+    merge_regions,
+    summarise,
+)
+from freeda_segment.settings import SegmentSettings
+from freeda_segment.similarity import score_window
+from freeda_store import Manifest
+from freeda_store.records import RevisionInfo
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+logger = logging.getLogger(__name__)
+
+
+class SegmentBank(PrototypeSource, Protocol):
+    """What a segmenter needs of a bank; ``freeda_store.Bank`` is one."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What made it."""
+
+    @property
+    def revision(self) -> RevisionInfo | None:
+        """The revision it shows."""
+
+    @property
+    def address(self) -> object:
+        """Where it is; ``str()`` of it is shown to people."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class Segmenter:
+    """Segments pictures into classes named in text, with the prototypes of a bank.
+
+    Args:
+        bank: where prototypes come from; :meth:`close` closes it.
+        clip: global similarity, and the key space unless ``keys`` is given.
+        backbone: dense features.
+        keys: encoder of the bank's key space.
+        settings: sizes, superpixels, retrieval, ensemble, background, refinement.
+        preset: whose ``nouns_known`` say which classes deserve a warning; None for no warning.
+
+    Raises:
+        OptionError: the bank's manifest names templates that this version does not have.
+    """
+
+    def __init__(
+        self,
+        bank: SegmentBank,
+        clip: TextImageEncoder,
+        backbone: DenseBackbone,
+        keys: TextEncoder | None = None,
+        settings: SegmentSettings | None = None,
+        preset: Preset | None = None,
+    ) -> None:
+        self._bank = bank
+        self._clip = clip
+        self._backbone = backbone
+        self._keys: TextEncoder = clip if keys is None else keys
+        self._settings = settings if settings is not None else SegmentSettings()
+        self._preset = preset
+        name = bank.manifest.templates
+        if name not in TEMPLATE_SETS:
+            raise OptionError(
+                f"the bank's prompt templates '{name}' are unknown to this version; update freeda."
+            )
+        self._templates = TEMPLATE_SETS[name]
+
+    @property
+    def settings(self) -> SegmentSettings:
+        """The settings it works with."""
+        return self._settings
+
+    def with_settings(self, **changes: Any) -> Segmenter:
+        """A segmenter with the same bank and models and some settings changed.
+
+        Raises:
+            OptionError: a value is outside its range.
+        """
+        settings = dataclasses.replace(self._settings, **changes)
+        return Segmenter(self._bank, self._clip, self._backbone, self._keys, settings, self._preset)
+
+    def encode(self, image: ImageArray | Image.Image | str | Path) -> EncodedImage:
+        """Superpixels, patch features and CLIP embeddings of a picture.
+
+        Args:
+            image: uint8 (H, W, 3) RGB, a Pillow picture, or the path of one.
+
+        Raises:
+            ImageError: it cannot be read, or is not such an array.
+            ModelOutputError: a network gave values that are not finite.
+        """
+        pixels = _as_pixels(image)
+        with _timed("encode"):
+            return encode_image(pixels, self._clip, self._backbone, self._settings)
+
+    def prepare(self, classes: ClassList | str | Sequence[str]) -> ClassPrototypes:
+        """Prototypes of classes from the bank.
+
+        Args:
+            classes: parsed, or expressions such as ``"red car,tree,car|automobile"``.
+
+        Raises:
+            ClassesError: no class is given.
+            NoPrototypesError: the bank, or what the filter leaves, has nothing for a class.
+        """
+        parsed = classes if isinstance(classes, ClassList) else parse_classes(classes)
+        notes = (*parsed.notes, *self._unknown(parsed))
+        with _timed("prepare"):
+            return build_prototypes(
+                parsed.classes, self._bank, self._keys, self._clip, self._templates, self._settings, notes
+            )
+
+    def label(self, encoded: EncodedImage, prototypes: ClassPrototypes) -> Segmentation:
+        """Give every pixel a class.
+
+        Raises:
+            ModelOutputError: features and prototypes do not fit together.
+        """
+        with _timed("label"):
+            windows = tuple(
+                score_window(each.labels, each.regions, each.tokens, each.embedding, prototypes)
+                for each in encoded.windows
+            )
+            request = LabelRequest(
+                working=encoded.working,
+                size_hw=encoded.size_hw,
+                boxes=encoded.boxes,
+                windows=windows,
+                alpha=self._settings.alpha,
+                background=self._settings.background,
+                refinement=self._settings.refinement,
+            )
+            pixels = label_pixels(request)
+            shares, background_area = summarise(pixels, prototypes.names)
+            return Segmentation(
+                labels=pixels.labels,
+                class_names=prototypes.names,
+                shares=shares,
+                background_area=background_area,
+                region_map=merge_regions(request.working_hw, encoded.boxes, windows),
+                evidence=Evidence(encoded.boxes, windows, prototypes),
+                origin=self._origin(),
+                notes=prototypes.notes,
+            )
+
+    def segment(
+        self,
+        image: ImageArray | Image.Image | str | Path,
+        classes: ClassList | ClassPrototypes | str | Sequence[str],
+    ) -> Segmentation:
+        """Encode, prepare and label in one call.
+
+        For several pictures, pass what :meth:`prepare` gave: retrieval is then paid once.
+        """
+        prototypes = classes if isinstance(classes, ClassPrototypes) else self.prepare(classes)
+        return self.label(self.encode(image), prototypes)
+
+    def close(self) -> None:
+        """Close the bank."""
+        self._bank.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _unknown(self, classes: ClassList) -> list[str]:
+        if self._preset is None:
+            return []
+        texts = [text for each in classes.classes for text in each.texts]
+        return [
+            f"preset '{self._preset.name}' does not know '{text}'; "
+            "make a bank with a preset for photographs, such as sd21, to segment it well."
+            for text in unknown_names(self._preset, texts)
+        ]
+
+    def _origin(self) -> Origin:
+        revision = self._bank.revision
+        return Origin(
+            bank=str(self._bank.address),
+            revision=None if revision is None else revision.number,
+            models={
+                "clip": self._clip.identity.id,
+                "backbone": self._backbone.identity.id,
+                "keys": self._keys.identity.id,
+            },
+            settings=describe_settings(self._settings, self._bank.manifest.templates),
+        )
+
+
+def open_segmenter(
+    address: str | Path,
+    *,
+    preset: str | None = None,
+    device: str = "auto",
+    settings: SegmentSettings | None = None,
+) -> Segmenter:
+    """Open a bank and load the models that its manifest names, and no others.
+
+    Args:
+        address: of the bank: ``DIR``, ``DIR@3`` or ``DIR@tag``.
+        preset: name or path; the one that made the bank if None.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        settings: the preset's defaults if None.
+
+    Raises:
+        BankMissingError, BankInUseError and other errors of ``freeda_store.Bank.open``.
+        PresetError: there is no such preset.
+        ManifestMismatchError: the preset's models are not those that made the bank.
+        ModelMissingError, DeviceError: the models cannot be loaded.
+    """
+    from freeda_models.loading import load_backbone, load_key_encoder, load_text_image_encoder
+    from freeda_store import Bank
+
+    bank = Bank.open(address)
+    try:
+        with _timed("load models"):
+            chosen = load_preset(preset if preset is not None else bank.manifest.preset)
+            clip = load_text_image_encoder(chosen, device)
+            backbone = load_backbone(chosen, device)
+            keys = load_key_encoder(chosen, device, clip)
+        bank.check_models({"clip": clip.identity, "backbone": backbone.identity, "keys": keys.identity})
+        wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
+        return Segmenter(bank, clip, backbone, keys, wanted, chosen)
+    except BaseException:
+        bank.close()
+        raise
+
+
+def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Setting]:
+    """Every setting by name, flat, as reports show them."""
+    flat: dict[str, Setting] = {"templates": templates}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.name == "superpixels":
+            flat["superpixels"] = value.name
+            flat |= {f"superpixels.{name}": number for name, number in dataclasses.asdict(value).items()}
+        elif field.name in ("background", "refinement"):
+            flat[field.name] = "none" if value is None else _short(value)
+        elif field.name != "batch_size":
+            flat[field.name] = str(value) if field.name == "where" else value
+    return flat
+
+
+def _short(options: Any) -> str:
+    return " ".join(f"{name}={value}" for name, value in dataclasses.asdict(options).items())
+
+
+def _as_pixels(image: ImageArray | Image.Image | str | Path) -> ImageArray:
+    if isinstance(image, str | Path):
+        return open_image(image)
+    if not isinstance(image, np.ndarray):
+        return to_rgb(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ImageError(
+            f"expected a picture as uint8 (H, W, 3), got {image.dtype} {image.shape}; "
+            "convert it to RGB first."
+        )
+    return image
+
+
+@contextmanager
+def _timed(stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    logger.debug("%s took %.3f s", stage, time.perf_counter() - start)

@@ -1,0 +1,120 @@
+"""Fixtures of the command line's tests: a runner, and a small real bank."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from freeda_store import Bank, Caption, Manifest, ModelRecord, NewGeneration, NewPrototype, Scores
+
+TEXT_DIM, VISUAL_DIM = 4, 6
+
+
+class Freeda:
+    """Runs ``freeda`` in this process."""
+
+    def __call__(self, *arguments: object, stdin: str | None = None) -> Any:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+@pytest.fixture(autouse=True)
+def _clean_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder of its own, no bank in the environment, and no trace of what commands set up."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FREEDA_BANK", raising=False)
+    before = dict(os.environ)
+    handlers = logging.getLogger().handlers[:]
+    yield
+    logging.getLogger().handlers[:] = handlers
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+
+
+@pytest.fixture
+def freeda() -> Freeda:
+    return Freeda()
+
+
+def make_manifest(preset: str = "tiny") -> Manifest:
+    def model(name: str, dim: int = 0) -> ModelRecord:
+        return ModelRecord(id=name, revision="r1", sha256="", dim=dim)
+
+    return Manifest(
+        preset=preset,
+        clip=model("clip", TEXT_DIM),
+        backbone=model("backbone", VISUAL_DIM),
+        generator=model("generator"),
+        nouns=model("nouns"),
+        keys=model("clip", TEXT_DIM),
+        key_strategy="template_mean",
+        templates="openai_subset",
+    )
+
+
+def make_generation(caption: str, nouns: dict[str, float], *, source: str = "coco") -> NewGeneration:
+    """A drawn caption with one prototype a noun, of the attribution contrast given."""
+    rng = np.random.default_rng(len(caption))
+    prototypes = []
+    for index, (noun, contrast) in enumerate(nouns.items()):
+        key = np.zeros(TEXT_DIM, dtype=np.float32)
+        key[index % TEXT_DIM] = 1
+        start = caption.index(noun)
+        prototypes.append(
+            NewPrototype(
+                noun=noun,
+                kind="noun",
+                span=(start, start + len(noun)),
+                text_key=key,
+                visual=rng.normal(size=VISUAL_DIM).astype(np.float32),
+                scores=Scores(contrast=contrast, area=0.25, clip_agreement=0.3, outlier_distance=0.1),
+                attribution_hw=np.eye(8, dtype=np.uint8) * 255,
+            )
+        )
+    image = rng.integers(0, 255, size=(32, 32, 3), dtype=np.uint8)
+    return NewGeneration(Caption(caption, source=source, license="CC0"), 7, image, tuple(prototypes))
+
+
+def add_revision(folder: Path, message: str, *generations: NewGeneration) -> None:
+    with Bank.open(folder, create=make_manifest()) as bank, bank.write(message, message) as writer:
+        writer.add(generations)
+        writer.commit()
+
+
+@pytest.fixture(scope="session")
+def _bank_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("template") / "bank"
+    add_revision(
+        folder,
+        "first",
+        make_generation("a car and a tree", {"car": 2.5, "tree": 1.1}),
+        make_generation("one more car", {"car": 3.5}),
+    )
+    add_revision(folder, "second", make_generation("a dog runs", {"dog": 1.9}, source="examples"))
+    return folder
+
+
+@pytest.fixture
+def bank(tmp_path: Path, _bank_template: Path) -> Path:
+    """Two revisions: a car (twice) and a tree; then a dog of another source. Its own copy."""
+    return shutil.copytree(_bank_template, tmp_path / "bank")
+
+
+@pytest.fixture
+def make_bank(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes an empty bank of a preset's name."""
+
+    def make(preset: str) -> Path:
+        folder = tmp_path / f"bank-of-{preset}"
+        Bank.open(folder, create=make_manifest(preset)).close()
+        return folder
+
+    return make

@@ -1,0 +1,280 @@
+"""``freeda segment`` with a real segmenter and bank, and networks that look at colours only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli.segment import background_from, chosen_superpixels, gather_classes, superpixel_numbers
+from freeda_models.check import PresetCheck
+from freeda_models.presets import load_preset
+from freeda_models.protocols import ModelIdentity
+from freeda_segment import BackgroundStrategy, Segmenter, SegmentSettings
+from freeda_segment.errors import ClassesError, OptionError
+from freeda_segment.outputs import read_labels
+from freeda_segment.superpixels import Felzenszwalb, Slic
+from freeda_store import Bank
+
+
+class Clip:
+    """``car`` lies on the first axis of the key space, everything else on the second."""
+
+    identity = ModelIdentity("clip", "r1", "", 4, "")
+
+    def encode_texts(self, texts: list[str]) -> Any:
+        return np.eye(4, dtype=np.float32)[[0 if "car" in text else 1 for text in texts]]
+
+    def encode_spans(self, texts: list[str], spans: list[tuple[int, int]]) -> Any:
+        return self.encode_texts(texts)
+
+    def encode_images(self, images_bhwc: Any) -> Any:
+        return np.tile(np.full(4, 0.5, dtype=np.float32), (len(images_bhwc), 1))
+
+
+class Backbone:
+    """The mean colour of each of 8 x 8 patches, padded with ones."""
+
+    identity = ModelIdentity("backbone", "r1", "", 6, "")
+    grid_hw = (8, 8)
+
+    def encode(self, images_bhwc: Any) -> Any:
+        batch, height, width, _ = images_bhwc.shape
+        rows, columns = np.arange(8) * height // 8, np.arange(8) * width // 8
+        colours = images_bhwc[:, rows][:, :, columns].astype(np.float32) / 255 - 0.5
+        return np.concatenate([colours, np.full((batch, 8, 8, 3), 0.1, dtype=np.float32)], axis=-1)
+
+
+class Opened:
+    """Remembers how the segmenter was opened, and with what settings it ended."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, address: str, *, preset: str, device: str) -> Segmenter:
+        self.calls.append({"address": address, "preset": preset, "device": device})
+        small = SegmentSettings(shorter_side=32, longest_side=64, window=32, stride=32, k=5)
+        return Segmenter(Bank.open(address), Clip(), Backbone(), None, small, load_preset(preset))
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    fake = Opened()
+    monkeypatch.setattr("freeda_segment.segmenter.open_segmenter", fake)
+    monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, ()))
+    return fake
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    pixels = np.zeros((40, 48, 3), dtype=np.uint8)
+    pixels[:, 24:] = (250, 30, 30)
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_writes_three_files_and_tells_of_them(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+    result = freeda("segment", picture, "-c", "car,tree", "--bank", bank, "--out", "out")
+    assert result.exit_code == 0
+    first, *paths = result.stdout.splitlines()
+    assert first.startswith(f"{picture}: ")
+    assert first.count("%") in (1, 2)
+    assert [path.strip() for path in paths] == [
+        "out/photo.overlay.png",
+        "out/photo.labels.png",
+        "out/photo.json",
+    ]
+    labels = read_labels("out/photo.labels.png")
+    assert labels.class_names == ("car", "tree")
+    assert labels.labels.shape == (40, 48)
+    report = json.loads(Path("out/photo.json").read_text())
+    assert report["picture"]["source"] == str(picture)
+    assert report["bank"] == {"address": str(bank), "revision": 2}
+
+
+def test_says_bank_and_preset_and_writes_to_the_default_folder(
+    freeda: Any, opened: Opened, bank: Path, picture: Path
+) -> None:
+    result = freeda("segment", picture, "-c", "car", "--bank", bank, "--device", "cpu")
+    assert f"bank {bank}, preset tiny" in result.stderr
+    assert opened.calls == [{"address": str(bank), "preset": "tiny", "device": "cpu"}]
+    assert Path("freeda-out/photo.overlay.png").is_file()
+
+
+def test_a_broken_picture_gets_one_line_and_others_go_on(
+    freeda: Any, opened: Opened, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(picture.read_bytes()[:60])
+    result = freeda("segment", broken, picture, "-c", "car", "--bank", bank)
+    assert result.exit_code == 1
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "broken.png" in errors[0]
+    assert "1 of 2 pictures failed." in result.stderr
+    assert result.stdout.startswith(f"{picture}: ")
+    assert not Path("freeda-out/broken.json").exists()
+
+
+def test_an_error_that_nobody_foresaw_stops_only_its_picture(
+    freeda: Any, opened: Opened, bank: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(self: Any, image: Any) -> None:
+        raise RuntimeError("boom\nwith a second line")
+
+    monkeypatch.setattr(Segmenter, "encode", explode)
+    result = freeda("segment", picture, "-c", "car", "--bank", bank)
+    assert result.exit_code == 1
+    assert f"error: {picture}: unexpected RuntimeError: boom with a second line" in result.stderr.splitlines()
+    debugged = freeda("--debug", "segment", picture, "-c", "car", "--bank", bank)
+    assert "Traceback" in debugged.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_json_has_a_record_for_each_picture(
+    freeda: Any, opened: Opened, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "no.png").write_text("no picture")
+    result = freeda("segment", picture, tmp_path / "no.png", "-c", "car,tree", "--bank", bank, "--json")
+    assert result.exit_code == 1
+    good, bad = json.loads(result.stdout)
+    assert [each["name"] for each in good["classes"]] == ["car", "tree"]
+    assert sum(each["area"] for each in good["classes"]) == pytest.approx(1)
+    assert Path(good["written"]["overlay"]).is_file()
+    assert "no.png" in bad["error"]
+
+
+def test_folders_and_patterns_and_twins(
+    freeda: Any, opened: Opened, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "photo.png").write_bytes(picture.read_bytes())
+    (folder / "notes.txt").write_text("no picture")
+    result = freeda("segment", picture, folder, tmp_path / "in/**/*.png", "-c", "car", "--bank", bank)
+    assert result.exit_code == 0
+    lines = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert [line.split(": ")[0] for line in lines] == [str(picture), str(folder / "photo.png")]
+    assert len(list(Path("freeda-out").glob("*.overlay.png"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere.png", "-c", "car"], "no picture nowhere.png"),
+        (["nowhere-*.png", "-c", "car"], "no picture matches"),
+        (["photo.png"], "no class"),
+        (["photo.png", "-c", ""], "no class"),
+        (["photo.png", "-c", " , ,"], "no class"),
+        (["photo.png", "--classes-file", "none.txt"], "none.txt"),
+        (["photo.png", "-c", "car", "--where", "colour=red"], "unknown filter field 'colour'"),
+        (["photo.png", "-c", "car", "--where", "source"], "not a filter"),
+        (["photo.png", "-c", "car", "--alpha", "1.5"], "alpha"),
+        (["photo.png", "-c", "car", "--alpha", "much"], "--alpha"),
+        (["photo.png", "-c", "car", "-k", "0"], "k is 0"),
+        (["photo.png", "-c", "car", "--background", "black"], "unknown background strategy 'black'"),
+        (["photo.png", "-c", "car", "--background-threshold", "7"], "background threshold"),
+        (["photo.png", "-c", "car", "--superpixel-option", "scale"], "write for example scale=100"),
+        (["photo.png", "-c", "car", "--preset", "huge"], "unknown preset 'huge'"),
+        (["photo.png", "-c", "car", "--bank", "elsewhere"], "no bank in elsewhere"),
+        (["photo.png", "-c", "car", "--bank", "@"], "not a bank's address"),
+    ],
+)
+def test_misuse_is_one_line_and_loads_nothing(
+    freeda: Any, monkeypatch: pytest.MonkeyPatch, picture: Path, arguments: list[str], told: str
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("models were loaded for a command that cannot run")
+
+    monkeypatch.setattr("freeda_models.loading.load_text_image_encoder", never)
+    result = freeda("segment", *arguments)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert [line.startswith("error: ") for line in result.stderr.splitlines() if "bank " not in line[:5]] == [
+        True
+    ]
+
+
+def test_misuse_that_only_the_preset_tells(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+    base = ["segment", picture, "-c", "car", "--bank", bank]
+    unknown = freeda(*base, "--superpixels", "voronoi")
+    assert unknown.exit_code == 2
+    assert "unknown superpixel algorithm 'voronoi'" in unknown.stderr
+    option = freeda(*base, "--superpixels", "slic", "--superpixel-option", "scale=3")
+    assert option.exit_code == 2
+    assert "slic has no option 'scale'" in option.stderr
+
+
+def test_a_filter_that_leaves_nothing_fails(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+    result = freeda("segment", picture, "-c", "car", "--where", "source=nowhere", "--bank", bank)
+    assert result.exit_code == 1
+    assert "no usable prototype for 'car' under the filter 'source=nowhere'" in result.stderr
+
+
+def test_classes_outside_the_preset_are_named(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+    result = freeda("segment", picture, "-c", "car,zebra", "--bank", bank)
+    assert result.exit_code == 0
+    (warning,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert "'zebra'" in warning
+    assert "sd21" in warning
+
+
+def test_a_flood_of_warnings_is_cut(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+    names = ",".join(f"thing{number}" for number in range(500))
+    result = freeda("segment", picture, "-c", names, "--bank", bank)
+    assert result.exit_code == 0
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 11
+    assert "490 more" in warnings[-1]
+
+
+def test_settings_reach_the_segmenter(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+    options = ["-k", "2", "--alpha", "0.5", "--superpixels", "slic", "--superpixel-option", "n_segments=9"]
+    more = ["--background", "local", "--background-threshold", "0.4", "--where", "source=coco"]
+    result = freeda("segment", picture, "-c", "car", "--bank", bank, *options, *more, "--json")
+    settings = json.loads(result.stdout)[0]["settings"]
+    assert (settings["k"], settings["alpha"], settings["superpixels"]) == (2, 0.5, "slic")
+    assert settings["superpixels.n_segments"] == 9
+    assert settings["background"] == "strategy=local threshold=0.4"
+    assert settings["where"] == "source=coco"
+
+
+def test_an_old_revision_can_be_asked(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+    result = freeda("segment", picture, "-c", "car", "--bank", f"{bank}@1", "--json")
+    assert json.loads(result.stdout)[0]["bank"]["revision"] == 1
+
+
+def test_classes_of_the_line_come_before_those_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_text("# streets\ncar|automobile\ntree, sky\n")
+    both = gather_classes(["sky"], file)
+    assert both.names == ("sky", "car", "tree")
+    assert both.classes[1].texts == ("car", "automobile")
+    assert any("'sky'" in note for note in both.notes)
+    with pytest.raises(ClassesError):
+        gather_classes([], None)
+
+
+def test_superpixel_options_change_the_presets_own() -> None:
+    preset = Felzenszwalb(scale=100, sigma=0.7, min_size=20)
+    assert chosen_superpixels(preset, None, {"scale": 50.0}) == Felzenszwalb(50, 0.7, 20)
+    assert chosen_superpixels(preset, "slic", {}) == Slic()
+    assert chosen_superpixels(preset, None, {}) == preset
+    assert superpixel_numbers(["scale = 1e2", "sigma=0"]) == {"scale": 100.0, "sigma": 0.0}
+    with pytest.raises(OptionError):
+        chosen_superpixels(preset, None, {"scale": float("nan")})
+
+
+def test_a_threshold_alone_means_the_constant_strategy() -> None:
+    assert background_from(None, None) is None
+    chosen = background_from(None, 0.45)
+    assert chosen is not None
+    assert (chosen.strategy, chosen.threshold) == (BackgroundStrategy.CONSTANT, 0.45)
+    strategy = background_from("winner", None)
+    assert strategy is not None
+    assert (strategy.strategy, strategy.threshold) == (BackgroundStrategy.WINNER, 0.5)

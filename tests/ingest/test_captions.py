@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from freeda_store.records import Caption
+from ingest import captions as captions_module
+from ingest.caption_records import ReaderLimits, Reject
+from ingest.captions import CaptionFormat, detect_format, estimate_captions, read_captions
+from ingest.errors import CaptionsError
+
+
+def read(tmp_path: Path, content: bytes | str, **options: object) -> list[Caption | Reject]:
+    path = tmp_path / "captions"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(read_captions(path, **options))  # type: ignore[arg-type]
+
+
+def texts(records: list[Caption | Reject]) -> list[str]:
+    return [record.text for record in records if isinstance(record, Caption)]
+
+
+def rejects(records: list[Caption | Reject]) -> list[tuple[int, str]]:
+    return [(record.line, record.reason) for record in records if isinstance(record, Reject)]
+
+
+def test_json_lines_keep_provenance(tmp_path: Path) -> None:
+    line = {
+        "caption": " A  cat\n",
+        "id": 7,
+        "source": "web",
+        "license": "cc0",
+        "url": "http://x",
+        "width": [1],
+    }
+    assert read(tmp_path, json.dumps(line) + "\n") == [
+        Caption("A cat", "7", "web", "cc0", "u", {"width": [1]})
+    ]
+
+
+def test_source_of_the_run_stands_in(tmp_path: Path) -> None:
+    records = read(tmp_path, '{"caption": "a"}\n{"caption": "b", "source": "own"}\n', source="mine")
+    assert [record.source for record in records if isinstance(record, Caption)] == ["mine", "own"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{broken", "not JSON"),
+        (b"", "empty line"),
+        (b'{"text": "a cat"}', "no field 'caption'"),
+        (b'{"caption": 3}', "field 'caption' is a number, not text"),
+        (b'{"caption": true}', "field 'caption' is true or false, not text"),
+        (b'{"caption": null}', "field 'caption' is null, not text"),
+        (b'{"caption": "  \\n "}', "empty caption"),
+        (b'{"caption": "a", "id": [1]}', "field 'id' is a list, not text or a number"),
+        (b'{"caption": "a", "source": {}}', "field 'source' is an object, not text or a number"),
+        (b'["a cat"]', "a list, not an object with a field 'caption'"),
+        (b'"a cat"', "a text, not an object with a field 'caption'"),
+        (b'{"caption": "a \xff"}', "not UTF-8 (byte 16 is 0xff)"),
+        (b'{"caption": "a \\ud800"}', "half of a surrogate pair, which is no Unicode text"),
+        (b'{"caption": "a", "x": "\\u0000"}', "a NUL character"),
+        (b'{"caption": "a", "x": NaN}', "not JSON (NaN is no JSON number)"),
+        (b'{"caption": "a", "x": 1e999}', "a number too large to hold"),
+        (b'{"caption": "a", "x": ' + b"9" * 5000 + b"}", "not JSON (a number with too many digits)"),
+        (b'{"caption": "a", "x": ' + b"[" * 5000 + b"]" * 5000 + b"}", "nested too deeply"),
+        (b'{"caption": "a", "x": ' + b"[" * 100 + b"]" * 100 + b"}", "nested more than 64 levels deep"),
+        (b'{"caption": "' + b"a" * 5000 + b'"}', "caption of 5,000 characters, over the limit of 4,096"),
+    ],
+)
+def test_bad_lines_are_named_and_passed_over(tmp_path: Path, line: bytes, reason: str) -> None:
+    records = read(tmp_path, b'{"caption": "one"}\n' + line + b'\n{"caption": "two"}\n')
+    assert texts(records) == ["one", "two"]
+    [(number, given_reason)] = rejects(records)
+    assert number == 2
+    assert reason in given_reason
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul(tmp_path: Path) -> None:
+    records = read(tmp_path, '{"caption": "\\u0061", "path": "c:\\\\u0000"}\n')
+    assert texts(records) == ["a"]
+
+
+def test_bom_crlf_and_blank_lines_at_the_end(tmp_path: Path) -> None:
+    records = read(tmp_path, b'\xef\xbb\xbf{"caption": "one"}\r\n\r\n{"caption": "two"}\r\n\r\n  \n\n')
+    assert texts(records) == ["one", "two"]
+    assert rejects(records) == [(2, "empty line")]
+
+
+def test_a_long_line_is_rejected_without_being_kept(tmp_path: Path) -> None:
+    limits = ReaderLimits(record_bytes=30)
+    long = json.dumps({"caption": "x" * 200_000})
+    records = read(tmp_path, f'{{"caption": "one"}}\n{long}\n{{"caption": "two"}}', limits=limits)
+    assert texts(records) == ["one", "two"]
+    [reject] = [record for record in records if isinstance(record, Reject)]
+    assert reject.reason == "200,015 bytes, over the limit of 30"
+    assert len(reject.text) <= 30
+
+
+def test_plain_lines(tmp_path: Path) -> None:
+    records = read(tmp_path, "a cat\n\n  a   dog \r\nun café, 猫\n\n", source="notes")
+    assert records == [
+        Caption("a cat", source="notes"),
+        Reject(2, "empty line", ""),
+        Caption("a dog", source="notes"),
+        Caption("un café, 猫", source="notes"),
+    ]
+
+
+def test_control_characters_become_blanks(tmp_path: Path) -> None:
+    assert texts(read(tmp_path, b"a\x00cat\x1b\tsits\n")) == ["a cat sits"]
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"", CaptionFormat.TEXT),
+        (b"a cat\nb {\n", CaptionFormat.TEXT),
+        (b'garbage\n{"caption": "a"}\n', CaptionFormat.JSON_LINES),
+        (b'{"caption": "a"}\n', CaptionFormat.JSON_LINES),
+        (b'{"images": [1], "caption": "a"}\n{"caption": "b"}', CaptionFormat.JSON_LINES),
+        (b"[\n", CaptionFormat.JSON_LINES),
+        (b'{"annotations": [{"caption": "a"}]}', CaptionFormat.COCO),
+        (b'\xef\xbb\xbf \n{\n  "info": {\n', CaptionFormat.COCO),
+        (b'{"licenses":[{"url"', CaptionFormat.COCO),
+    ],
+)
+def test_format_is_decided_by_content(head: bytes, expected: CaptionFormat) -> None:
+    assert detect_format(head) is expected
+
+
+def test_missing_file_and_folder_are_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CaptionsError, match="does not exist"):
+        read_captions(tmp_path / "none.jsonl")
+    with pytest.raises(CaptionsError, match="is a folder"):
+        read_captions(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_estimates(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "captions"
+    path.write_text("one\ntwo\nthree" + end)
+    assert estimate_captions(path) == 3
+    path.write_text('{"info": {}, "annotations": [{"caption": "a"}, {"caption": "b"}]}' + end)
+    assert estimate_captions(path) == 2
+    path.write_text("")
+    assert estimate_captions(path) == 0
+    assert estimate_captions("-") is None
+
+
+@pytest.mark.parametrize("content", ['{"caption": "a"}\n\n{"caption": "b"}\n', "a\n\nb\n"])
+def test_standard_input_reads_like_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode())))  # type: ignore[arg-type]
+    monkeypatch.setattr(captions_module.sys, "stdin", stdin)
+    assert list(read_captions("-")) == read(tmp_path, content)
+
+
+def test_a_live_pipe_is_read_as_it_comes() -> None:
+    program = (
+        "from ingest.captions import read_captions\nfor c in read_captions('-'): print(c.text, flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for text in (b"a cat", b"a dog"):
+            process.stdin.write(text + b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == text + b"\n"  # before the pipe is closed
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+@given(st.binary(max_size=400))
+@example(b"{\n{}\n")
+@example(b"\xef\xbb\xbf\xef\xbb\xbf")
+def test_any_bytes_are_read_and_nothing_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    records = read(tmp_path_factory.mktemp("bytes"), content)
+    if detect_format(content) is CaptionFormat.COCO:
+        assert records
+        return
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    assert len(records) == len(lines)
+    numbers = [record.line for record in records if isinstance(record, Reject)]
+    assert numbers == sorted(set(numbers))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=True) | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["caption", "id", "source", "x"]), json_values), max_size=6))
+def test_any_objects_are_captions_or_rejects(
+    tmp_path_factory: pytest.TempPathFactory, objects: list[dict[str, object]]
+) -> None:
+    content = "".join(json.dumps(each) + "\n" for each in [{"caption": "first"}, *objects])
+    records = read(tmp_path_factory.mktemp("objects"), content)
+    assert len(records) == 1 + len(objects)
+    for record in records:
+        if isinstance(record, Caption):
+            json.dumps(
+                [record.text, record.external_id, record.source, record.extra], allow_nan=False
+            ).encode()
+            record.text.encode()
+            assert record.text.strip()
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), min_size=1, max_size=6))
+def test_unicode_captions_survive(tmp_path_factory: pytest.TempPathFactory, captions: list[str]) -> None:
+    content = "".join(json.dumps({"caption": text}, ensure_ascii=False) + "\n" for text in captions)
+    records = read(tmp_path_factory.mktemp("unicode"), content)
+    for text, record in zip(captions, records, strict=True):
+        if isinstance(record, Caption):
+            assert record.text.split() == " ".join(record.text.split()).split()
+            assert set(record.text) - {" "} <= set(text)

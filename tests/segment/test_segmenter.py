@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from segment_fakes import (
+    COLOURS,
+    FakeBackbone,
+    FakeBank,
+    FakeClip,
+    colour_generation,
+    fake_manifest,
+    save,
+    small_settings,
+    striped_picture,
+)
+
+from freeda_models.presets import load_preset
+from freeda_segment.background import Background, BackgroundStrategy
+from freeda_segment.errors import ClassesError, ImageError, ModelOutputError, OptionError
+from freeda_segment.evaluation.datasets import Scenes
+from freeda_segment.evaluation.evaluate import evaluate_scenes
+from freeda_segment.refinement import Refinement
+from freeda_segment.segmenter import Segmenter, open_segmenter
+from freeda_segment.superpixels import ALGORITHMS, parse_superpixels
+from freeda_store import Bank, parse_filter
+from freeda_store.errors import BankMissingError, ManifestMismatchError
+
+
+def agreement(segmentation, names) -> float:
+    width = segmentation.size_hw[1]
+    truth = np.arange(width) * len(names) // width
+    found = np.array(segmentation.class_names, dtype=object)[segmentation.labels]
+    return float((found == np.array(names, dtype=object)[truth]).mean())
+
+
+@pytest.mark.parametrize("algorithm", list(ALGORITHMS))
+def test_colours_are_found_with_every_algorithm(segmenter, algorithm):
+    chosen = segmenter.with_settings(superpixels=parse_superpixels(algorithm))
+    made = chosen.segment(striped_picture(["red", "blue", "green"], 60, 90), "blue,green,red,yellow")
+    assert agreement(made, ["red", "blue", "green"]) > 0.9
+    assert made.labels.dtype == np.int32
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (7, 900), (333, 50), (64, 64)])
+def test_pictures_of_any_size(segmenter, size):
+    made = segmenter.segment(np.full((*size, 3), COLOURS["green"], np.uint8), "red,green")
+    assert made.labels.shape == size
+    assert (made.labels == 1).all()
+    assert made.shares[1].area == 1
+    assert made.region_map.min() >= 0
+
+
+def test_refinement_keeps_what_is_found(segmenter):
+    made = segmenter.with_settings(refinement=Refinement(3, (1, 2))).segment(
+        striped_picture(["red", "blue"], 40, 60), "red,blue"
+    )
+    assert agreement(made, ["red", "blue"]) > 0.95
+
+
+def test_background_is_what_no_class_resembles(segmenter):
+    chosen = segmenter.with_settings(background=Background(BackgroundStrategy.LOCAL, 0.6))
+    made = chosen.segment(striped_picture(["red", "blue"], 32, 64), "red")
+    assert made.background_area == pytest.approx(0.5, abs=0.05)
+    assert made.mask("red")[:, :28].all()
+    assert (made.labels[:, 36:] == -1).all()
+
+
+def test_the_steps_may_be_held_apart(segmenter, tmp_path):
+    picture = striped_picture(["red", "blue"], 50, 70)
+    encoded = segmenter.encode(save(tmp_path / "a.png", picture))
+    first = segmenter.label(encoded, segmenter.prepare("red,blue"))
+    second = segmenter.label(encoded, segmenter.prepare(["blue", "green"]))
+    assert (first.labels == segmenter.segment(picture, "red,blue").labels).all()
+    assert agreement(first, ["red", "blue"]) > 0.95
+    assert second.mask("blue")[:, 40:].all()
+    assert (segmenter.encode(Image.fromarray(picture)).working == encoded.working).all()
+
+
+def test_regions_can_be_looked_up(segmenter):
+    made = segmenter.segment(striped_picture(["red", "blue"], 64, 160), "red,blue")
+    assert len(made.evidence.windows) > 1
+    place = made.region_at(x=150, y=10)
+    window = made.evidence.windows[place.window]
+    assert window.regions[place.label].argmax() == 1
+    assert made.region_at(0, 0) != place
+    merged = made.region_map
+    assert merged.shape == (32, 80)
+    assert merged.max() < sum(len(each.covered) for each in made.evidence.windows)
+    with pytest.raises(OptionError, match="160,0 lies outside the picture of 160 x 64"):
+        made.region_at(160, 0)
+
+
+def test_support_tells_which_prototypes_spoke(segmenter):
+    made = segmenter.segment(striped_picture(["red"], 20, 20), "red,blue")
+    assert {info.noun for info in made.evidence.prototypes.support[0][0].infos} == {"red"}
+    assert made.origin.revision == 4
+
+
+def test_500_classes(segmenter):
+    names = [*(f"thing{index}" for index in range(498)), "red", "blue"]
+    made = segmenter.segment(striped_picture(["red", "blue"], 40, 60), names)
+    assert agreement(made, ["red", "blue"]) > 0.5
+    assert len(made.shares) == 500
+
+
+def test_unknown_words_get_a_note():
+    preset = load_preset("tiny")
+    segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings(), preset=preset)
+    made = segmenter.segment(striped_picture(["red"], 20, 20), "red car,Zeppelin,red car")
+    assert len(made.notes) == 2
+    assert "'red car' was given more than once" in made.notes[0]
+    assert "preset 'tiny' does not know 'Zeppelin'" in made.notes[1]
+    assert "sd21" in made.notes[1]
+
+
+def test_no_class_is_an_error(segmenter):
+    with pytest.raises(ClassesError):
+        segmenter.segment(striped_picture(["red"], 20, 20), "")
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_arrays_that_are_no_pictures_are_refused(segmenter, picture):
+    with pytest.raises(ImageError, match=r"uint8 \(H, W, 3\)"):
+        segmenter.encode(picture)
+
+
+def test_features_that_are_not_numbers_are_refused():
+    broken = Segmenter(FakeBank(), FakeClip(), FakeBackbone(spoil=np.nan), settings=small_settings())
+    with pytest.raises(ModelOutputError, match="backbone model dino-a"):
+        broken.encode(striped_picture(["red"], 20, 20))
+
+
+def test_scenes_are_measured(segmenter):
+    pictures = [["red", "blue"], ["green", "red"]]
+    index = {name: number for number, name in enumerate(COLOURS)}
+    labels = [np.repeat([[index[left]] * 16 + [index[right]] * 16], 32, 0) for left, right in pictures]
+    scenes = Scenes(
+        np.stack([striped_picture(names, 32, 32) for names in pictures]),
+        np.stack(labels).astype(np.uint8),
+        tuple(COLOURS),
+        ("", ""),
+    )
+    metrics = evaluate_scenes(segmenter, scenes)
+    assert metrics.mean_iou > 0.9
+    assert np.isnan(metrics.iou[index["yellow"]])
+    assert evaluate_scenes(segmenter, scenes, limit=1).pixel_accuracy > 0.9
+
+
+@pytest.fixture
+def real_bank(tmp_path):
+    address = tmp_path / "bank"
+    with Bank.open(address, create=fake_manifest()) as bank, bank.write("colours", "run") as writer:
+        writer.add([colour_generation(name, number) for name in COLOURS for number in range(3)])
+        writer.commit()
+    return address
+
+
+@pytest.fixture
+def fake_loading(monkeypatch):
+    clip = FakeClip()
+    monkeypatch.setattr("freeda_models.loading.load_text_image_encoder", lambda preset, device: clip)
+    monkeypatch.setattr("freeda_models.loading.load_backbone", lambda preset, device: FakeBackbone())
+    monkeypatch.setattr("freeda_models.loading.load_key_encoder", lambda preset, device, clip: clip)
+    monkeypatch.setattr("freeda_segment.segmenter.load_preset", load_preset)
+
+
+def test_a_real_bank(real_bank, fake_loading):
+    with open_segmenter(real_bank, settings=small_settings()) as segmenter:
+        made = segmenter.segment(striped_picture(["red", "green"], 40, 60), "green,red")
+        assert agreement(made, ["red", "green"]) > 0.95
+        assert made.origin.bank == str(real_bank)
+        assert made.origin.revision == 1
+        assert made.evidence.prototypes.support[1][0].infos[0].caption.startswith("a red thing")
+        filtered = segmenter.with_settings(where=parse_filter(["noun=green"]), k=50)
+        assert {each.noun for each in filtered.prepare("red").support[0][0].infos} == {"green"}
+    with open_segmenter(f"{real_bank}@1") as segmenter:
+        assert segmenter.settings.window == load_preset("tiny").segment.window
+
+
+def test_other_models_than_the_banks_are_refused_and_the_bank_let_go(real_bank, fake_loading, monkeypatch):
+    other = FakeBackbone()
+    monkeypatch.setattr(FakeBackbone, "identity", property(lambda self: FakeClip("dino-b", 3).identity))
+    monkeypatch.setattr("freeda_models.loading.load_backbone", lambda preset, device: other)
+    with pytest.raises(ManifestMismatchError, match=r"dino-a.*dino-b"):
+        open_segmenter(real_bank)
+    Bank.open(real_bank).close()
+
+
+def test_a_missing_bank_is_an_error(tmp_path):
+    with pytest.raises(BankMissingError):
+        open_segmenter(tmp_path / "nothing")
+
+
+def test_templates_of_a_newer_version_are_refused(monkeypatch):
+    monkeypatch.setattr(FakeBank, "manifest", property(lambda self: fake_manifest(templates="new")))
+    with pytest.raises(OptionError, match="templates 'new' are unknown"):
+        Segmenter(FakeBank(), FakeClip(), FakeBackbone())
+
+
+IMPORTS = """
+import sys
+import freeda_segment.segmenter, freeda_segment.outputs, freeda_segment.evaluation.evaluate
+heavy = set("torch diffusers transformers open_clip spacy alembic sqlalchemy skimage scipy".split())
+sys.exit(", ".join(sorted(heavy & set(sys.modules))) or None)
+"""
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

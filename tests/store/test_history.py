@@ -1,0 +1,152 @@
+"""Old versions give for ever what they gave, whatever happens later."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from store_makers import NOUNS, make_generation, text_key
+
+from freeda_store import Bank, parse_filter
+from freeda_store.revisions import History, RevisionRecord
+from freeda_store.writer import RevisionWriter
+
+QUERIES = np.stack([text_key(noun) for noun in NOUNS])
+
+step = st.one_of(
+    st.tuples(st.just("add"), st.integers(0, 2), st.lists(st.integers(0, 8), min_size=1, max_size=3)),
+    st.tuples(st.just("commit"), st.integers(0, 2), st.none()),
+    st.tuples(st.just("leave"), st.integers(0, 2), st.none()),
+    st.tuples(st.just("retire"), st.sampled_from(NOUNS), st.none()),
+    st.tuples(st.just("rollback"), st.integers(0, 99), st.none()),
+)
+
+
+@dataclass
+class Play:
+    """A bank beside a simple model of what each revision must show: (seed, noun) pairs."""
+
+    bank: Bank
+    writers: dict[int, RevisionWriter] = field(default_factory=dict)
+    held: dict[int, set[int]] = field(default_factory=dict)
+    drawn: dict[int, set[int]] = field(default_factory=dict)
+    shown: dict[int, set[tuple[int, str]]] = field(default_factory=dict)
+    answers: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def head(self) -> int:
+        return max(self.shown, default=0)
+
+    def take(self, step: tuple[str, Any, Any]) -> None:
+        getattr(self, step[0])(step[1], step[2])
+        newest = self.bank.revision
+        number = newest.number if newest else 0
+        assert number == self.head
+        assert look(self.bank)[0] == self.shown.get(number, set())
+        if number:
+            self.answers.setdefault(number, look(self.bank)[1])
+
+    def add(self, name: int, seeds: list[int]) -> None:
+        writer = self.writers.get(name)
+        if writer is None:
+            writer = self.writers[name] = self.bank.write(f"writer {name}", f"run {name}")
+        known = self.drawn.get(self.head, set())
+        writer.add([make_generation(seed) for seed in seeds])
+        self.held.setdefault(name, set()).update(set(seeds) - known)
+
+    def commit(self, name: int, _: None) -> None:
+        if (writer := self.writers.pop(name, None)) is None:
+            return
+        before, drawn = self.shown.get(self.head, set()), self.drawn.get(self.head, set())
+        new = self.held.pop(name, set()) - drawn
+        info = writer.commit()
+        assert (info is None) == (not new)
+        if new:
+            pairs = {(s, p.noun) for s in new for p in make_generation(s).prototypes}
+            number = self.head + 1
+            self.shown[number], self.drawn[number] = before | pairs, drawn | new
+
+    def leave(self, name: int, _: None) -> None:
+        if (writer := self.writers.pop(name, None)) is not None:
+            writer.close()
+
+    def retire(self, noun: str, _: None) -> None:
+        before = self.shown.get(self.head, set())
+        after = {pair for pair in before if pair[1] != noun}
+        info = self.bank.retire(parse_filter([f"noun={noun}"]), "away")
+        assert (info is None) == (before == after)
+        if info is not None:
+            drawn = self.drawn[self.head]
+            self.shown[info.number], self.drawn[info.number] = after, drawn
+
+    def rollback(self, choice: int, _: None) -> None:
+        if not self.shown:
+            return
+        target = choice % self.head + 1
+        info = self.bank.rollback(target)
+        self.shown[info.number] = self.shown[target]
+        self.drawn[info.number] = self.drawn[target]
+
+
+def look(bank: Bank) -> tuple[set[tuple[int, str]], Any]:
+    """What a bank shows, and what it answers: k is small, so that ties decide."""
+    infos = list(bank.infos())
+    pairs = [(info.seed, info.noun) for info in infos]
+    assert len(pairs) == len(set(pairs)), "nothing is shown twice"
+    found = bank.nearest(QUERIES, k=3)
+    answers = [(f.ids, f.similarities.tolist(), f.visuals.tolist(), f.infos) for f in found]
+    return set(pairs), (infos, answers)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(step, min_size=6, max_size=14))
+def test_random_histories(steps: list[tuple[str, Any, Any]], empty_bank: Path) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(shutil.copytree(empty_bank, Path(place) / "bank"))
+        with Bank.open(folder) as bank:
+            play = Play(bank)
+            for one in steps:
+                play.take(one)
+            assert bank.verify().ok
+        for number, expected in play.answers.items():
+            with Bank.open(f"{folder}@{number}") as old:
+                pairs, answers = look(old)
+                assert pairs == play.shown[number]
+                assert answers == expected
+
+
+def record(id_: int, number: int | None, parent: int | None) -> RevisionRecord:
+    return RevisionRecord(id_, number, parent, "", "", "", None, 0, 0)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 50)), max_size=12), st.sets(st.integers(1, 12)))
+def test_views_hold_ancestors_and_no_other_id(commits: list[tuple[bool, int]], gone: set[int]) -> None:
+    records: list[RevisionRecord] = []
+    committed: list[int] = []
+    for id_, (commits_it, choice) in enumerate(commits, start=1):
+        if id_ in gone:
+            continue
+        parent = committed[choice % len(committed)] if committed else None
+        records.append(
+            record(id_, len(committed) + 1 if commits_it else None, parent if commits_it else None)
+        )
+        if commits_it:
+            committed.append(id_)
+    history = History(records, {})
+    for id_ in committed:
+        ranges = history.view(id_).ranges
+        inside = {i for i in range(20) if any(a <= i <= b for a, b in ranges)}
+        assert inside == history.ancestors(id_)
+        assert list(ranges) == sorted(ranges)
+    assert history.view(None).ranges == ()
+
+
+def test_a_straight_history_is_one_range() -> None:
+    records = [record(i, i, i - 1 or None) for i in range(1, 500)]
+    assert History(records, {}).view(499).ranges == ((1, 499),)
