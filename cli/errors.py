@@ -19,12 +19,12 @@ class UsageError(Exception):
 
 def report(error: Exception, *, debug: bool = False) -> int:
     """Print one line about an error, and its traceback when asked; returns the exit code."""
-    if debug:
-        traceback.print_exception(error)
     if isinstance(error, typer.TyperException):
         if error.format_message().strip():  # empty after a bare `freeda bank`, which printed its help
             console.fail(_usage_message(error))
         return error.exit_code
+    if debug:
+        traceback.print_exception(error)
     if isinstance(error, _misuse()):
         console.fail(_one_line(error))
         return MISUSE

@@ -25,73 +25,79 @@ _SHOWN_WORDS = 8
 _SHOWN_NOTES = 3
 
 
+CaptionsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CAPTIONS",
+        help="Captions files: JSON Lines, plain lines, or COCO captions JSON; '-' is standard input.",
+    ),
+]
+NewBankOption = Annotated[
+    str,
+    typer.Option(
+        "--bank",
+        "-b",
+        metavar="DIR",
+        envvar=BANK_VARIABLE,
+        show_envvar=True,
+        help="The bank's folder; it is made when there is none.",
+    ),
+]
+NewPresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME|FILE.toml",
+        show_default="the bank's own, tiny for a new bank",
+        help="Which models to use: a bundled preset (see `freeda models list`) or a preset file.",
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", metavar="N", min=1, show_default="all", help="Take at most so many captions of each file."
+    ),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        metavar="N",
+        min=1,
+        show_default="the preset's",
+        help="How many captions are drawn together.",
+    ),
+]
+SeedOption = Annotated[
+    int,
+    typer.Option(
+        "--seed", metavar="N", min=0, help="Base of every picture's seed; another one draws others."
+    ),
+]
+MessageOption = Annotated[
+    str,
+    typer.Option(
+        "--message",
+        "-m",
+        metavar="TEXT",
+        show_default="the file's name",
+        help="What the history says of this revision.",
+    ),
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Stop at the first line that is no caption, before drawing.")
+]
+
+
 def ingest(
-    captions: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CAPTIONS",
-            help="Captions files: JSON Lines, plain lines, or COCO captions JSON; '-' is standard input.",
-        ),
-    ],
-    bank: Annotated[
-        str,
-        typer.Option(
-            "--bank",
-            "-b",
-            metavar="DIR",
-            envvar=BANK_VARIABLE,
-            show_envvar=True,
-            help="The bank's folder; it is made when there is none.",
-        ),
-    ] = DEFAULT_BANK,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME|FILE.toml",
-            show_default="the bank's own, tiny for a new bank",
-            help="Which models to use: a bundled preset (see `freeda models list`) or a preset file.",
-        ),
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            metavar="N",
-            min=1,
-            show_default="all",
-            help="Take at most so many captions of each file.",
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            "--batch-size",
-            metavar="N",
-            min=1,
-            show_default="the preset's",
-            help="How many captions are drawn together.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed", metavar="N", min=0, help="Base of every picture's seed; another one draws others."
-        ),
-    ] = 0,
-    message: Annotated[
-        str,
-        typer.Option(
-            "--message",
-            "-m",
-            metavar="TEXT",
-            show_default="the file's name",
-            help="What the history says of this revision.",
-        ),
-    ] = "",
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first line that is no caption, before drawing.")
-    ] = False,
+    captions: CaptionsArgument,
+    bank: NewBankOption = DEFAULT_BANK,
+    preset: NewPresetOption = None,
+    limit: LimitOption = None,
+    batch_size: BatchSizeOption = None,
+    seed: SeedOption = 0,
+    message: MessageOption = "",
+    strict: StrictOption = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Draw captions, read a prototype of every noun from the pictures, and keep them in a bank.

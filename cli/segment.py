@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cli import console
+from cli import segment_options as o
 from cli.errors import FAILURE, UsageError, report_one
 from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption
 from cli.pictures import find_pictures, output_stems
@@ -21,94 +22,25 @@ if TYPE_CHECKING:
     from freeda_segment.superpixels import Superpixels
 
 EPILOG = 'Example: freeda segment photo.jpg holiday/ -c "red car,tree,grass,sky" --out out'
-DEFAULT_OUT = "freeda-out"
 _SHOWN_CLASSES = 8
 _SHOWN_NOTES = 10
 
 
 def segment(
     ctx: typer.Context,
-    pictures: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="IMAGE", help="Pictures, folders of pictures, or patterns such as 'in/**/*.jpg'."
-        ),
-    ],
-    classes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--classes",
-            "-c",
-            metavar="NAMES",
-            show_default=False,
-            help="Class names between commas; 'car|automobile' is one class with two names. May be repeated.",
-        ),
-    ] = None,
-    classes_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--classes-file", metavar="FILE", help="A text file with a class a line, '#' for comments."
-        ),
-    ] = None,
+    pictures: o.PicturesArgument,
+    classes: o.ClassesOption = None,
+    classes_file: o.ClassesFileOption = None,
     bank: BankOption = DEFAULT_BANK,
     preset: PresetOption = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where results go.")] = Path(
-        DEFAULT_OUT
-    ),
-    background: Annotated[
-        str | None,
-        typer.Option(
-            "--background",
-            metavar="STRATEGY",
-            show_default="every pixel gets a class",
-            help="Find pixels of no class: constant (final score), local (highest local similarity) or "
-            "winner (local similarity of the winner) below the threshold.",
-        ),
-    ] = None,
-    background_threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--background-threshold",
-            metavar="NUMBER",
-            show_default="0.5",
-            help="Below which similarity a pixel is background, 0 to 1; 0.5 is no similarity.",
-        ),
-    ] = None,
-    k: Annotated[
-        int | None,
-        typer.Option(
-            "-k", metavar="N", show_default="the preset's", help="How many prototypes a class takes."
-        ),
-    ] = None,
-    alpha: Annotated[
-        float | None,
-        typer.Option(
-            "--alpha",
-            metavar="NUMBER",
-            show_default="the preset's",
-            help="Weight of the regions' similarity against the whole picture's, 0 to 1.",
-        ),
-    ] = None,
-    superpixels: Annotated[
-        str | None,
-        typer.Option(
-            "--superpixels",
-            metavar="NAME",
-            show_default="the preset's",
-            help="How pictures are divided: felzenszwalb, slic, quickshift, watershed or none.",
-        ),
-    ] = None,
-    superpixel_option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--superpixel-option",
-            metavar="OPTION=NUMBER",
-            help="An option of the superpixels, e.g. scale=200 or n_segments=300.",
-        ),
-    ] = None,
-    refine: Annotated[
-        bool, typer.Option("--refine", help="Refine borders along colours (PAMR); slow.")
-    ] = False,
+    out: o.OutOption = Path(o.DEFAULT_OUT),
+    background: o.BackgroundOption = None,
+    background_threshold: o.BackgroundThresholdOption = None,
+    k: o.KOption = None,
+    alpha: o.AlphaOption = None,
+    superpixels: o.SuperpixelsOption = None,
+    superpixel_option: o.SuperpixelNumbersOption = None,
+    refine: o.RefineOption = False,
     where: WhereOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

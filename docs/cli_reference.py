@@ -23,7 +23,8 @@ _HEAD = """# Command line
 
 Written by `make docs` from the application itself; change the help texts in `cli/`, not this page.
 
-Results go to standard output, messages and progress bars to standard error.
+Results go to standard output, messages and progress bars to standard error. The options of `freeda` itself
+stand before the command: `freeda --debug segment ...`.
 
 | exit code | meaning |
 |---|---|

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from freeda_models.protocols import FloatArray, ImageArray
 from freeda_segment.background import Background, WindowBackground
 from freeda_segment.refinement import Refinement, refine
-from freeda_segment.similarity import WindowScores, to_pixels
+from freeda_segment.similarity import PixelScores, WindowScores
 from freeda_segment.windows import Box, overlap_count, upsample_rows
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BACKGROUND = -1
 """Label of pixels that belong to no class."""
 
-CHUNK_BYTES = 8 * 2**20
+CHUNK_BYTES = 24 * 2**20
 """Size of one block of scores, classes times pixels: small enough for memory to be reused."""
 
 
@@ -79,11 +79,12 @@ def label_pixels(request: LabelRequest, chunk_bytes: int = CHUNK_BYTES) -> Label
 
     count = torch.from_numpy(overlap_count(request.working_hw, request.boxes))
     background = request.background
+    pixels = [PixelScores(window) for window in request.windows]
     backgrounds = [background.of_window(box.size_hw) for box in request.boxes] if background else []
     best = torch.full(request.size_hw, -torch.inf)
     labels = torch.full(request.size_hw, BACKGROUND, dtype=torch.int32)
     for classes in _chunks(request, chunk_bytes):
-        scores = _average_scores(request, classes, count, backgrounds)
+        scores = _average_scores(request, pixels, classes, count, backgrounds)
         _keep_best(scores, classes.start, best, labels, chunk_bytes)
     if backgrounds:
         total = torch.zeros(1, *request.working_hw)
@@ -102,7 +103,11 @@ def _chunks(request: LabelRequest, chunk_bytes: int) -> Iterator[slice]:
 
 
 def _average_scores(
-    request: LabelRequest, classes: slice, count: torch.Tensor, backgrounds: Sequence[WindowBackground]
+    request: LabelRequest,
+    pixels: Sequence[PixelScores],
+    classes: slice,
+    count: torch.Tensor,
+    backgrounds: Sequence[WindowBackground],
 ) -> torch.Tensor:
     """Scores of some classes over the working picture, float32 (c, h, w); tells backgrounds of them."""
     import torch
@@ -110,9 +115,9 @@ def _average_scores(
     total = torch.zeros(0)
     if len(request.boxes) > 1:
         total = torch.zeros(classes.stop - classes.start, *request.working_hw)
-    for index, (box, window) in enumerate(zip(request.boxes, request.windows, strict=True)):
-        local = to_pixels(window, classes)
-        scores = _window_scores(request, window, box, local, classes)
+    for index, box in enumerate(request.boxes):
+        local = pixels[index].local(classes)
+        scores = _window_scores(request, request.windows[index], box, local, classes)
         if backgrounds:
             backgrounds[index].observe(local, scores)
         if len(request.boxes) == 1:

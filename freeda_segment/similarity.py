@@ -38,6 +38,10 @@ class AxisSamples:
     high: IndexArray
     weight: FloatArray
 
+    def at(self, indices: IndexArray) -> AxisSamples:
+        """The samples of some tokens."""
+        return AxisSamples(self.low[indices], self.high[indices], self.weight[indices])
+
 
 def axis_samples(pixels: int, tokens: int) -> AxisSamples:
     """Bilinear samples of one axis, in the float32 arithmetic of ``F.interpolate``.
@@ -126,7 +130,7 @@ def sigmoid(values: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class WindowScores:
-    """How well each class fits one window, a region and a patch; pixels are made by :func:`to_pixels`.
+    """How well each class fits one window, a region and a patch; pixels are made by :class:`PixelScores`.
 
     Attributes:
         labels: int32 (H, W), superpixels of the window, -1 for none.
@@ -170,36 +174,42 @@ def score_window(
     )
 
 
-def to_pixels(scores: WindowScores, classes: slice) -> torch.Tensor:
-    """Local similarity of some classes for each pixel of the window: float32 (c, H, W).
+class PixelScores:
+    """Local similarity of one window's pixels, made for a few classes at a time.
 
     Pixels of covered superpixels get their region's value, the others the patch-level similarity
     upsampled bilinearly with aligned corners.
     """
-    import torch
-    import torch.nn.functional as F
 
-    size_hw = (scores.labels.shape[0], scores.labels.shape[1])
-    patches = np.ascontiguousarray(scores.tokens[:, :, classes].transpose(2, 0, 1))
-    if not scores.covered.any():
-        return F.interpolate(torch.from_numpy(patches)[None], size_hw, mode="bilinear", align_corners=True)[0]
-    regions = np.ascontiguousarray(scores.regions[:, classes].T)
-    pixels = np.take(regions, scores.labels.ravel(), axis=1, mode="clip")  # -1 takes any value
-    uncovered = np.flatnonzero(~np.append(scores.covered, False)[scores.labels])  # -1 is the last
-    pixels[:, uncovered] = _sample_patches(patches, size_hw, uncovered)
-    return torch.from_numpy(pixels.reshape(len(pixels), *size_hw))
+    def __init__(self, scores: WindowScores) -> None:
+        self._scores = scores
+        self._size_hw = (scores.labels.shape[0], scores.labels.shape[1])
+        self._labels = scores.labels.ravel().astype(np.intp)
+        covered = np.append(scores.covered, False)[self._labels]  # -1 is the last
+        self._uncovered = np.flatnonzero(~covered)
+        rows, columns = np.divmod(self._uncovered, self._size_hw[1])
+        self._vertical = axis_samples(scores.tokens.shape[0], self._size_hw[0]).at(rows)
+        self._horizontal = axis_samples(scores.tokens.shape[1], self._size_hw[1]).at(columns)
 
+    def local(self, classes: slice) -> torch.Tensor:
+        """Some classes: float32 (c, H, W)."""
+        import torch
+        import torch.nn.functional as F
 
-def _sample_patches(patches_chw: FloatArray, size_hw: tuple[int, int], pixels: IndexArray) -> FloatArray:
-    """Patches (c, h, w) upsampled to a size, at some of its pixels only: float32 (c, N)."""
-    rows, columns = np.divmod(pixels, size_hw[1])
-    vertical = axis_samples(patches_chw.shape[1], size_hw[0])
-    horizontal = axis_samples(patches_chw.shape[2], size_hw[1])
-    top, bottom = vertical.low[rows], vertical.high[rows]
-    left, right = horizontal.low[columns], horizontal.high[columns]
-    down, across = vertical.weight[rows], horizontal.weight[columns]
-    near_top, near_left = np.float32(1) - down, np.float32(1) - across
-    upper = patches_chw[:, top, left] * near_left + patches_chw[:, top, right] * across
-    lower = patches_chw[:, bottom, left] * near_left + patches_chw[:, bottom, right] * across
-    sampled: FloatArray = upper * near_top + lower * down
-    return sampled
+        patches = np.ascontiguousarray(self._scores.tokens[:, :, classes].transpose(2, 0, 1))
+        if not self._scores.covered.any():
+            tokens = torch.from_numpy(patches)[None]
+            return F.interpolate(tokens, self._size_hw, mode="bilinear", align_corners=True)[0]
+        regions = np.ascontiguousarray(self._scores.regions[:, classes].T)
+        pixels = np.take(regions, self._labels, axis=1, mode="clip")  # -1 takes any value
+        pixels[:, self._uncovered] = self._uncovered_values(patches)
+        return torch.from_numpy(pixels.reshape(len(pixels), *self._size_hw))
+
+    def _uncovered_values(self, patches_chw: FloatArray) -> FloatArray:
+        """Upsampled patches at the uncovered pixels only: float32 (c, N)."""
+        y, x = self._vertical, self._horizontal
+        near_top, near_left = np.float32(1) - y.weight, np.float32(1) - x.weight
+        upper = patches_chw[:, y.low, x.low] * near_left + patches_chw[:, y.low, x.high] * x.weight
+        lower = patches_chw[:, y.high, x.low] * near_left + patches_chw[:, y.high, x.high] * x.weight
+        values: FloatArray = upper * near_top + lower * y.weight
+        return values

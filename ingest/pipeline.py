@@ -85,7 +85,7 @@ class BatchResult:
         without_nouns: the captions that have none; they are not drawn.
         dropped: nouns that gave no prototype, by reason.
         unknown: nouns that the models do not know, with how often they came.
-        seconds: duration of each stage.
+        seconds: duration of each stage; ``load`` is what the first batch waits for.
     """
 
     generations: tuple[NewGeneration, ...]
@@ -134,8 +134,10 @@ def process_batch(
         ModelOutputError: a network breaks its protocol.
     """
     clock = StageClock()
+    with clock.stage("load"):
+        extractor = models.nouns
     with clock.stage("nouns"):
-        found = models.nouns.extract([item.caption.text for item in batch])
+        found = extractor.extract([item.caption.text for item in batch])
     pairs = [(item, distinct_nouns(nouns)) for item, nouns in zip(batch, found, strict=True)]
     drawn = [(item, nouns) for item, nouns in pairs if nouns]
     new = [(item, nouns) for item, nouns in pairs if not item.stored]
@@ -159,7 +161,9 @@ class _Batch:
     def __init__(
         self, models: IngestModels, settings: StageSettings, clock: StageClock, dropped: Counter[str]
     ) -> None:
-        self._models = models
+        with clock.stage("load"):
+            self._generator, self._backbone = models.generator, models.backbone
+            self._clip, self._key_encoder = models.clip, models.keys
         self._settings = settings
         self._clock = clock
         self._dropped = dropped
@@ -172,7 +176,7 @@ class _Batch:
             pictures = self._draw([item for item, _ in drawn], spans)
         images = np.stack([picture.image_hwc for picture in pictures])
         with self._clock.stage("features"):
-            features = self._models.backbone.encode(images)
+            features = self._backbone.encode(images)
         with self._clock.stage("masks"):
             candidates, masks = self._cut([nouns for _, nouns in drawn], spans, pictures)
         with self._clock.stage("prototypes"):
@@ -208,12 +212,12 @@ class _Batch:
             GenerationRequest(item.caption.text, item.seed, _unique(asked))
             for item, asked in zip(items, spans, strict=True)
         ]
-        pictures = self._models.generator.generate(requests)
+        pictures = self._generator.generate(requests)
         given = [(len(p.attribution_shw), len(p.inside_window)) for p in pictures]
         expected = [(len(r.spans), len(r.spans)) for r in requests]
         if given != expected:
             raise ModelOutputError(
-                f"generator {self._models.generator.identity.id} gave maps {given} for spans {expected}; "
+                f"generator {self._generator.identity.id} gave maps {given} for spans {expected}; "
                 "it must give one picture a request and one map a span."
             )
         return pictures
@@ -276,8 +280,8 @@ class _Batch:
     def _keys(self, captions: list[str], candidates: Sequence[_Candidate]) -> FloatArray:
         nouns = [candidate.noun for candidate in candidates]
         if not nouns:
-            return np.zeros((0, self._models.keys.identity.dim), dtype=np.float32)
-        return embed_nouns(self._models.keys, self._settings.key_strategy, captions, nouns)
+            return np.zeros((0, self._key_encoder.identity.dim), dtype=np.float32)
+        return embed_nouns(self._key_encoder, self._settings.key_strategy, captions, nouns)
 
     def _key_usable(self, candidate: _Candidate, key: FloatArray) -> bool:
         usable = bool(np.isfinite(key).all() and key.any())
@@ -292,7 +296,7 @@ class _Batch:
         place = {cut: row for row, cut in enumerate(crops)}
         stack = np.stack(list(crops.values())) if crops else np.zeros((0, 1, 1, 3), dtype=np.uint8)
         return clip_agreements(
-            self._models.clip, stack, [place[c.cut] for c in candidates], [c.noun.key for c in candidates]
+            self._clip, stack, [place[c.cut] for c in candidates], [c.noun.key for c in candidates]
         )
 
 

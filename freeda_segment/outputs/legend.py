@@ -21,14 +21,15 @@ class Entry:
 
     colour: tuple[int, int, int] | None
     name: str
-    share: str = ""
+    share: str
 
 
-def draw_legend(entries: Sequence[Entry], width: int, font_size: int) -> Image.Image:
+def draw_legend(entries: Sequence[Entry], footer: str, width: int, font_size: int) -> Image.Image:
     """Lay entries out in as many columns as fit, top to bottom, then left to right.
 
     Args:
         entries: at least one.
+        footer: a line beneath them, "" for none.
         width: of the picture it will stand under, in pixels.
         font_size: in pixels.
     """
@@ -46,12 +47,15 @@ def draw_legend(entries: Sequence[Entry], width: int, font_size: int) -> Image.I
     cell = min(room, math.ceil(swatch + widest + margin + share_width + 2 * margin))
     columns = max(1, min(len(entries), room // cell))
     rows = math.ceil(len(entries) / columns)
-    sheet = Image.new("RGB", (width, rows * line + 2 * margin), _PAPER)
+    sheet = Image.new("RGB", (width, (rows + bool(footer)) * line + 2 * margin), _PAPER)
     pen = ImageDraw.Draw(sheet)
     for index, (entry, name) in enumerate(zip(entries, names, strict=True)):
-        left = margin + (index // rows) * (room // columns)
+        left = margin + (index // rows) * cell
         top = margin + (index % rows) * line
         _draw_entry(pen, font, (left, top), entry, name, left + cell - 2 * margin)
+    if footer:
+        below = (margin, margin + rows * line + round(font_size * 0.75))
+        pen.text(below, _shortened(ruler, footer, font, room), _FRAME, font, anchor="lm")
     return sheet
 
 

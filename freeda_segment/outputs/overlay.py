@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_models.protocols import ImageArray
+from freeda_models.protocols import FloatArray, ImageArray
 from freeda_segment.labelling import BACKGROUND
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.legend import Entry, draw_legend
@@ -33,13 +33,16 @@ class OverlayStyle:
 
     Attributes:
         opacity: of the class colours, 0..1.
+        saturation: what is left of the picture's own colours under them, 0..1; low, so that a
+            tinted area looks like its swatch in the legend.
         least_side: a picture whose longest side is shorter is enlarged to it, in pixels.
         most_side: a picture whose longest side is longer is reduced to it.
         legend_width: least width of the sheet, so that the legend has room.
         legend_entries: further classes are only counted.
     """
 
-    opacity: float = 0.5
+    opacity: float = 0.55
+    saturation: float = 0.2
     least_side: int = 640
     most_side: int = 2048
     legend_width: int = 480
@@ -63,7 +66,8 @@ def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.
 
     picture = Image.fromarray(_blend(result, style))
     width = max(picture.width, style.legend_width)
-    legend = draw_legend(_entries(result.segmentation, style), width, font_size=_font_size(width))
+    entries, footer = _entries(result.segmentation, style), _footer(result.segmentation)
+    legend = draw_legend(entries, footer, width, font_size=_font_size(width))
     sheet = Image.new("RGB", (width, picture.height + legend.height), _PAPER)
     sheet.paste(picture, ((width - picture.width) // 2, 0))
     sheet.paste(legend, (0, picture.height))
@@ -85,10 +89,17 @@ def _blend(result: Result, style: OverlayStyle) -> ImageArray:
     colours = class_colours(len(result.segmentation.class_names)).astype(np.float32)
     tint = colours[np.maximum(labels, 0)]
     pixels = np.asarray(picture).astype(np.float32)
-    opacity = np.where(labels == BACKGROUND, 0, style.opacity).astype(np.float32)[:, :, None]
-    blended = pixels + (tint - pixels) * opacity
+    tinted = _faded(pixels, style.saturation) * (1 - style.opacity) + tint * style.opacity
+    blended = np.where((labels == BACKGROUND)[:, :, None], pixels, tinted)
     blended[_outlines(labels)] = 255
     return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+
+
+def _faded(pixels_hwc: FloatArray, saturation: float) -> FloatArray:
+    """Pixels with less colour; their brightness (Rec. 601 luma) stays."""
+    grey = (pixels_hwc @ np.array([0.299, 0.587, 0.114], dtype=np.float32))[:, :, None]
+    faded: FloatArray = grey + (pixels_hwc - grey) * np.float32(saturation)
+    return faded
 
 
 def _display_size(width: int, height: int, style: OverlayStyle) -> tuple[int, int]:
@@ -117,7 +128,7 @@ def _outlines(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 
 def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:
-    """Classes that got something, the largest first; then what got nothing."""
+    """Classes that got something, the largest first; then what no class got."""
     colours = class_colours(len(segmentation.shares))
     present = sorted((share for share in segmentation.shares if share.pixels), key=lambda share: -share.area)
     shown = present[: style.legend_entries]
@@ -130,10 +141,13 @@ def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:
         entries.append(Entry(None, f"{len(hidden)} more", _percent(sum(share.area for share in hidden))))
     if segmentation.background_area > 0:
         entries.append(Entry(None, "no class", _percent(segmentation.background_area)))
-    absent = len(segmentation.shares) - len(present)
-    if absent:
-        entries.append(Entry(None, f"not found: {absent} of {len(segmentation.shares)} classes"))
     return entries
+
+
+def _footer(segmentation: Segmentation) -> str:
+    """Names of the classes that got nothing."""
+    absent = [share.name for share in segmentation.shares if not share.pixels]
+    return f"not found ({len(absent)}): {', '.join(absent)}" if absent else ""
 
 
 def _percent(share: float) -> str:

@@ -37,7 +37,7 @@ def test_json_lines_keep_provenance(tmp_path: Path) -> None:
         "id": 7,
         "source": "web",
         "license": "cc0",
-        "url": "http://x",
+        "url": "u",
         "width": [1],
     }
     assert read(tmp_path, json.dumps(line) + "\n") == [

@@ -174,6 +174,7 @@ def test_gates_count_what_they_stop() -> None:
 
 def test_every_stage_is_timed() -> None:
     assert list(run("a car").seconds) == [
+        "load",
         "nouns",
         "generate",
         "features",

@@ -73,14 +73,15 @@ def test_the_report_tells_areas_and_settings(segmenter, tmp_path):
 
 def test_the_overlay_shows_colours_outlines_and_legend(segmenter):
     made = result(segmenter)
-    sheet = np.asarray(draw_overlay(made, OverlayStyle(least_side=600)))
+    sheet = np.asarray(draw_overlay(made, OverlayStyle(opacity=0.5, saturation=0, least_side=600)))
     height = 400
     assert sheet.shape[1] == 600
     assert sheet.shape[0] > height
     tint = class_colours(2).astype(int)
     for index, x in enumerate((100, 500)):
-        mixed = (made.image[0, 0 if index == 0 else -1].astype(int) + tint[index]) / 2
-        np.testing.assert_allclose(sheet[200, x], mixed, atol=2)
+        red, green, blue = made.image[0, 0 if index == 0 else -1].astype(float)
+        grey = 0.299 * red + 0.587 * green + 0.114 * blue
+        np.testing.assert_allclose(sheet[200, x], (grey + tint[index]) / 2, atol=2)
     assert (sheet[200] == 255).all(axis=1).any()
     legend = sheet[height:].reshape(-1, 3)
     assert all((legend == colour).all(axis=1).sum() > 50 for colour in tint)

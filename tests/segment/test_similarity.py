@@ -10,17 +10,21 @@ from hypothesis import strategies as st
 from freeda_segment.classes import ClassName
 from freeda_segment.prototypes import ClassPrototypes
 from freeda_segment.similarity import (
+    PixelScores,
     axis_samples,
     normalised,
     pool_regions,
     region_weights,
     score_window,
-    to_pixels,
 )
 
 sides = st.integers(1, 70)
 grids = st.integers(1, 12)
 seeds = st.integers(0, 2**32 - 1)
+
+
+def to_pixels(scores, classes):
+    return PixelScores(scores).local(classes)
 
 
 def make_prototypes(

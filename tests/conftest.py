@@ -1,0 +1,21 @@
+"""What every test shares: no model hub, no bank of the person who runs the tests."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+
+_SHOWN = ("torch", "diffusers", "transformers", "open_clip_torch", "qdrant-edge-py", "sqlalchemy")
+
+
+def pytest_report_header() -> str:
+    """The versions that matter."""
+    return "freeda with " + ", ".join(f"{name} {version(name)}" for name in _SHOWN)
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads a setting of the machine it runs on, or reaches a hub."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.delenv("FREEDA_BANK", raising=False)

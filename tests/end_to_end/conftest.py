@@ -1,0 +1,39 @@
+"""Banks made with the bundled networks, once a test run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.tiny_quality import generated_bank, oracle_bank
+
+ROOT = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here runs real networks."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def example_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``freeda ingest examples/captions.jsonl`` makes."""
+    folder = tmp_path_factory.mktemp("banks") / "generated"
+    generated_bank(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exact_bank(tmp_path_factory: pytest.TempPathFactory, example_bank: Path) -> Path:
+    """Prototypes pooled over exact masks of rendered scenes, under the same manifest."""
+    from freeda_store import Bank
+
+    with Bank.open(example_bank) as bank:
+        manifest = bank.manifest
+    folder = tmp_path_factory.mktemp("banks") / "oracle"
+    oracle_bank(folder, manifest)
+    return folder

@@ -1,0 +1,93 @@
+"""Does it segment? mIoU on rendered scenes that no training saw, against exact label maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.tiny_quality import measure_bank
+from freeda_models.loading import load_generator, load_noun_extractor
+from freeda_models.presets import load_preset
+from freeda_models.protocols import GenerationRequest
+from freeda_segment import Segmenter, open_segmenter
+from freeda_segment.evaluation.datasets import Scenes, load_scenes
+from freeda_segment.evaluation.metrics import Metrics
+from freeda_store import parse_filter
+
+
+@pytest.fixture(scope="module")
+def scenes() -> Scenes:
+    return load_scenes()
+
+
+@pytest.fixture(scope="module")
+def generated(example_bank: Path) -> Metrics:
+    return measure_bank(example_bank)
+
+
+@pytest.fixture(scope="module")
+def segmenter(example_bank: Path) -> Iterator[Segmenter]:
+    with open_segmenter(example_bank, device="cpu") as opened:
+        yield opened
+
+
+def test_generated_prototypes_segment_unseen_scenes(generated: Metrics) -> None:
+    assert generated.mean_iou >= 0.75
+    assert generated.pixel_accuracy >= 0.9
+
+
+def test_every_object_and_ground_is_found(generated: Metrics, scenes: Scenes) -> None:
+    found = dict(zip(scenes.class_names, generated.iou, strict=True))
+    assert {name: iou for name, iou in found.items() if not iou >= 0.4} == {}
+
+
+def test_generated_prototypes_come_near_the_oracle(generated: Metrics, exact_bank: Path) -> None:
+    assert generated.mean_iou >= 0.85 * measure_bank(exact_bank).mean_iou
+
+
+def test_a_word_that_no_caption_of_the_bank_holds_finds_its_synonym(
+    segmenter: Segmenter, scenes: Scenes
+) -> None:
+    without = segmenter.with_settings(where=parse_filter(["noun!=automobile"]))
+    nouns = {info.noun for found in without.prepare(["automobile"]).retrieved[0] for info in found.infos}
+    assert "automobile" not in nouns
+    names = [*scenes.class_names]
+    names[names.index("car")] = "automobile"
+    car = scenes.class_names.index("car")
+    shown = [number for number in range(len(scenes)) if (scenes.labels[number] == car).any()]
+    prototypes = without.prepare(names)
+    overlap = union = 0
+    for number in shown:
+        mask = without.segment(scenes.images[number], prototypes).mask("automobile")
+        truth = scenes.labels[number] == car
+        overlap += np.count_nonzero(mask & truth)
+        union += np.count_nonzero(mask | truth)
+    assert overlap / union >= 0.6
+
+
+def test_attribution_lies_on_the_object(segmenter: Segmenter) -> None:
+    """Attribution of a noun is denser where the segmenter sees the noun than elsewhere."""
+    preset = load_preset("tiny")
+    captions = [f"a {word} on sand under a blue sky" for word in ("car", "tree", "cat", "penguin", "mushroom")]
+    nouns = load_noun_extractor(preset).extract(captions)
+    requests = [
+        GenerationRequest(caption, 1, (next(noun.span for noun in found if noun.key != "sand"),))
+        for caption, found in zip(captions, nouns, strict=True)
+    ]
+    drawn = load_generator(preset, "cpu").generate(requests)
+    contrasts = []
+    for caption, picture in zip(captions, drawn, strict=True):
+        name = caption.split()[1]
+        mask = segmenter.segment(picture.image_hwc, [name, "sand", "sky"]).mask(name)
+        assert mask.any(), f"the generated {name} is not recognised"
+        attribution = picture.attribution_shw[0]
+        step = mask.shape[0] // attribution.shape[0]
+        share = mask.reshape(attribution.shape[0], step, attribution.shape[1], step).mean(axis=(1, 3))
+        inside = (attribution * share).sum() / share.sum()
+        outside = (attribution * (1 - share)).sum() / (1 - share).sum()
+        contrasts.append(inside / outside)
+    assert min(contrasts) > 1
+    assert np.mean(contrasts) > 1.3
