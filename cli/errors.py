@@ -25,24 +25,26 @@ def report(error: Exception, *, debug: bool = False) -> int:
         return error.exit_code
     if debug:
         traceback.print_exception(error)
-    if isinstance(error, _misuse()):
-        console.fail(_one_line(error))
-        return MISUSE
-    if isinstance(error, _known()):
-        console.fail(_one_line(error))
-        return FAILURE
-    console.fail(f"unexpected {type(error).__name__}: {_one_line(error)} {_hint(debug)}".strip())
-    return FAILURE
+    known = isinstance(error, (*_misuse(), *_known()))
+    hint = "" if known or debug else " (run again with `freeda --debug ...` to see where)"
+    console.fail(describe(error) + hint)
+    return MISUSE if isinstance(error, _misuse()) else FAILURE
 
 
 def describe(error: Exception) -> str:
-    """The line of an error among others, where one broken thing does not stop the rest."""
+    """The line of an error."""
     known = isinstance(error, (*_misuse(), *_known()))
     return _one_line(error) if known else f"unexpected {type(error).__name__}: {_one_line(error)}"
 
 
-def _hint(debug: bool) -> str:
-    return "" if debug else "(run again with `freeda --debug ...` to see where)"
+def report_one(ctx: typer.Context, name: object, error: Exception) -> str:
+    """Print the line of one broken thing among many, which go on; returns it."""
+    if ctx.find_root().params.get("debug"):
+        traceback.print_exception(error)
+    line = describe(error)
+    line = line if str(name) in line else f"{name}: {line}"
+    console.fail(line)
+    return line
 
 
 def _one_line(error: Exception) -> str:
@@ -92,13 +94,3 @@ def _known() -> tuple[type[Exception], ...]:
     from ingest.errors import IngestError
 
     return (ModelError, BankError, IngestError, SegmentError, OSError, MemoryError)
-
-
-def report_one(ctx: typer.Context, name: object, error: Exception) -> str:
-    """Print the line of one broken thing among many, which go on; returns it."""
-    if ctx.find_root().params.get("debug"):
-        traceback.print_exception(error)
-    line = describe(error)
-    line = line if str(name) in line else f"{name}: {line}"
-    console.fail(line)
-    return line

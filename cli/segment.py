@@ -50,18 +50,28 @@ def segment(
     Writes for each picture an overlay with a legend, a label map, and a report with the area and
     score of each class. A picture that cannot be read is told of, and the others go on.
     """
-    from freeda_segment import open_segmenter
+    from freeda_segment import Refinement, SegmentSettings, open_segmenter
+    from freeda_store import Filter, parse_filter
 
     paths = find_pictures(pictures)
     wanted = gather_classes(classes or [], classes_file)
-    options = superpixel_numbers(superpixel_option or [])
-    changes = _changes(k, alpha, where, background_from(background, background_threshold), refine)
+    filters, away = parse_filter(where or []), background_from(background, background_threshold)
+    numbers = superpixel_numbers(superpixel_option or [])
     chosen = preset_for(bank, preset)
+    settings = SegmentSettings.of(chosen.segment)
+    settings = replace(
+        settings,
+        superpixels=chosen_superpixels(settings.superpixels, superpixels, numbers),
+        k=settings.k if k is None else k,
+        where=Filter((*settings.where.conditions, *filters.conditions)),
+        alpha=settings.alpha if alpha is None else alpha,
+        background=away,
+        refinement=Refinement() if refine else None,
+    )
     console.note(f"bank {bank}, preset {chosen.name}")
     announce_download(preset or chosen.name, SEGMENT_ROLES)
-    with open_segmenter(bank, preset=preset or chosen.name, device=device) as opened:
-        divide = chosen_superpixels(opened.settings.superpixels, superpixels, options)
-        segmenter = opened.with_settings(superpixels=divide, **changes)
+    opened = open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings)
+    with opened as segmenter:
         results = _segment_all(ctx, segmenter, wanted, paths, out, as_json=as_json)
     if as_json:
         console.emit_json(results)
@@ -130,25 +140,6 @@ def background_from(strategy: str | None, threshold: float | None) -> Background
         return None
     chosen: Any = strategy if strategy is not None else BackgroundStrategy.CONSTANT
     return Background(chosen, Background.threshold if threshold is None else threshold)
-
-
-def _changes(
-    k: int | None, alpha: float | None, where: list[str] | None, background: Background | None, refine: bool
-) -> dict[str, Any]:
-    """Settings that differ from the preset's, checked before any model is loaded."""
-    from freeda_segment import Refinement, SegmentSettings
-    from freeda_store import parse_filter
-
-    given = {
-        "k": k,
-        "alpha": alpha,
-        "where": parse_filter(where) if where else None,
-        "background": background,
-        "refinement": Refinement() if refine else None,
-    }
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    SegmentSettings(**changes)
-    return changes
 
 
 def _segment_all(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
+_LONGEST = 500
 _PAPER, _INK, _FRAME = (255, 255, 255), (25, 25, 25), (120, 120, 120)
 
 
@@ -74,10 +75,13 @@ def _draw_entry(
 
 def _shortened(ruler: ImageDraw.ImageDraw, name: str, font: Font, room: float) -> str:
     """The name, cut with an ellipsis where it is too wide."""
-    if ruler.textlength(name, font) <= room:
+    if len(name) <= _LONGEST and ruler.textlength(name, font) <= room:
         return name
-    for stop in range(len(name) - 1, 0, -1):
-        short = name[:stop].rstrip() + "…"
-        if ruler.textlength(short, font) <= room:
-            return short
-    return name[:1]
+    fits, too_long = 0, min(len(name), _LONGEST)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if ruler.textlength(name[:middle].rstrip() + "…", font) <= room:
+            fits = middle
+        else:
+            too_long = middle
+    return name[:fits].rstrip() + "…"

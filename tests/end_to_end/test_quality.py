@@ -52,7 +52,7 @@ def test_a_word_that_no_caption_of_the_bank_holds_finds_its_synonym(
     segmenter: Segmenter, scenes: Scenes
 ) -> None:
     without = segmenter.with_settings(where=parse_filter(["noun!=automobile"]))
-    nouns = {info.noun for found in without.prepare(["automobile"]).retrieved[0] for info in found.infos}
+    nouns = {info.noun for found in without.prepare(["automobile"]).support[0] for info in found.infos}
     assert "automobile" not in nouns
     names = [*scenes.class_names]
     names[names.index("car")] = "automobile"
