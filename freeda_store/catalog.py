@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -270,6 +270,32 @@ class Catalog:
         with self.transaction() as connection:
             query = select(PrototypeRow.id).where(PrototypeRow.revision_id == revision)
             return set(connection.execute(query).scalars())
+
+    def nouns_of(self, revision: int) -> list[str]:
+        """Nouns that one revision wrote prototypes of, sorted."""
+        query = select(PrototypeRow.noun).where(PrototypeRow.revision_id == revision).distinct()
+        with self.transaction() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def prototypes_of(self, noun: str, revision: int) -> list[UUID]:
+        """Ids of the prototypes of a noun that one revision wrote, sorted."""
+        mine = (PrototypeRow.revision_id == revision) & (PrototypeRow.noun == noun)
+        with self.transaction() as connection:
+            return sorted(connection.execute(select(PrototypeRow.id).where(mine)).scalars())
+
+    def showing(self, noun: str, view: View) -> list[UUID]:
+        """Ids of the prototypes of a noun that a view shows, sorted."""
+        query = select(PrototypeRow.id).where(PrototypeRow.noun == noun, visible(view))
+        with self.transaction() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def set_outlier_distances(self, groups: Mapping[float, Sequence[UUID]]) -> None:
+        """Write down the distances of prototypes of an open revision, by value."""
+        with self.transaction() as connection:
+            for distance, ids in groups.items():
+                for batch in chunks(ids):
+                    chosen = update(PrototypeRow).where(PrototypeRow.id.in_(batch))
+                    connection.execute(chosen.values(outlier_distance=distance))
 
     def visible_nouns(self, view: View) -> dict[UUID, str]:
         """Every prototype that the view shows, with its noun."""

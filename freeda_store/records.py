@@ -45,7 +45,7 @@ class Scores:
         area: share of the picture that the mask covers, 0..1.
         clip_agreement: cosine of CLIP(masked crop) with CLIP(noun), -1..1.
         outlier_distance: 1 - cosine to the mean of the noun's other prototypes, 0..2; 0 when the
-            noun has no other yet.
+            noun has no other. The bank fills it in when the revision is committed.
     """
 
     contrast: float

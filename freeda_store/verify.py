@@ -153,7 +153,10 @@ def _settled(payload: Payload, history: History) -> dict[str, JsonValue]:
     settled: list[JsonValue] = [
         revision for revision in retired if isinstance(revision, int) and history.number_of(revision)
     ]
-    return dict(payload) | {"retired_in": settled}
+    told = dict(payload) | {"retired_in": settled}
+    if not history.number_of(_added_in(payload)):
+        told.pop("outlier_distance", None)  # filled in at commit; a kill may have come between
+    return told
 
 
 def _added_in(payload: Payload) -> int:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError, WriterClosedError
 from freeda_store.keys import generation_key, prototype_id
+from freeda_store.outliers import score_outliers
 from freeda_store.payload import StoredPrototype, make_payload
 from freeda_store.records import NewGeneration, NewPrototype, RevisionInfo, Scores
 from freeda_store.rows import StoredGeneration
@@ -136,6 +137,7 @@ class RevisionWriter:
                 catalog.drop_revision(revision)
                 self.close()
                 return None
+            score_outliers(self._stores, revision, self._view())
             show_retirements(self._stores, catalog.retired_by(revision))
             head = catalog.history().head
             commit(self._stores, revision, head.id if head else None)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -106,11 +108,21 @@ def test_odd_sizes(tmp_path, size):
     assert written(tmp_path, Image.new("RGB", size)).shape == (size[1], size[0], 3)
 
 
+def forged_size(path, width, height):
+    """A PNG of one pixel whose header claims more."""
+    buffer = io.BytesIO()
+    Image.new("1", (1, 1)).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[16:24] = struct.pack(">II", width, height)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(bytes(data))
+
+
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
-    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    forged_size(tmp_path / "bomb.png", 20_000, 20_000)
     with pytest.raises(ImageError, match=r"bomb\.png.*smaller"):
         open_image(tmp_path / "bomb.png")
-    Image.new("1", (9000, 9000)).save(tmp_path / "large.png")
+    forged_size(tmp_path / "large.png", 9000, 9000)
     with pytest.raises(ImageError, match="9000 x 9000 pixels, over the limit of 64,000,000"):
         open_image(tmp_path / "large.png")
 

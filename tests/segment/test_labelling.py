@@ -15,7 +15,8 @@ from freeda_segment.errors import OptionError
 from freeda_segment.labelling import LabelRequest, label_pixels
 from freeda_segment.prototypes import ClassPrototypes
 from freeda_segment.refinement import Refinement
-from freeda_segment.similarity import normalised, score_window
+from freeda_segment.similarity import WindowScores, normalised, score_window
+from freeda_segment.windows import window_boxes
 
 strategies = st.sampled_from([None, *BackgroundStrategy])
 
@@ -102,9 +103,23 @@ def test_background_takes_what_resembles_no_class():
     assert set(np.unique(result.labels)) > {-1}
 
 
-def test_of_equal_scores_the_first_class_wins():
-    result = check(3, (20, 20), 1, 0.0, None, 10**6)
-    assert (result.labels == 0).all()
+def test_of_equal_scores_the_first_class_wins_and_background_over_all():
+    labels = np.zeros((6, 6), np.int32)
+    window = WindowScores(
+        labels,
+        np.array([True]),
+        np.array([[0.2, 0.6, 0.6]], np.float32),
+        np.full((2, 2, 3), 0.5, np.float32),
+        np.zeros(3, np.float32),
+    )
+    box = window_boxes((6, 6), 6, 6)
+    picture = np.zeros((6, 6, 3), np.uint8)
+    for chunk_bytes in (1, 10**6):
+        result = label_pixels(LabelRequest(picture, (9, 9), box, (window,), 1.0), chunk_bytes)
+        assert (result.labels == 1).all()
+    tied = Background(BackgroundStrategy.CONSTANT, float(np.float32(0.6)))
+    result = label_pixels(LabelRequest(picture, (6, 6), box, (window,), 1.0, tied))
+    assert (result.labels == -1).all()
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
