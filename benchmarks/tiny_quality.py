@@ -26,6 +26,7 @@ from freeda_segment.evaluation.metrics import Metrics
 from freeda_store import Bank, Manifest
 from freeda_store.records import Caption, NewGeneration, NewPrototype, Scores
 from ingest.ingestor import open_ingestor
+from ingest.masks import MAX_CONTRAST
 from ingest.prototypes import pool, token_weights
 
 CAPTIONS = Path(__file__).parent.parent / "examples" / "captions.jsonl"
@@ -74,7 +75,7 @@ def _oracle_generation(
             span=(0, len(scenes.captions[number])),
             text_key=text_keys[label],
             visual=visuals[row],
-            scores=Scores(float("inf"), float(masks[row].mean()), 1.0, 0.0),
+            scores=Scores(MAX_CONTRAST, float(masks[row].mean()), 1.0, 0.0),
             attribution_hw=masks[row].astype(np.uint8) * 255,
         )
         for row, label in enumerate(present)

@@ -91,6 +91,7 @@ class SegmentDefaults(_Table):
     superpixels: Literal["felzenszwalb", "slic", "quickshift", "watershed", "none"] = "felzenszwalb"
     superpixel_options: dict[str, float] = Field(default_factory=dict)
     k: int = 350
+    similarity_threshold: float | None = Field(default=None, ge=-1, le=1)
     alpha: float = Field(default=0.8, ge=0, le=1)
     where: tuple[str, ...] = ()
 

@@ -6,11 +6,18 @@ import math
 from dataclasses import dataclass, field
 
 from freeda_models.presets import SegmentDefaults
+from freeda_models.text_keys import TEMPLATE_SETS
+from freeda_segment.aggregation import AGGREGATIONS
 from freeda_segment.background import Background
 from freeda_segment.errors import OptionError
 from freeda_segment.refinement import Refinement
 from freeda_segment.superpixels import Felzenszwalb, Superpixels, parse_superpixels
 from freeda_store import Filter, parse_filter
+
+_AT_LEAST_ONE = (
+    *("shorter_side", "longest_side", "window", "stride", "batch_size"),
+    *("k", "prototypes", "neighbours"),
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,11 @@ class SegmentSettings:
         similarity_threshold: prototypes whose text key is less similar are left out, but the
             nearest always stays; None for no threshold.
         aggregation: how retrieved vectors become prototypes, a name of
-            :data:`freeda_segment.prototypes.AGGREGATIONS`.
+            :data:`freeda_segment.aggregation.AGGREGATIONS`.
+        prototypes: how many a class text gets at most, for the k-means aggregations.
+        neighbours: how many prototypes vote for a region, for the aggregation ``knn``.
+        templates: prompt templates of class names, a name of
+            :data:`freeda_models.text_keys.TEMPLATE_SETS`; None for those that made the bank.
         alpha: weight of the local similarity against the global one, 0..1.
         background: how pixels of no class are found; None gives every pixel a class.
         refinement: PAMR; None for none.
@@ -46,14 +57,23 @@ class SegmentSettings:
     where: Filter = Filter()  # noqa: RUF009 - frozen
     similarity_threshold: float | None = None
     aggregation: str = "mean"
+    prototypes: int = 4
+    neighbours: int = 15
+    templates: str | None = None
     alpha: float = 0.8
     background: Background | None = None
     refinement: Refinement | None = None
 
     def __post_init__(self) -> None:
-        for name in ("shorter_side", "longest_side", "window", "stride", "batch_size", "k"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} is {getattr(self, name)}; expected a whole number of at least 1.")
+        for what, chosen, known in (
+            ("aggregation", self.aggregation, AGGREGATIONS),
+            ("set of prompt templates", self.templates, TEMPLATE_SETS),
+        ):
+            if chosen is not None and chosen not in known:
+                raise OptionError(f"unknown {what} '{chosen}'; choose one of {', '.join(known)}.")
         if self.stride > self.window:
             raise OptionError(
                 f"stride {self.stride} is larger than window {self.window}, which would skip pixels; "
@@ -80,6 +100,7 @@ class SegmentSettings:
             stride=defaults.stride,
             superpixels=parse_superpixels(defaults.superpixels, defaults.superpixel_options),
             k=defaults.k,
+            similarity_threshold=defaults.similarity_threshold,
             where=parse_filter(defaults.where),
             alpha=defaults.alpha,
         )

@@ -5,7 +5,7 @@ classifier: each patch token's cosine with one learned direction a class, agains
 of the patch (the share of its 16 pixels that each class covers). Means of tokens of one class
 then make good prototypes, which is what the method asks of a backbone.
 
-Usage: ``python -m training.train_backbone [--steps 2400]`` (resumable)
+Usage: ``python -m training.train_backbone [--steps 1800]`` (resumable)
 """
 
 from __future__ import annotations
@@ -121,6 +121,6 @@ def train(steps: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, default=1800)
     with fast_cpu():
         train(parser.parse_args().steps)

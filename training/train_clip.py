@@ -4,7 +4,7 @@ The pairs are scored with a sigmoid loss (SigLIP, Zhai et al. 2023). The world t
 texts are true of which pictures, so a text that is true of several pictures of the batch counts
 as a match for each of them: "a photo of a car" matches every scene with a car.
 
-Usage: ``python -m training.train_clip [--steps 1500]`` (resumable)
+Usage: ``python -m training.train_clip [--steps 2000]`` (resumable)
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import numpy as np
 import open_clip
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from transformers import CLIPTokenizer
+
+from ingest.scores import masked_crop
 
 from training.common import Checkpoint, Clock, Scenes, cosine_rate, fast_cpu, set_rate
 from training.paths import SCENES_DIR
@@ -24,6 +27,8 @@ from training.train_backbone import MEAN, STD
 from training.world import GROUNDS, OBJECTS, SKIES, Scene, sample_scene
 
 BATCH_SIZE = 96
+MASKED_SHARE = 0.3
+"""Share of pictures reduced to one thing, so that the network can judge masked crops."""
 TEMPLATES = (
     "{}", "a {}", "a photo of a {}.", "a photo of the {}.", "a picture of a {}", "itap of a {}.",
     "a good photo of a {}.", "a photo of a small {}.", "a photo of a large {}.",
@@ -110,19 +115,54 @@ def short_text(scene: Scene, rng: np.random.Generator) -> tuple[str, np.ndarray]
     return str(rng.choice(TEMPLATES)).format(phrase), claims
 
 
+def mask_some(
+    images: np.ndarray, labels: np.ndarray, facts: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace some pictures by one thing of theirs, cut out and cropped as ingestion does to judge it.
+
+    Args:
+        images: uint8 (B, 64, 64, 3), changed in place.
+        labels: uint8 (B, 64, 64).
+        facts: bool (B, FACTS), what is true of each picture.
+
+    Returns:
+        The pictures and what is true of them now.
+    """
+    facts = facts.copy()
+    for row in np.flatnonzero(rng.random(len(images)) < MASKED_SHARE):
+        label = int(rng.choice(np.unique(labels[row])))
+        crop = masked_crop(images[row], labels[row] == label)
+        images[row] = np.asarray(Image.fromarray(crop).resize(images.shape[1:3], Image.Resampling.BICUBIC))
+        kept = np.zeros(FACTS, dtype=bool)
+        if label < len(OBJECTS):
+            kept[label] = True
+            start = HUES[OBJECTS[label].name]
+            hues = slice(start, start + len(OBJECTS[label].hues))
+            kept[hues] = facts[row, hues]
+        elif label < len(OBJECTS) + len(GROUNDS):
+            kept[GROUND_OFFSET + label - len(OBJECTS)] = True
+        else:
+            kept[SKY_OFFSET:] = facts[row, SKY_OFFSET:]
+        facts[row] = kept
+    return images, facts
+
+
 def _scenes(count: int) -> list[Scene]:
     """The descriptions behind the rendered set; the same draws as ``training.render``."""
     rng = np.random.default_rng(1)
     return [sample_scene(rng) for _ in range(count)]
 
 
-def _pictures(scenes: Scenes, index: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+def _pictures(
+    scenes: Scenes, index: np.ndarray, facts: np.ndarray, rng: np.random.Generator
+) -> tuple[torch.Tensor, np.ndarray]:
     images = np.array(scenes.images[index])
     reconstructed = SCENES_DIR / "reconstructed.npy"
     if reconstructed.exists():
         copies = np.load(reconstructed, mmap_mode="r")
         swap = np.flatnonzero((rng.random(len(index)) < 0.4) & (index < len(copies)))
         images[swap] = copies[index[swap]]
+    images, facts = mask_some(images, scenes.labels[index], facts, rng)
     pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     if rng.random() < 0.5:
         pictures = pictures.flip(3)
@@ -131,7 +171,7 @@ def _pictures(scenes: Scenes, index: np.ndarray, rng: np.random.Generator) -> to
     padded = F.pad(pictures, (pad,) * 4, mode="replicate")
     pictures = padded[:, :, top : top + 64, left : left + 64]
     gain = torch.from_numpy(rng.uniform(0.9, 1.1, size=(len(index), 3, 1, 1))).float()
-    return ((pictures * gain).clamp(0, 1) - MEAN) / STD
+    return ((pictures * gain).clamp(0, 1) - MEAN) / STD, facts
 
 
 def train(steps: int) -> None:
@@ -157,13 +197,14 @@ def train(steps: int) -> None:
         shorts = [short_text(described[i], rng) for i in index]
         texts = [described[i].caption for i in index] + [text for text, _ in shorts]
         claims = np.stack([caption_claims(described[i]) for i in index] + [claim for _, claim in shorts])
-        true = ~(claims[None] & ~facts[index][:, None]).any(-1)
+        pictures, shown = _pictures(scenes, index, facts[index], rng)
+        true = ~(claims[None] & ~shown[:, None]).any(-1)
         target = torch.from_numpy(true).float() * 2 - 1
         tokens = tokenizer(
             texts, padding="max_length", truncation=True, max_length=CONTEXT_LENGTH, return_tensors="pt"
         ).input_ids
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            image = model.encode_image(_pictures(scenes, index, rng))
+            image = model.encode_image(pictures)
             text = model.encode_text(tokens)
         cosine = F.normalize(image.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
         logits = cosine * model.logit_scale.exp() + bias
@@ -183,6 +224,6 @@ def train(steps: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=2000)
     with fast_cpu():
         train(parser.parse_args().steps)

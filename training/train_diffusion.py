@@ -1,10 +1,10 @@
 """Train the tiny latent diffusion model and its own text encoder, on cached latents.
 
 v-prediction (Salimans & Ho 2022) with min-SNR weights (Hang et al. 2023, gamma 5), caption
-dropout for classifier-free guidance, EMA weights. The attention maps are not supervised: where
-they lie is what the network found useful.
+dropout for classifier-free guidance, EMA weights, and token-level grounding of the cross-attention
+(``training/grounding.py``) in the later part of the training.
 
-Usage: ``python -m training.train_diffusion [--steps 8000]`` (resumable)
+Usage: ``python -m training.train_diffusion [--steps 3700]`` (resumable)
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.common import Checkpoint, Clock, Ema, Scenes, cosine_rate, fast_cpu, set_rate
+from training.grounding import CrossAttentionTap, grounding_loss, noun_tokens
 from training.paths import SCENES_DIR
 from training.tokenizer import CONTEXT_LENGTH, TOKENIZER_DIR
 
 BATCH_SIZE = 32
 CAPTION_DROPOUT = 0.1
 MIN_SNR_GAMMA = 5.0
+GROUNDING_FROM_STEP = 2200
+GROUNDING_WEIGHT = 0.03
 SINGLES_SHARE = 0.75
 """Share of batches with at most one object a scene: two objects are the hardest to draw."""
 
@@ -70,17 +73,20 @@ def new_scheduler() -> DDPMScheduler:
 
 def train(steps: int) -> None:
     """Train up to ``steps``, saving every 200."""
-    captions = Scenes.load().captions
+    scenes = Scenes.load()
+    captions = scenes.captions
     latents = np.load(SCENES_DIR / "latents.npy", mmap_mode="r")
     scale = json.loads((SCENES_DIR / "latents.json").read_text())["scaling_factor"]
     tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER_DIR)
     encode = {"padding": "max_length", "max_length": CONTEXT_LENGTH, "return_tensors": "pt"}
     tokens = tokenizer([*captions, ""], truncation=True, **encode).input_ids
+    nouns = noun_tokens([*captions, ""], tokenizer)
     empty = len(captions)
     is_pair = np.array([" and " in caption for caption in captions])
     singles, pairs = np.flatnonzero(~is_pair), np.flatnonzero(is_pair)
 
     unet, text = new_unet(), new_text_encoder(tokenizer)
+    tap = CrossAttentionTap(unet)
     pair, twin = torch.nn.ModuleList([unet, text]), torch.nn.ModuleList([new_unet(), new_text_encoder(tokenizer)])
     ema = Ema(pair, twin, decay=0.998)
     scheduler = new_scheduler()
@@ -104,11 +110,15 @@ def train(steps: int) -> None:
         times = torch.randint(0, 1000, (BATCH_SIZE,), generator=generator)
         noisy = scheduler.add_noise(clean, noise, times)
         target = scheduler.get_velocity(clean, noise, times)
+        tap.maps.clear()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             context = text(tokens[caption_index]).last_hidden_state
             output = unet(noisy, times, encoder_hidden_states=context, return_dict=False)[0]
         error = (output.float() - target).square().mean(dim=(1, 2, 3))
         loss = (weights[times] * error).mean() / weights.mean()
+        if step >= GROUNDING_FROM_STEP:
+            found = [nouns[caption] for caption in caption_index]
+            loss = loss + GROUNDING_WEIGHT * grounding_loss(tap.maps, scenes.labels[index], found)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(pair.parameters(), 1.0)
@@ -121,6 +131,6 @@ def train(steps: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--steps", type=int, default=3700)
     with fast_cpu():
         train(parser.parse_args().steps)
