@@ -53,7 +53,9 @@ def run(command: list[str]) -> Usage:
 
 def main() -> None:
     """Print medians and the ratio to the imports."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bank", type=Path, default=ROOT / "demo-bank", help="a bank made with tiny")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

@@ -52,10 +52,7 @@ def oracle_bank(folder: Path, manifest: Manifest) -> None:
     with Bank.open(folder, create=manifest) as bank:
         writer = bank.write("oracle", run_key="oracle")
         writer.add(
-            [
-                _oracle_generation(scenes, number, features[number], text_keys)
-                for number in range(len(scenes))
-            ]
+            [_oracle_generation(scenes, number, features[number], text_keys) for number in range(len(scenes))]
         )
         writer.commit()
 
@@ -92,7 +89,9 @@ def measure_bank(folder: Path, limit: int | None = None, **changes: object) -> M
 
 def main() -> None:
     """Print both figures, per class, and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--limit", type=int, help="only the first so many held-out scenes")
     parser.add_argument("--bank", type=Path, help="folder to keep the two banks in; temporary by default")
     options = parser.parse_args()
@@ -104,11 +103,12 @@ def main() -> None:
         generated = measure_bank(folder / "generated", options.limit)
         oracle = measure_bank(folder / "oracle", options.limit)
     print(f"{'class':<12}{'generated':>10}{'oracle':>10}")
-    for name, ours, best in zip(
-        load_scenes().class_names, generated.iou, oracle.iou, strict=True
-    ):
+    for name, ours, best in zip(load_scenes().class_names, generated.iou, oracle.iou, strict=True):
         print(f"{name:<12}{ours:>10.3f}{best:>10.3f}")
-    print(f"{'mIoU':<12}{generated.mean_iou:>10.3f}{oracle.mean_iou:>10.3f}   ratio {generated.mean_iou / oracle.mean_iou:.3f}")
+    print(
+        f"{'mIoU':<12}{generated.mean_iou:>10.3f}{oracle.mean_iou:>10.3f}"
+        f"   ratio {generated.mean_iou / oracle.mean_iou:.3f}"
+    )
     print(f"{'accuracy':<12}{generated.pixel_accuracy:>10.3f}{oracle.pixel_accuracy:>10.3f}")
 
 

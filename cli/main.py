@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cli import bank, console, errors, ingest, models, segment
+from cli import bank, console, errors, explain, ingest, models, segment
 from cli.options import help_of
 from cli.quiet import set_up_logging
 
@@ -72,7 +72,11 @@ app = typer.Typer(
     "that you can see and correct.",
     epilog='Example: freeda ingest captions.jsonl && freeda segment photo.jpg -c "red car,tree"',
 )
-for command, epilog in ((ingest.ingest, ingest.EPILOG), (segment.segment, segment.EPILOG)):
+for command, epilog in (
+    (ingest.ingest, ingest.EPILOG),
+    (segment.segment, segment.EPILOG),
+    (explain.explain, explain.EPILOG),
+):
     app.command(command.__name__, help=help_of(command), epilog=epilog)(command)
 app.add_typer(bank.app, name="bank")
 app.add_typer(models.app, name="models")

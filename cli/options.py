@@ -20,7 +20,7 @@ BankOption = Annotated[
         metavar="ADDRESS",
         envvar=BANK_VARIABLE,
         show_envvar=True,
-        help="The bank: a folder, DIR@3 for its revision 3, or DIR@TAG.",
+        help="The bank: a folder or a profile's name; BANK@3 is its revision 3, BANK@TAG a tagged one.",
     ),
 ]
 PresetOption = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +10,16 @@ import typer
 
 from cli import console
 from cli import segment_options as o
-from cli.errors import FAILURE, UsageError, report_one
+from cli.errors import FAILURE, report_one
 from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption
 from cli.pictures import find_pictures, output_stems
 from cli.presets import SEGMENT_ROLES, announce_download, preset_for
+from cli.segment_settings import SettingOptions, gather_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from freeda_segment import Background, ClassList, Segmentation, Segmenter
-    from freeda_segment.superpixels import Superpixels
+    from freeda_segment import ClassList, ClassPrototypes, Segmentation, Segmenter
 
 EPILOG = 'Example: freeda segment photo.jpg holiday/ -c "red car,tree,grass,sky" --out out'
 _SHOWN_CLASSES = 8
@@ -34,9 +34,16 @@ def segment(
     bank: BankOption = DEFAULT_BANK,
     preset: PresetOption = None,
     out: o.OutOption = Path(o.DEFAULT_OUT),
+    formats: o.FormatOption = None,
+    force: o.ForceOption = False,
     background: o.BackgroundOption = None,
     background_threshold: o.BackgroundThresholdOption = None,
     k: o.KOption = None,
+    similarity_threshold: o.SimilarityThresholdOption = None,
+    aggregation: o.AggregationOption = None,
+    prototypes: o.PrototypesOption = None,
+    neighbours: o.NeighboursOption = None,
+    templates: o.TemplatesOption = None,
     alpha: o.AlphaOption = None,
     superpixels: o.SuperpixelsOption = None,
     superpixel_option: o.SuperpixelNumbersOption = None,
@@ -48,31 +55,37 @@ def segment(
     """Label every pixel of pictures with one of the classes named.
 
     Writes for each picture an overlay with a legend, a label map, and a report with the area and
-    score of each class. A picture that cannot be read is told of, and the others go on.
+    score of each class; several pictures get an index.html too. What is there already, made in the
+    same way, is skipped. A picture that cannot be read is told of, and the others go on.
     """
-    from freeda_segment import Refinement, SegmentSettings, open_segmenter
-    from freeda_store import Filter, parse_filter
+    from freeda_segment import SegmentSettings, open_segmenter
 
     paths = find_pictures(pictures)
     wanted = gather_classes(classes or [], classes_file)
-    filters, away = parse_filter(where or []), background_from(background, background_threshold)
-    numbers = superpixel_numbers(superpixel_option or [])
-    chosen = preset_for(bank, preset)
-    settings = SegmentSettings.of(chosen.segment)
-    settings = replace(
-        settings,
-        superpixels=chosen_superpixels(settings.superpixels, superpixels, numbers),
-        k=settings.k if k is None else k,
-        where=Filter((*settings.where.conditions, *filters.conditions)),
-        alpha=settings.alpha if alpha is None else alpha,
-        background=away,
-        refinement=Refinement() if refine else None,
+    names = wanted_formats(formats or [], len(paths))
+    options = SettingOptions(
+        background=background,
+        background_threshold=background_threshold,
+        k=k,
+        similarity_threshold=similarity_threshold,
+        aggregation=aggregation,
+        prototypes=prototypes,
+        neighbours=neighbours,
+        templates=templates,
+        alpha=alpha,
+        superpixels=superpixels,
+        superpixel_option=superpixel_option,
+        refine=refine,
+        where=where,
     )
+    chosen = preset_for(bank, preset)
+    settings = options.change(SegmentSettings.of(chosen.segment))
     console.note(f"bank {bank}, preset {chosen.name}")
     announce_download(preset or chosen.name, SEGMENT_ROLES)
     opened = open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings)
     with opened as segmenter:
-        results = _segment_all(ctx, segmenter, wanted, paths, out, as_json=as_json)
+        run = _Run(segmenter, wanted, out, names, force, as_json)
+        results = _segment_all(ctx, run, paths)
     if as_json:
         console.emit_json(results)
     failed = sum("error" in result for result in results)
@@ -82,100 +95,98 @@ def segment(
         raise typer.Exit(FAILURE)
 
 
-def gather_classes(expressions: Sequence[str], file: Path | None) -> ClassList:
-    """The classes of ``-c`` and of the file together.
+def wanted_formats(expressions: Sequence[str], pictures: int) -> list[str]:
+    """The formats of ``--format``; several pictures with overlays get previews, for their index.
 
     Raises:
-        ClassesError: there is none, or the file cannot be read.
+        OptionError: a format is unknown.
     """
-    from freeda_segment import parse_classes, read_classes_file
+    from freeda_segment.outputs import DEFAULT_FORMATS, output_paths
 
-    if file is None:
-        return parse_classes(list(expressions))
-    listed = read_classes_file(file)
-    together = parse_classes([*expressions, *("|".join(each.texts) for each in listed.classes)])
-    return replace(together, notes=(*listed.notes, *together.notes))
-
-
-def superpixel_numbers(expressions: Sequence[str]) -> dict[str, float]:
-    """``scale=100`` and its like as names and numbers.
-
-    Raises:
-        UsageError: one of them is not so written.
-    """
-    options = {}
-    for expression in expressions:
-        name, equals, number = (part.strip() for part in expression.partition("="))
-        try:
-            options[name] = float(number)
-        except ValueError:
-            equals = ""
-        if not (name and equals):
-            raise UsageError(f"'{expression}' is no superpixel option; write for example scale=100.")
-    return options
+    given = [name.strip() for expression in expressions for name in expression.split(",")]
+    names = list(dict.fromkeys(name for name in given if name)) or list(DEFAULT_FORMATS)
+    output_paths("", "", names)
+    if pictures > 1 and "overlay" in names:
+        names = list(dict.fromkeys([*names, "preview"]))
+    return names
 
 
-def chosen_superpixels(current: Superpixels, name: str | None, options: Mapping[str, float]) -> Superpixels:
-    """The preset's algorithm with some options changed, or another one.
+@dataclass
+class _Run:
+    """Segments pictures one by one, telling of each as it is done."""
 
-    Raises:
-        OptionError: unknown algorithm or option, or a number outside its range.
-    """
-    from freeda_segment import parse_superpixels
+    segmenter: Segmenter
+    classes: ClassList
+    out: Path
+    formats: Sequence[str]
+    force: bool
+    as_json: bool
+    _prepared: ClassPrototypes | None = None
 
-    same = name is None or name == current.name
-    kept: dict[str, float] = asdict(current) if same else {}  # type: ignore[call-overload]
-    return parse_superpixels(name or current.name, {**kept, **options})
+    def one(self, path: Path, stem: str) -> dict[str, Any]:
+        """The record of one picture."""
+        from freeda_segment import open_image
+        from freeda_segment.outputs import Result, find_done, made_of, output_paths, picture_hash, write_fresh
+        from freeda_segment.outputs.report import report
+
+        sha256 = picture_hash(path)
+        made = made_of(sha256, self.classes.classes, self.segmenter.origin)
+        done = None if self.force else find_done(self.out, stem, made, self.formats)
+        if done is not None:
+            files = output_paths(self.out, stem, dict.fromkeys([*self.formats, "report"]))
+            self._tell(path, "up to date (--force makes it anew)", {})
+            return done | {"written": _names(files), "skipped": True}
+        prototypes = self._prototypes()
+        image = open_image(path)
+        result = Result(image, self.segmenter.segment(image, prototypes), str(path), sha256)
+        files = write_fresh(self.out, stem, result, self.formats)
+        self._tell(path, share_line(result.segmentation), files)
+        told = report(result.vouching(tuple(self.formats)))
+        return told | {"written": _names(files), "skipped": False}
+
+    def _prototypes(self) -> ClassPrototypes:
+        """Asked of the bank when the first picture needs them."""
+        if self._prepared is None:
+            self._prepared = self.segmenter.prepare(self.classes)
+            notes = self._prepared.notes
+            for line in notes[:_SHOWN_NOTES]:
+                console.warn(line)
+            if len(notes) > _SHOWN_NOTES:
+                console.warn(f"and {len(notes) - _SHOWN_NOTES} more of this kind.")
+        return self._prepared
+
+    def _tell(self, path: Path, line: str, files: Mapping[str, Path]) -> None:
+        if not self.as_json:
+            console.say(f"{path}: {line}")
+            for file in files.values():
+                console.say(f"  {file}")
 
 
-def background_from(strategy: str | None, threshold: float | None) -> Background | None:
-    """The background asked for; a threshold alone means the constant strategy.
-
-    Raises:
-        OptionError: unknown strategy, or a threshold outside 0..1.
-    """
-    from freeda_segment import Background, BackgroundStrategy
-
-    if strategy is None and threshold is None:
-        return None
-    chosen: Any = strategy if strategy is not None else BackgroundStrategy.CONSTANT
-    return Background(chosen, Background.threshold if threshold is None else threshold)
+def _names(files: Mapping[str, Path]) -> dict[str, str]:
+    return {name: str(file) for name, file in files.items()}
 
 
-def _segment_all(
-    ctx: typer.Context,
-    segmenter: Segmenter,
-    classes: ClassList,
-    paths: Sequence[Path],
-    out: Path,
-    *,
-    as_json: bool,
-) -> list[dict[str, Any]]:
-    """Segment each picture, telling of each as it is done; one record a picture."""
-    from freeda_segment import open_image
-    from freeda_segment.outputs import Result, write_outputs
-    from freeda_segment.outputs.report import report
+def _segment_all(ctx: typer.Context, run: _Run, paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Segment each picture; one record a picture, and an index where there are several."""
+    from freeda_segment.errors import NoPrototypesError
+    from freeda_segment.outputs import IndexEntry, write_index
 
-    prototypes = segmenter.prepare(classes)
-    for line in prototypes.notes[:_SHOWN_NOTES]:
-        console.warn(line)
-    if len(prototypes.notes) > _SHOWN_NOTES:
-        console.warn(f"and {len(prototypes.notes) - _SHOWN_NOTES} more of this kind.")
-    records = []
+    records: list[dict[str, Any]] = []
+    entries = []
     for path, stem in zip(paths, output_stems(paths), strict=True):
         try:
-            image = open_image(path)
-            result = Result(image, segmenter.segment(image, prototypes), str(path))
-            written = write_outputs(out, stem, result)
+            record = run.one(path, stem)
+        except NoPrototypesError:
+            raise  # it would be the same for every picture
         except Exception as error:  # noqa: BLE001 - one broken picture does not stop the others
             records.append({"picture": {"source": str(path)}, "error": report_one(ctx, path, error)})
             continue
-        files = {name: str(file) for name, file in written.items()}
-        records.append(report(result) | {"written": files})
-        if not as_json:
-            console.say(f"{path}: {share_line(result.segmentation)}")
-            for file in files.values():
-                console.say(f"  {file}")
+        records.append(record)
+        if "preview" in run.formats and "overlay" in run.formats:
+            files = record["written"]
+            entries.append(IndexEntry(record, Path(files["preview"]), Path(files["overlay"])))
+    if entries and len(paths) > 1:
+        console.note(f"side by side: {write_index(run.out, entries)}")
     return records
 
 

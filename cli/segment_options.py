@@ -1,4 +1,4 @@
-"""The options of ``freeda segment``, in the order of its help."""
+"""The options of ``freeda segment`` and ``freeda explain``, in the order of their help."""
 
 from __future__ import annotations
 
@@ -28,6 +28,20 @@ ClassesFileOption = Annotated[
     typer.Option("--classes-file", metavar="FILE", help="A text file with a class a line, '#' for comments."),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where results go.")]
+FormatOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAMES",
+        show_default="overlay,png",
+        help="What to write, between commas: overlay, png (label map), rle (COCO JSON), geojson "
+        "(outlines), npz (label map and scores). A JSON report is always written.",
+    ),
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Make results anew that are there already, made in the same way.")
+]
 BackgroundOption = Annotated[
     str | None,
     typer.Option(
@@ -50,6 +64,45 @@ BackgroundThresholdOption = Annotated[
 KOption = Annotated[
     int | None,
     typer.Option("-k", metavar="N", show_default="the preset's", help="How many prototypes a class takes."),
+]
+SimilarityThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--similarity-threshold",
+        metavar="NUMBER",
+        show_default="the preset's",
+        help="Leave out prototypes whose text key is less similar to the class, -1 to 1; the nearest "
+        "always stays.",
+    ),
+]
+AggregationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--aggregation",
+        metavar="NAME",
+        show_default="mean",
+        help="How a class's prototypes speak: mean, weighted_mean (by similarity), kmeans_max or "
+        "kmeans_mean (several means, the nearest or all count), knn (the nearest to a region vote).",
+    ),
+]
+PrototypesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--prototypes", metavar="N", show_default="4", help="How many means a class has at most, for kmeans."
+    ),
+]
+NeighboursOption = Annotated[
+    int | None,
+    typer.Option("--neighbours", metavar="N", show_default="15", help="How many prototypes vote, for knn."),
+]
+TemplatesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--templates",
+        metavar="NAME",
+        show_default="the bank's",
+        help="Prompt templates of class names: openai_subset, imagenet80, single or none.",
+    ),
 ]
 AlphaOption = Annotated[
     float | None,

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from freeda_segment.background import Background, BackgroundStrategy
     from freeda_segment.classes import ClassList, ClassName, parse_classes, read_classes_file
     from freeda_segment.encoding import EncodedImage
+    from freeda_segment.explanation import Explanation
     from freeda_segment.images import open_image
+    from freeda_segment.mending import Comparison, retire_and_compare
     from freeda_segment.prototypes import ClassPrototypes
     from freeda_segment.refinement import Refinement
     from freeda_segment.segmentation import Segmentation
@@ -28,7 +30,9 @@ _HOMES = {
     "ClassList": "classes",
     "ClassName": "classes",
     "ClassPrototypes": "prototypes",
+    "Comparison": "mending",
     "EncodedImage": "encoding",
+    "Explanation": "explanation",
     "Refinement": "refinement",
     "SegmentSettings": "settings",
     "Segmentation": "segmentation",
@@ -38,6 +42,7 @@ _HOMES = {
     "parse_classes": "classes",
     "parse_superpixels": "superpixels",
     "read_classes_file": "classes",
+    "retire_and_compare": "mending",
 }
 
 __all__ = [
@@ -46,7 +51,9 @@ __all__ = [
     "ClassList",
     "ClassName",
     "ClassPrototypes",
+    "Comparison",
     "EncodedImage",
+    "Explanation",
     "Refinement",
     "SegmentSettings",
     "Segmentation",
@@ -56,6 +63,7 @@ __all__ = [
     "parse_classes",
     "parse_superpixels",
     "read_classes_file",
+    "retire_and_compare",
 ]
 
 

@@ -2,15 +2,14 @@
 
 Retrieval happens in the bank's key space, which need not be CLIP's; the global similarity is always
 CLIP's. A class with several texts is a union: it has the prototypes and embeddings of all of them,
-and the most similar one counts.
+and the most similar one counts (unless an aggregation pools them otherwise).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID
 
@@ -18,8 +17,9 @@ import numpy as np
 
 from freeda_models.protocols import FloatArray, TextEncoder
 from freeda_models.text_keys import embed_classes
+from freeda_segment.aggregation import AGGREGATIONS, Aggregation, Pooling, pool_max, pool_mean, vote
 from freeda_segment.classes import ClassName
-from freeda_segment.errors import ModelOutputError, NoPrototypesError, OptionError
+from freeda_segment.errors import ModelOutputError, NoPrototypesError
 from freeda_segment.settings import SegmentSettings
 from freeda_segment.similarity import normalised
 from freeda_store import Filter
@@ -36,28 +36,6 @@ class PrototypeSource(Protocol):
 
     def nearest(self, queries: FloatArray, k: int, where: Filter = ...) -> list[Retrieved]:
         """The k nearest prototypes of each query."""
-
-
-Aggregation = Callable[[FloatArray, FloatArray], FloatArray]
-"""Visual vectors (K, D) and their similarities (K,) to prototypes (P, D)."""
-
-
-def _mean(visuals: FloatArray, similarities: FloatArray) -> FloatArray:
-    """Plain mean of the raw vectors, as the authors do."""
-    mean: FloatArray = visuals.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
-    return mean
-
-
-def _weighted_mean(visuals: FloatArray, similarities: FloatArray) -> FloatArray:
-    """Mean weighted by similarity; negative ones count nothing, and if all do, all count alike."""
-    weights = np.clip(similarities.astype(np.float64), 0, None)
-    if not weights.sum() > 0:
-        return _mean(visuals, similarities)
-    return np.average(visuals, axis=0, weights=weights)[None].astype(np.float32)
-
-
-AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType({"mean": _mean, "weighted_mean": _weighted_mean})
-"""How retrieved vectors become prototypes, by name."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +69,9 @@ class ClassPrototypes:
         embedding_starts: int64 (C,), where each class's embeddings start.
         support: for each class, one :class:`Support` a text.
         notes: what a person should know.
+        pooling: how the prototypes of a class speak with one voice.
+        text_starts: int64 (T',), where the prototypes of each text start; needed for ``MEAN``.
+        voters: how many prototypes vote, for ``VOTE``.
     """
 
     classes: tuple[ClassName, ...]
@@ -100,6 +81,9 @@ class ClassPrototypes:
     embedding_starts: np.ndarray[tuple[int], np.dtype[np.int64]]
     support: tuple[tuple[Support, ...], ...] = ()
     notes: tuple[str, ...] = field(default=())
+    pooling: Pooling = Pooling.MAX
+    text_starts: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
+    voters: int = 1
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,12 +91,19 @@ class ClassPrototypes:
         return tuple(each.name for each in self.classes)
 
     def local_cosines(self, features_nd: FloatArray) -> FloatArray:
-        """L2-normalised features (N, D) to float32 (N, C): cosine with the nearest prototype.
+        """L2-normalised features (N, D) to float32 (N, C): cosine with each class, see ``pooling``.
 
         Raises:
             ModelOutputError: features and prototypes have different lengths.
         """
-        return _highest(features_nd, self.vectors, self.vector_starts)
+        _check_lengths(features_nd, self.vectors)
+        if self.pooling is Pooling.VOTE:
+            return vote(features_nd, self.vectors, self.vector_starts, self.voters)
+        cosines = features_nd @ self.vectors.T
+        if self.pooling is Pooling.MEAN and self.text_starts is not None:
+            of_text = pool_mean(cosines, self.text_starts)
+            return pool_max(of_text, np.searchsorted(self.text_starts, self.vector_starts))
+        return pool_max(cosines, self.vector_starts)
 
     def global_cosines(self, embeddings_nd: FloatArray) -> FloatArray:
         """CLIP embeddings (N, D_clip) to float32 (N, C): cosine with the nearest text.
@@ -120,22 +111,16 @@ class ClassPrototypes:
         Raises:
             ModelOutputError: the embeddings have different lengths.
         """
-        return _highest(embeddings_nd, self.embeddings, self.embedding_starts)
+        _check_lengths(embeddings_nd, self.embeddings)
+        return pool_max(embeddings_nd @ self.embeddings.T, self.embedding_starts)
 
 
-def _highest(
-    features: FloatArray, rows: FloatArray, starts: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> FloatArray:
+def _check_lengths(features: FloatArray, rows: FloatArray) -> None:
     if features.shape[1] != rows.shape[1]:
         raise ModelOutputError(
             f"features have {features.shape[1]} numbers and the bank's vectors {rows.shape[1]}; "
             "use the preset that made the bank."
         )
-    cosines = features @ rows.T
-    if len(starts) == len(rows):
-        return cosines
-    highest: FloatArray = np.maximum.reduceat(cosines, starts, axis=1)
-    return highest
 
 
 def build_prototypes(
@@ -155,27 +140,28 @@ def build_prototypes(
         keys: encoder of the bank's key space; may be ``clip`` itself, then texts are embedded once.
         clip: encoder of the global similarity.
         templates: prompt templates, each with ``{}``.
-        settings: ``k``, ``where``, ``similarity_threshold`` and ``aggregation`` count here.
+        settings: ``k``, ``where``, ``similarity_threshold``, ``aggregation``, ``prototypes`` and
+            ``neighbours`` count here.
         notes: passed on.
 
     Raises:
         NoPrototypesError: names the classes for which nothing usable came back.
-        OptionError: the aggregation is unknown.
     """
-    if settings.aggregation not in AGGREGATIONS:
-        names = ", ".join(AGGREGATIONS)
-        raise OptionError(f"unknown aggregation '{settings.aggregation}'; choose one of {names}.")
+    aggregation = AGGREGATIONS[settings.aggregation]
     texts = [text for each in classes for text in each.texts]
     embeddings = embed_classes(clip, texts, templates)
     queries = embeddings if keys is clip else embed_classes(keys, texts, templates)
     owners = np.repeat(np.arange(len(classes)), [len(each.texts) for each in classes])
     vectors: list[FloatArray] = []
     owner_of_vector: list[int] = []
+    text_starts: list[int] = []
     support: list[list[Support]] = [[] for _ in classes]
     retrieved = _retrieve(source, queries, settings)
     for owner, text, query, found in zip(owners, texts, queries, retrieved, strict=True):
         used = _usable(found, settings.similarity_threshold)
-        rows = _aggregate(used, AGGREGATIONS[settings.aggregation])
+        rows = _prototypes(used, aggregation, settings.prototypes)
+        if len(rows):
+            text_starts.append(len(vectors))
         vectors += list(rows)
         owner_of_vector += [int(owner)] * len(rows)
         support[owner].append(Support(text, query, used.ids, used.similarities, used.infos))
@@ -188,6 +174,9 @@ def build_prototypes(
         embedding_starts=np.searchsorted(owners, np.arange(len(classes))),
         support=tuple(tuple(each) for each in support),
         notes=notes,
+        pooling=aggregation.pooling,
+        text_starts=np.array(text_starts, dtype=np.int64),
+        voters=settings.neighbours,
     )
 
 
@@ -221,11 +210,11 @@ def _usable(found: Retrieved, threshold: float | None) -> Retrieved:
     )
 
 
-def _aggregate(used: Retrieved, aggregation: Aggregation) -> FloatArray:
-    """Prototypes (P, D); zero vectors, which have no direction, are left out."""
+def _prototypes(used: Retrieved, aggregation: Aggregation, count: int) -> FloatArray:
+    """Prototypes (P, D) of one text; zero vectors, which have no direction, are left out."""
     if not used.ids:
         return used.visuals
-    rows = aggregation(used.visuals, used.similarities)
+    rows = aggregation.gather(used.visuals, used.similarities, count)
     kept: FloatArray = rows[np.linalg.norm(rows, axis=1) > 0]
     return kept
 

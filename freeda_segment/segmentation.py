@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from freeda_models.protocols import FloatArray
+from freeda_segment.encoding import EncodedWindow
 from freeda_segment.errors import OptionError
+from freeda_segment.explanation import SHOWN, Explanation, VectorSource, explain_pixels, region_mask
 from freeda_segment.labelling import BACKGROUND, LabelledPixels
 from freeda_segment.prototypes import ClassPrototypes
 from freeda_segment.similarity import WindowScores
@@ -64,11 +67,15 @@ class Evidence:
         boxes: the windows over the working picture.
         windows: their scores, a superpixel and a patch.
         prototypes: the classes with the prototypes behind them.
+        alpha: weight of the local similarity.
+        encoded: the windows' features, in the same order; shared with the encoded picture.
     """
 
     boxes: tuple[Box, ...]
     windows: tuple[WindowScores, ...]
     prototypes: ClassPrototypes
+    alpha: float
+    encoded: tuple[EncodedWindow, ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ class Segmentation:
 
     Attributes:
         labels: int32 (H, W) at the original size; index into ``class_names``, -1 for background.
+        scores: float32 (H, W), score of the best class, also where background won.
         class_names: names by label.
         shares: what each class got, by label.
         background_area: share of the picture that no class got, 0..1.
@@ -96,6 +104,7 @@ class Segmentation:
     """
 
     labels: LabelArray
+    scores: FloatArray
     class_names: tuple[str, ...]
     shares: tuple[ClassShare, ...]
     background_area: float
@@ -126,18 +135,84 @@ class Segmentation:
         Raises:
             OptionError: the pixel lies outside.
         """
+        row, column = self._working_pixel(x, y)
+        window = int(central_window(self._working_hw, self.evidence.boxes)[row, column])
+        box = self.evidence.boxes[window]
+        return RegionPlace(
+            window, int(self.evidence.windows[window].labels[row - box.top, column - box.left])
+        )
+
+    def explain(
+        self, region: RegionPlace, bank: VectorSource | None = None, shown: int = SHOWN
+    ) -> Explanation:
+        """Why a superpixel has its label: scores, runner-up, and the prototypes behind both.
+
+        Args:
+            region: as :meth:`region_at` or :meth:`largest_regions` give it.
+            bank: when given, tells how alike the region and each prototype look.
+            shown: prototypes a class at most.
+
+        Raises:
+            OptionError: the region has no pixel, or is none; use :meth:`explain_at` for a pixel.
+        """
+        known = 0 <= region.window < len(self.evidence.windows) and region.label >= 0
+        mask = region_mask(self.evidence, self._working_hw, region) if known else None
+        if mask is None or not mask.any():
+            raise OptionError(f"there is no region {region}; ask region_at for one, or explain_at a pixel.")
+        return explain_pixels(self, region, mask, bank, shown)
+
+    def explain_at(self, x: int, y: int, bank: VectorSource | None = None, shown: int = SHOWN) -> Explanation:
+        """Why the superpixel at a pixel of the original picture has its label; a pixel that is in no
+        superpixel is explained alone.
+
+        Raises:
+            OptionError: the pixel lies outside.
+        """
+        place = self.region_at(x, y)
+        if place.label >= 0:
+            return self.explain(place, bank, shown)
+        mask = np.zeros(self._working_hw, dtype=np.bool_)
+        mask[self._working_pixel(x, y)] = True
+        return explain_pixels(self, place, mask, bank, shown)
+
+    def largest_regions(self, most: int) -> list[tuple[int, int]]:
+        """A pixel (x, y) in the largest region of each class that the picture has, largest class first.
+
+        Without superpixels it is a pixel of the class.
+
+        Args:
+            most: how many classes at most.
+        """
+        present = sorted((share for share in self.shares if share.pixels), key=lambda share: -share.pixels)
+        return [self._telling_pixel(share.index) for share in present[:most]]
+
+    def _telling_pixel(self, index: int) -> tuple[int, int]:
+        rows, columns = np.nonzero(self.labels == index)
+        height, width = self.size_hw
+        high, wide = self._working_hw
+        regions = self.region_map[rows * high // height, columns * wide // width]
+        largest = int(np.bincount(regions + 1).argmax()) - 1
+        inside = np.flatnonzero(regions == largest)
+        middle = inside[len(inside) // 2]
+        return int(columns[middle]), int(rows[middle])
+
+    @property
+    def _working_hw(self) -> tuple[int, int]:
+        return self.region_map.shape[0], self.region_map.shape[1]
+
+    def _working_pixel(self, x: int, y: int) -> tuple[int, int]:
+        """Row and column of the working picture under a pixel of the original.
+
+        Raises:
+            OptionError: the pixel lies outside.
+        """
         height, width = self.size_hw
         if not (0 <= x < width and 0 <= y < height):
             raise OptionError(
                 f"pixel {x},{y} lies outside the picture of {width} x {height}; choose another."
             )
-        rows, columns = self.region_map.shape
-        row, column = min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
-        window = int(central_window((rows, columns), self.evidence.boxes)[row, column])
-        box = self.evidence.boxes[window]
-        return RegionPlace(
-            window, int(self.evidence.windows[window].labels[row - box.top, column - box.left])
-        )
+        rows, columns = self._working_hw
+        return min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
 
 
 def summarise(pixels: LabelledPixels, names: tuple[str, ...]) -> tuple[tuple[ClassShare, ...], float]:

@@ -96,17 +96,28 @@ class Segmenter:
         self._keys: TextEncoder = clip if keys is None else keys
         self._settings = settings if settings is not None else SegmentSettings()
         self._preset = preset
-        name = bank.manifest.templates
+        name = self._settings.templates or bank.manifest.templates
         if name not in TEMPLATE_SETS:
             raise OptionError(
                 f"the bank's prompt templates '{name}' are unknown to this version; update freeda."
             )
+        self._template_set = name
         self._templates = TEMPLATE_SETS[name]
 
     @property
     def settings(self) -> SegmentSettings:
         """The settings it works with."""
         return self._settings
+
+    @property
+    def bank(self) -> SegmentBank:
+        """The bank it asks."""
+        return self._bank
+
+    @property
+    def origin(self) -> Origin:
+        """What its results will say of where they come from: bank, revision, models and settings."""
+        return self._origin()
 
     def with_settings(self, **changes: Any) -> Segmenter:
         """A segmenter with the same bank and models and some settings changed.
@@ -172,11 +183,12 @@ class Segmenter:
             shares, background_area = summarise(pixels, prototypes.names)
             return Segmentation(
                 labels=pixels.labels,
+                scores=pixels.scores,
                 class_names=prototypes.names,
                 shares=shares,
                 background_area=background_area,
                 region_map=merge_regions(request.working_hw, encoded.boxes, windows),
-                evidence=Evidence(encoded.boxes, windows, prototypes),
+                evidence=Evidence(encoded.boxes, windows, prototypes, self._settings.alpha, encoded.windows),
                 origin=self._origin(),
                 notes=prototypes.notes,
             )
@@ -225,7 +237,7 @@ class Segmenter:
                 "backbone": self._backbone.identity.id,
                 "keys": self._keys.identity.id,
             },
-            settings=describe_settings(self._settings, self._bank.manifest.templates),
+            settings=describe_settings(self._settings, self._template_set),
         )
 
 
@@ -278,7 +290,7 @@ def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Se
             flat |= {f"superpixels.{name}": number for name, number in dataclasses.asdict(value).items()}
         elif field.name in ("background", "refinement"):
             flat[field.name] = "none" if value is None else _short(value)
-        elif field.name != "batch_size":
+        elif field.name not in ("batch_size", "templates"):
             flat[field.name] = str(value) if field.name == "where" else value
     return flat
 

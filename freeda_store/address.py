@@ -1,4 +1,4 @@
-"""One string addresses a bank: ``DIR``, ``DIR@3`` (revision 3) or ``DIR@tag``."""
+"""One string addresses a bank: a folder ``DIR`` or a ``PROFILE``, with ``@3`` (revision 3) or ``@tag``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ class Address:
     """Where a bank is and which of its versions is meant.
 
     Attributes:
-        folder: the bank's folder.
+        folder: the bank's folder; of a hosted bank, only the profile's name.
         version: a revision's number, a tag, or None for the newest revision.
+        profile: name of the profile in the settings file, None for a folder.
     """
 
     folder: Path
     version: int | str | None = None
+    profile: str | None = None
 
     @classmethod
     def parse(cls, address: str | Path) -> Address:

@@ -50,11 +50,12 @@ class Bank:
         """Open a bank; make it when the folder is missing or empty and ``create`` is given.
 
         Args:
-            address: ``DIR``, ``DIR@3`` or ``DIR@tag``.
+            address: ``DIR``, ``DIR@3`` or ``DIR@tag``; instead of ``DIR``, the name of a profile in
+                the settings file, unless a folder of that name exists.
             create: what makes a new bank; an existing one is compared with it.
 
         Raises:
-            AddressError: the address cannot be read.
+            AddressError, SettingsError: the address, or the profile it names, cannot be read.
             BankMissingError: there is no bank, and ``create`` is not given or the folder holds
                 something else.
             BankInUseError: it is open elsewhere.
@@ -62,10 +63,9 @@ class Bank:
             RevisionMissingError: it has no such revision or tag.
             NewerSchemaError, UpgradeError, BankDamagedError, StorageError: its files.
         """
-        from freeda_store.opening import open_stores
+        from freeda_store.opening import open_address
 
-        parsed = Address.parse(address)
-        stores, manifest = open_stores(parsed.folder, create if parsed.version is None else None)
+        stores, manifest, parsed = open_address(Address.parse(address), create)
         try:
             if create is not None:
                 manifest.check(create)
@@ -326,6 +326,7 @@ class Bank:
                 f"tag '{name}' names revision {history.number_of(taken)} already; move it or use another."
             )
         self._stores.catalog.set_tag(name, id_)
+        self._stores.publish()
         fresh = self._history()
         return fresh.info(fresh.by_id(id_))
 
@@ -337,6 +338,7 @@ class Bank:
         """
         self._history().resolve(name)
         self._stores.catalog.drop_tag(name)
+        self._stores.publish()
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
         """Prove that SQL, vectors and thumbnails agree; see :class:`VerifyReport` for repairs.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import false
 
+from freeda_store.counts import ViewCounts
 from freeda_store.errors import BankDamagedError, StorageError
 from freeda_store.keys import caption_key
 from freeda_store.payload import StoredPrototype
@@ -24,6 +26,7 @@ from freeda_store.rows import (
     caption_row,
     every_prototype,
     insert_generation,
+    insert_new,
     insert_retirements,
     read_prototype,
 )
@@ -87,13 +90,26 @@ class Catalog:
                     f"{self._engine.url.database} is damaged ({cause}); restore it from a copy."
                 ) from error
             raise StorageError(
-                f"{self._engine.url.database} refused ({cause}); free disk space if it is short, "
-                "then repeat. Nothing that was committed is lost."
+                f"{self._engine.url.database} refused ({cause}); free disk space if it is short, or see "
+                "that the server runs, then repeat. Nothing that was committed is lost."
             ) from error
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+    def size_bytes(self) -> int:
+        """Bytes that the database takes on disk."""
+        if self._engine.dialect.name == "postgresql":
+            with self.transaction() as connection:
+                size = func.pg_database_size(func.current_database())
+                return int(connection.execute(select(size)).scalar_one())
+        file = Path(self._engine.url.database or "")
+        return sum(path.stat().st_size for path in file.parent.glob(f"{file.name}*"))
+
+    def published_counts(self, view: View) -> ViewCounts | None:
+        """Counts that need no SQL; None where SQL is asked."""
+        return None
 
     # manifest
 
@@ -113,8 +129,10 @@ class Catalog:
         """All revisions and tags."""
         table = RevisionRow.__table__
         with self.transaction() as connection:
+            tags = connection.execute(
+                select(TagRow.name, TagRow.revision_id)
+            ).all()  # first: all are known below
             rows = connection.execute(select(table)).mappings().all()
-            tags = connection.execute(select(TagRow.name, TagRow.revision_id)).all()
         return History([RevisionRecord(**row) for row in rows], {row.name: row.revision_id for row in tags})
 
     def find_open(self, run_key: str) -> int | None:
@@ -221,9 +239,9 @@ class Catalog:
                 known.update(
                     connection.execute(select(CaptionRow.id).where(CaptionRow.id.in_(batch))).scalars()
                 )
-            rows = [caption_row(id_, c) for id_, c in captions.items() if id_ not in known]
+            rows = [caption_row(id_, captions[id_]) for id_ in sorted(captions.keys() - known)]
             if rows:
-                connection.execute(insert(CaptionRow), rows)
+                connection.execute(insert_new(connection, CaptionRow), rows)
             for generation in generations:
                 insert_generation(connection, revision, generation)
             insert_retirements(connection, revision, replaced)

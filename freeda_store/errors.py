@@ -47,6 +47,14 @@ class ReadOnlyViewError(BankError):
     """Something would be written through a view of an old revision."""
 
 
+class ReadOnlyBankError(BankError):
+    """Something would be written through a profile that can only read."""
+
+
+class SettingsError(BankError):
+    """The settings file, or an environment variable beside it, cannot be used."""
+
+
 class FilterError(BankError):
     """A filter expression cannot be read."""
 

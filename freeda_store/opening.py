@@ -1,4 +1,6 @@
-"""A bank's folder: opened, or made so that a kill midway leaves nothing that looks like a bank.
+"""Opens what an address names: a hosted bank, or a folder, made first when it is new.
+
+A folder is made so that a kill midway leaves nothing that looks like a bank.
 
 The vectors are opened first, for their lock keeps every other opener out; ``bank.sqlite`` is put in
 its place last, for it is what makes a folder a bank.
@@ -7,11 +9,14 @@ its place last, for it is what makes a folder a bank.
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+from freeda_store.address import Address
 from freeda_store.catalog import Catalog
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, BankMissingError, StorageError
 from freeda_store.manifest import Manifest
+from freeda_store.profiles import find_profile, settings_path
 from freeda_store.schema import create_tables, open_database
 from freeda_store.stats import DATABASE_NAME
 from freeda_store.stores import Stores
@@ -21,6 +26,22 @@ from freeda_store.vectors.protocol import VectorSizes
 
 _UNFINISHED_NAME = f"{DATABASE_NAME}.new"
 _OUR_NAMES = {"vectors", "thumbnails", _UNFINISHED_NAME, f"{_UNFINISHED_NAME}-journal"}
+
+
+def open_address(address: Address, create: Manifest | None) -> tuple[Stores, Manifest, Address]:
+    """Open the bank of a folder or of a profile; the address comes back with the profile's name.
+
+    Raises:
+        SettingsError: the settings cannot be read.
+        Others: those of :func:`open_stores` and of ``hosted.open_hosted``.
+    """
+    wanted = create if address.version is None else None
+    profile = find_profile(address.folder)
+    if profile is None:
+        return *open_stores(address.folder, wanted), address
+    from freeda_store.hosted import open_hosted
+
+    return *open_hosted(profile, wanted), replace(address, profile=profile.name)
 
 
 def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest]:
@@ -34,7 +55,8 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
         vectors = EdgeVectors.load(folder / "vectors")
     elif create is None:
         raise BankMissingError(
-            f"there is no bank in {folder}; make one with `freeda ingest --bank {folder}`."
+            f"there is no bank in the folder {folder}, and no profile of that name in {settings_path()}; "
+            f"make a bank with `freeda ingest --bank {folder}`, or describe a hosted one in the settings."
         )
     else:
         vectors = _create(folder, create)

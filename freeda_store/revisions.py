@@ -50,10 +50,13 @@ class BankDiff:
 class History:
     """All revisions and tags of a bank at one moment."""
 
-    def __init__(self, records: Sequence[RevisionRecord], tags: Mapping[str, int]) -> None:
+    def __init__(
+        self, records: Sequence[RevisionRecord], tags: Mapping[str, int], *, unfinished: int = 0
+    ) -> None:
         self._by_id = {record.id: record for record in records}
         self._by_number = {record.number: record for record in records if record.number is not None}
         self._tags = dict(tags)
+        self._unknown = unfinished
 
     @property
     def head(self) -> RevisionRecord | None:
@@ -63,7 +66,16 @@ class History:
     @property
     def unfinished(self) -> int:
         """How many revisions are open."""
-        return len(self._by_id) - len(self._by_number)
+        return len(self._by_id) - len(self._by_number) + self._unknown
+
+    @property
+    def tags(self) -> Mapping[str, int]:
+        """Ids of revisions by tag."""
+        return dict(self._tags)
+
+    def committed_records(self) -> list[RevisionRecord]:
+        """All committed revisions as SQL holds them, oldest first."""
+        return [self._by_number[number] for number in sorted(self._by_number)]
 
     def committed(self) -> list[RevisionInfo]:
         """All committed revisions, oldest first."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Insert, Select, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from freeda_store.keys import caption_key
 from freeda_store.payload import StoredPrototype
 from freeda_store.records import Caption, Scores
-from freeda_store.tables import CaptionRow, GenerationRow, PrototypeRow, RetirementRow
+from freeda_store.tables import Base, CaptionRow, GenerationRow, PrototypeRow, RetirementRow
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,13 @@ def caption_row(id_: UUID, caption: Caption) -> dict[str, Any]:
         "url": caption.url,
         "extra": dict(caption.extra),
     }
+
+
+def insert_new(connection: Connection, table: type[Base]) -> Insert:
+    """An insert that leaves out rows whose key is there already, put there by another writer meanwhile."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def insert_generation(connection: Connection, revision: int, generation: StoredGeneration) -> None:

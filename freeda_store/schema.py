@@ -1,4 +1,4 @@
-"""The bank's SQL database: opened, made, and upgraded when it is of an older version.
+"""A folder's SQL database: opened, made, and upgraded when it is older. ``postgres.py`` has a server's.
 
 Alembic is imported only to make or upgrade tables: on an up-to-date bank one row is compared.
 """
@@ -43,7 +43,7 @@ def open_engine(path: Path) -> Engine:
 def create_tables(path: Path) -> Engine:
     """Make the tables of a new bank."""
     engine = open_engine(path)
-    _run_migrations(engine)
+    run_migrations(engine)
     return engine
 
 
@@ -104,7 +104,7 @@ def _upgrade(engine: Engine, path: Path, version: str) -> None:
     backup = _back_up(path, version)
     logger.info("upgrading %s from schema %s to %s; copy in %s", path, version, SCHEMA_VERSIONS[-1], backup)
     try:
-        _run_migrations(engine)
+        run_migrations(engine)
     except Exception as error:
         raise UpgradeError(
             f"{path} could not be upgraded from schema {version} to {SCHEMA_VERSIONS[-1]} ({error}); "
@@ -127,7 +127,8 @@ def _back_up(path: Path, version: str) -> Path:
     return target
 
 
-def _run_migrations(engine: Engine) -> None:
+def run_migrations(engine: Engine) -> None:
+    """Make the tables, or bring them to the newest schema, in one transaction."""
     from alembic import command
     from alembic.config import Config
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import func, select
-from sqlalchemy.engine import Connection
-from sqlalchemy.orm import InstrumentedAttribute
-
-from freeda_store.catalog import inside, visible
+from freeda_store.counts import count_view
 from freeda_store.manifest import Manifest, ModelRecord
 from freeda_store.records import JsonValue
 from freeda_store.stores import Stores
-from freeda_store.tables import CaptionRow, GenerationRow, PrototypeRow
 from freeda_store.vectors.filters import View
 
 DATABASE_NAME = "bank.sqlite"
@@ -29,7 +24,8 @@ class BankStats:
         revisions: committed ones, in the whole bank.
         unfinished_runs: open revisions, left by runs that ended early or still go on.
         by_source, by_license: visible prototypes of each; ``""`` stands for unknown.
-        bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together.
+        bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together; 0 where a
+            server does not tell.
         preset: name of the preset that made the bank.
         models: clip, backbone, generator, nouns, keys.
     """
@@ -59,43 +55,20 @@ def count_stats(
     stores: Stores, manifest: Manifest, view: View, *, revision: int | None, revisions: int, unfinished: int
 ) -> BankStats:
     """Count what a view shows and how much room the bank takes."""
-    with stores.catalog.transaction() as connection:
-        count, nouns = connection.execute(
-            select(func.count(), func.count(PrototypeRow.noun.distinct())).where(visible(view))
-        ).one()
-        generations, captions = connection.execute(
-            select(func.count(), func.count(GenerationRow.caption_id.distinct())).where(
-                inside(GenerationRow.revision_id, view), GenerationRow.complete
-            )
-        ).one()
-        by_source = _count_by(connection, CaptionRow.source, view)
-        by_license = _count_by(connection, CaptionRow.license, view)
+    counts = stores.catalog.published_counts(view) or count_view(stores.catalog, view)
     return BankStats(
         revision=revision,
-        prototypes=count,
-        nouns=nouns,
-        captions=captions,
-        generations=generations,
+        prototypes=counts.prototypes,
+        nouns=counts.nouns,
+        captions=counts.captions,
+        generations=counts.generations,
         revisions=revisions,
         unfinished_runs=unfinished,
-        by_source=by_source,
-        by_license=by_license,
-        bytes_sql=sum(path.stat().st_size for path in stores.folder.glob(f"{DATABASE_NAME}*")),
+        by_source=counts.by_source,
+        by_license=counts.by_license,
+        bytes_sql=stores.catalog.size_bytes(),
         bytes_vectors=stores.vectors.size_bytes(),
         bytes_thumbnails=stores.thumbnails.size_bytes(),
         preset=manifest.preset,
         models=manifest.models(),
     )
-
-
-def _count_by(connection: Connection, column: InstrumentedAttribute[str], view: View) -> dict[str, int]:
-    rows = connection.execute(
-        select(column, func.count())
-        .select_from(PrototypeRow)
-        .join(GenerationRow, GenerationRow.id == PrototypeRow.generation_id)
-        .join(CaptionRow, CaptionRow.id == GenerationRow.caption_id)
-        .where(visible(view))
-        .group_by(column)
-        .order_by(func.count().desc(), column)
-    )
-    return {str(value): int(count) for value, count in rows}

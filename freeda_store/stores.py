@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import MutableSet, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from freeda_store.catalog import Catalog
 from freeda_store.thumbnails import ThumbnailStore
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import VectorStore
+
+
+class Publish(Protocol):
+    """Tells readers without SQL what the history has become."""
+
+    def __call__(self, *, recount: bool = False) -> None:
+        """Publish; ``recount`` counts anew what old revisions show, after a repair."""
+
+
+def unpublished(*, recount: bool = False) -> None:
+    """A folder has no readers without SQL."""
 
 
 @dataclass
@@ -22,21 +35,24 @@ class Stores:
         catalog: what should exist.
         vectors: the points.
         thumbnails: pictures and attribution maps.
-        folder: where they are.
-        writing: keys of the runs that writers of this process have in hand.
+        folder: where they are; of a hosted bank, only the profile's name.
+        writing: keys of the runs that writers have in hand; a hosted bank's also count other processes.
         commit_lock: held while a revision takes its place in the history.
+        publish: tells readers without SQL of a change of the history.
     """
 
     catalog: Catalog
     vectors: VectorStore
     thumbnails: ThumbnailStore
     folder: Path
-    writing: set[str] = field(default_factory=set)
-    commit_lock: threading.RLock = field(default_factory=threading.RLock)
+    writing: MutableSet[str] = field(default_factory=set)
+    commit_lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
+    publish: Publish = unpublished
 
     def close(self) -> None:
         """Let go of files and locks."""
         try:
+            self.writing.clear()
             self.catalog.close()
         finally:
             self.vectors.close()
@@ -74,4 +90,5 @@ def commit(stores: Stores, revision: int, parent: int | None) -> None:
     """Give a revision its place: its points are made safe first, tidied afterwards."""
     stores.vectors.flush()
     stores.catalog.commit_revision(revision, parent)
+    stores.publish()
     stores.vectors.optimize()

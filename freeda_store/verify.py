@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -90,15 +91,16 @@ def verify_bank(stores: Stores, *, repair: bool = False) -> VerifyReport:
     Raises:
         BankInUseError: repairs were asked for while a writer is at work.
     """
-    if repair and stores.writing:
-        raise BankInUseError("a writer is at work in this bank; commit or leave it before repairing.")
-    history = stores.catalog.history()
-    found = _compare(stores, history)
-    open_orphans = {id_ for id_, revision in found.orphans.items() if _is_open(history, revision)}
-    missing, damaged, stray = _check_thumbnails(stores)
-    excused = set(stray) if history.unfinished else set()
-    if repair:
-        _repair(stores, found)
+    with stores.commit_lock if repair else nullcontext():
+        if repair and stores.writing:
+            raise BankInUseError("a writer is at work in this bank; commit or leave it before repairing.")
+        history = stores.catalog.history()
+        found = _compare(stores, history)
+        open_orphans = {id_ for id_, revision in found.orphans.items() if _is_open(history, revision)}
+        missing, damaged, stray = _check_thumbnails(stores)
+        excused = set(stray) if history.unfinished else set()
+        if repair:
+            _repair(stores, found)
     return VerifyReport(
         prototypes=found.rows,
         points_without_row=tuple(sorted(found.orphans.keys() - open_orphans)),
@@ -194,3 +196,4 @@ def _repair(stores: Stores, found: _Findings) -> None:
     if isinstance(stores.thumbnails, FolderThumbnails):
         stores.thumbnails.sweep()
     stores.vectors.flush()
+    stores.publish(recount=True)

@@ -220,7 +220,7 @@ def open_ingestor(
         models,
         settings,
         batch_size=chosen.generator.batch_size,
-        fallback_folder=bank.address.folder,
+        fallback_folder=None if bank.address.profile else bank.address.folder,
     )
 
 

@@ -15,7 +15,10 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads a setting of the machine it runs on, or reaches a hub."""
+    settings = tmp_path_factory.getbasetemp() / "no-settings.toml"
+    settings.touch()
+    monkeypatch.setenv("FREEDA_SETTINGS", str(settings))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("FREEDA_BANK", raising=False)

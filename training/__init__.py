@@ -1,0 +1,1 @@
+"""Renders the tiny world and trains the tiny pack; see README.md here."""

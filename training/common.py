@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +80,7 @@ class Checkpoint:
     def _replace(path: Path, write: Any) -> None:
         partial = path.with_suffix(path.suffix + ".partial")
         write(partial)
-        os.replace(partial, path)
+        partial.replace(path)
 
 
 class Ema:

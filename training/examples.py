@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from training.paths import SPRITES_DIR
-from training.world import GROUNDS, OBJECTS, SKIES, PlacedObject, Renderer, Scene
+from training.world import GROUNDS, OBJECTS, SKIES, GroundKind, PlacedObject, Renderer, Scene
 
 EXAMPLES_DIR = Path(__file__).parent.parent / "examples"
-CAPTIONS_PER_OBJECT = 15
+CAPTIONS_PER_OBJECT = 14
+CAPTIONS_PER_COLOUR = 3
 PICTURE_SIZE = 512
 
 
@@ -25,16 +26,23 @@ def captions(seed: int = 7) -> list[str]:
     lines = []
     for turn in range(CAPTIONS_PER_OBJECT):
         for number, kind in enumerate(OBJECTS):
-            word = kind.words[turn % len(kind.words)]
-            if kind.hues and turn % 4:
+            word = kind.words[(turn // 2) % len(kind.words)]
+            if kind.hues and turn % 5:
                 word = f"{kind.hues[turn % len(kind.hues)][0]} {word}"
             ground = GROUNDS[(turn + number) % len(GROUNDS)]
             sky = SKIES[(turn + 2 * number) % len(SKIES)]
-            article = "an" if word[0] in "aeiou" else "a"
-            lines.append(
-                f"{article} {word} on {rng.choice(ground.phrases)} under {rng.choice(sky.phrases)}"
-            )
+            lines.append(_caption(word, ground, sky, rng))
+    coloured = [(kind, colour) for kind in OBJECTS for colour, _ in kind.hues]
+    for turn in range(CAPTIONS_PER_COLOUR):
+        for number, (kind, colour) in enumerate(coloured):
+            ground, sky = GROUNDS[(turn + number) % len(GROUNDS)], SKIES[turn % len(SKIES)]
+            lines.append(_caption(f"{colour} {kind.name}", ground, sky, rng))
     return lines
+
+
+def _caption(words: str, ground: GroundKind, sky: GroundKind, rng: np.random.Generator) -> str:
+    article = "an" if words[0] in "aeiou" else "a"
+    return f"{article} {words} on {rng.choice(ground.phrases)} under {rng.choice(sky.phrases)}"
 
 
 def _object(name: str, word: str, hue: int, center_x: float, height: float, bottom_y: float) -> PlacedObject:
@@ -85,7 +93,9 @@ def write() -> None:
             out.write(json.dumps(line) + "\n")
     renderer = Renderer(SPRITES_DIR)
     for name, scene in PICTURES.items():
-        Image.fromarray(renderer.render(scene, PICTURE_SIZE).image_hwc).save(EXAMPLES_DIR / name, optimize=True)
+        Image.fromarray(renderer.render(scene, PICTURE_SIZE).image_hwc).save(
+            EXAMPLES_DIR / name, optimize=True
+        )
 
 
 if __name__ == "__main__":

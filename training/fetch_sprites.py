@@ -37,11 +37,12 @@ def fetch(sprites_dir: Path = SPRITES_DIR) -> None:
         if len(list(folder.iterdir())) == len(wanted):
             continue
         with urllib.request.urlopen(url) as response:
-            archive = tarfile.open(fileobj=io.BytesIO(response.read()), mode="r:gz")
-        for member in archive:
-            data = archive.extractfile(member) if member.name in wanted else None
-            if data is not None:
-                (folder / Path(member.name).name).write_bytes(data.read())
+            packed = io.BytesIO(response.read())
+        with tarfile.open(fileobj=packed, mode="r:gz") as archive:
+            for member in archive:
+                data = archive.extractfile(member) if member.name in wanted else None
+                if data is not None:
+                    (folder / Path(member.name).name).write_bytes(data.read())
         print(f"{name}: {len(list(folder.iterdir()))} sprites in {folder}")
 
 

@@ -47,7 +47,9 @@ def pack_generator(folder: Path) -> None:
     pair.load_state_dict(load_file(CHECKPOINTS_DIR / "diffusion" / "ema.safetensors"))
     vae = new_vae()
     vae.load_state_dict(load_file(CHECKPOINTS_DIR / "vae" / "vae.safetensors"))
-    vae.register_to_config(scaling_factor=json.loads((SCENES_DIR / "latents.json").read_text())["scaling_factor"])
+    vae.register_to_config(
+        scaling_factor=json.loads((SCENES_DIR / "latents.json").read_text())["scaling_factor"]
+    )
     pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=pair[1],
@@ -68,7 +70,11 @@ def pack_backbone(folder: Path) -> None:
     backbone = new_backbone()
     backbone.load_state_dict(load_file(CHECKPOINTS_DIR / "backbone" / "backbone.safetensors"))
     backbone.half().save_pretrained(folder, safe_serialization=True)
-    preprocessing = {"image_mean": [MEAN] * 3, "image_std": [STD] * 3, "image_processor_type": "BitImageProcessor"}
+    preprocessing = {
+        "image_mean": [MEAN] * 3,
+        "image_std": [STD] * 3,
+        "image_processor_type": "BitImageProcessor",
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing, indent=2) + "\n")
 
 

@@ -57,7 +57,9 @@ class CosineHead(nn.Module):
         return cosine * self.log_scale.clamp(max=3.4).exp()
 
 
-def augment(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def augment(
+    images: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Crop, flip and shift colours; pictures to float32 [0, 1] (B, 3, 64, 64), labels (B, 64, 64)."""
     count, size = labels.shape[:2]
     pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
@@ -109,7 +111,9 @@ def train(steps: int) -> None:
         pictures, labels = augment(images, np.array(scenes.labels[index]), rng)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             tokens = backbone((pictures - MEAN) / STD).last_hidden_state[:, 1:]
-        loss = F.cross_entropy(head(tokens.float()).transpose(1, 2), soft_patch_labels(labels).transpose(1, 2))
+        loss = F.cross_entropy(
+            head(tokens.float()).transpose(1, 2), soft_patch_labels(labels).transpose(1, 2)
+        )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -87,7 +87,10 @@ def train(steps: int) -> None:
 
     unet, text = new_unet(), new_text_encoder(tokenizer)
     tap = CrossAttentionTap(unet)
-    pair, twin = torch.nn.ModuleList([unet, text]), torch.nn.ModuleList([new_unet(), new_text_encoder(tokenizer)])
+    pair, twin = (
+        torch.nn.ModuleList([unet, text]),
+        torch.nn.ModuleList([new_unet(), new_text_encoder(tokenizer)]),
+    )
     ema = Ema(pair, twin, decay=0.998)
     scheduler = new_scheduler()
     signal = scheduler.alphas_cumprod

@@ -28,3 +28,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from freeda_segment.outputs.files import written_whole
+from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
+from freeda_segment.segmentation import Origin
 
 FORMAT_VERSION = 1
 
@@ -20,8 +21,7 @@ def write_report(path: Path, result: Result) -> None:
         OutputError: it cannot be written.
     """
     text = json.dumps(report(result), indent=2, ensure_ascii=False) + "\n"
-    with written_whole(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def report(result: Result) -> dict[str, Any]:
@@ -31,7 +31,8 @@ def report(result: Result) -> dict[str, Any]:
     colours = class_colours(len(segmentation.shares))
     return {
         "format": FORMAT_VERSION,
-        "picture": {"source": result.source, "width": width, "height": height},
+        "picture": {"source": result.source, "width": width, "height": height, "sha256": result.sha256},
+        "formats": list(result.formats),
         "classes": [
             {
                 "index": share.index,
@@ -47,8 +48,24 @@ def report(result: Result) -> dict[str, Any]:
             )
         ],
         "background": {"area": segmentation.background_area},
-        "bank": {"address": segmentation.origin.bank, "revision": segmentation.origin.revision},
-        "models": dict(segmentation.origin.models),
-        "settings": dict(segmentation.origin.settings),
+        **origin_values(segmentation.origin),
         "notes": list(segmentation.notes),
     }
+
+
+def origin_values(origin: Origin) -> dict[str, Any]:
+    """Bank, models and settings as JSON values."""
+    return {
+        "bank": {"address": origin.bank, "revision": origin.revision},
+        "models": dict(origin.models),
+        "settings": dict(origin.settings),
+    }
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """A report that :func:`write_report` wrote; None when there is none, or it cannot be read."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None

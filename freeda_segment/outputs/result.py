@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from freeda_models.protocols import ImageArray
 from freeda_segment.segmentation import Segmentation
@@ -16,8 +16,16 @@ class Result:
         image: uint8 (H, W, 3), the original picture.
         segmentation: of the same size.
         source: where the picture came from, for people.
+        sha256: hash of the picture's file, "" when it is not known.
+        formats: what else is written of it, for the report to vouch for.
     """
 
     image: ImageArray
     segmentation: Segmentation
     source: str = ""
+    sha256: str = ""
+    formats: tuple[str, ...] = ()
+
+    def vouching(self, formats: tuple[str, ...]) -> Result:
+        """The same with other ``formats``."""
+        return replace(self, formats=formats)

@@ -9,8 +9,9 @@ from uuid import UUID
 
 import numpy as np
 
-from freeda_store.errors import BankDamagedError, StorageError
+from freeda_store.errors import BankDamagedError
 from freeda_store.records import FloatArray
+from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection, guard
 from freeda_store.vectors.filters import PointFilter, translate
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
@@ -23,6 +24,9 @@ EXACT_UP_TO = 400_000
 _WRITE_BATCH = 256
 _READ_BATCH = 1024
 _SCROLL_BATCH = 1024
+_IDS_AT_ONCE = 5000
+_TOLERANCE = 1e-6
+"""Replicas on other processors differ in the last digits of a similarity, and so does the local mode."""
 T = TypeVar("T")
 
 
@@ -73,30 +77,7 @@ class ServerVectors:
         Raises:
             StorageError: the server refuses, or the collection exists.
         """
-        from qdrant_client import models
-
-        _guard(
-            collection,
-            lambda: client.create_collection(
-                collection,
-                vectors_config={
-                    "text": models.VectorParams(size=sizes.text, distance=models.Distance.COSINE),
-                    "visual": models.VectorParams(
-                        size=sizes.visual,
-                        distance=models.Distance.DOT,
-                        datatype=models.Datatype.FLOAT16,
-                        on_disk=True,
-                        hnsw_config=models.HnswConfigDiff(m=0),
-                    ),
-                },
-            ),
-        )
-        integer, keyword = models.PayloadSchemaType.INTEGER, models.PayloadSchemaType.KEYWORD
-        fields = {"added_in": integer, "retired_in": integer}
-        fields |= dict.fromkeys(("noun", "source", "license"), keyword)
-        if _is_remote(client):
-            for name, kind in fields.items():
-                client.create_payload_index(collection, name, field_schema=kind, wait=True)
+        create_collection(client, collection, sizes)
         return cls(client, collection, sizes)
 
     @classmethod
@@ -107,7 +88,7 @@ class ServerVectors:
             StorageError: no such collection.
             BankDamagedError: it has other vectors than a bank's.
         """
-        vectors = _guard(collection, lambda: client.get_collection(collection)).config.params.vectors
+        vectors = guard(collection, lambda: client.get_collection(collection)).config.params.vectors
         if not isinstance(vectors, dict) or not {"text", "visual"} <= vectors.keys():
             raise BankDamagedError(
                 f"collection '{collection}' holds no bank: it needs vectors text and visual."
@@ -138,16 +119,16 @@ class ServerVectors:
         """Remove points."""
         from qdrant_client import models
 
-        if ids:
-            selector = models.PointIdsList(points=[str(id_) for id_ in ids])
-            self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            selector = models.PointIdsList(points=[str(id_) for id_ in ids[start : start + _IDS_AT_ONCE]])
+            self._ask(partial(self._client.delete, self._collection, selector, wait=True))
 
     def set_payload(self, ids: Sequence[UUID], payload: Payload) -> None:
         """Set payload fields."""
-        if ids:
-            points: list[Any] = [str(id_) for id_ in ids]
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            points: list[Any] = [str(id_) for id_ in ids[start : start + _IDS_AT_ONCE]]
             self._ask(
-                lambda: self._client.set_payload(self._collection, dict(payload), points=points, wait=True)
+                partial(self._client.set_payload, self._collection, dict(payload), points=points, wait=True)
             )
 
     def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
@@ -156,7 +137,12 @@ class ServerVectors:
 
         condition = translate(where, self._dialect)
         exact = self.count(PointFilter()) <= EXACT_UP_TO
-        params = models.SearchParams(exact=exact, hnsw_ef=None if exact else max(512, 4 * k))
+        rescored = models.QuantizationSearchParams(rescore=True, oversampling=2.0)
+        params = models.SearchParams(
+            exact=exact,
+            hnsw_ef=None if exact else max(512, 4 * k),
+            quantization=None if exact else rescored,
+        )
 
         def search(indices: Sequence[int], limit: int) -> list[RawHits]:
             requests = [
@@ -165,7 +151,7 @@ class ServerVectors:
                     using="text",
                     filter=condition,
                     params=params,
-                    limit=limit,
+                    limit=min(limit, MAX_QUERY_LIMIT),
                     with_payload=False,
                     with_vector=False,
                 )
@@ -174,7 +160,7 @@ class ServerVectors:
             answers = self._ask(lambda: self._client.query_batch_points(self._collection, requests))
             return [[(UUID(str(hit.id)), float(hit.score)) for hit in answer.points] for answer in answers]
 
-        return nearest_with_fixed_ties(search, len(queries), k, resolve=exact)
+        return nearest_with_fixed_ties(search, len(queries), k, resolve=exact, tolerance=_TOLERANCE)
 
     def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
         """Points by id."""
@@ -253,26 +239,8 @@ class ServerVectors:
         self._client.close()
 
     def _ask(self, call: Callable[[], T]) -> T:
-        return _guard(self._collection, call)
-
-
-def _is_remote(client: QdrantClient) -> bool:
-    """Whether a real server is behind the client; its local modes know no payload index."""
-    from qdrant_client.qdrant_remote import QdrantRemote
-
-    return isinstance(client._client, QdrantRemote)
+        return guard(self._collection, call)
 
 
 def _stack(rows: list[FloatArray], width: int) -> FloatArray:
     return np.stack(rows) if rows else np.zeros((0, width), dtype=np.float32)
-
-
-def _guard(collection: str, call: Callable[[], T]) -> T:
-    """Run one client call; the client raises its own, httpx's and ValueError."""
-    try:
-        return call()
-    except Exception as error:
-        raise StorageError(
-            f"the Qdrant collection '{collection}' refused: {error}. "
-            "Check the server and the key, then repeat."
-        ) from error

@@ -1,4 +1,4 @@
-"""Fixtures of the command line's tests: a runner, and a small real bank."""
+"""Fixtures of the command line's tests: a runner, a small real bank, and networks that see colours."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from cli.main import app
+from freeda_models.check import PresetCheck
+from freeda_models.presets import load_preset
+from freeda_models.protocols import ModelIdentity
+from freeda_segment import Segmenter, SegmentSettings
 from freeda_store import Bank, Caption, Manifest, ModelRecord, NewGeneration, NewPrototype, Scores
 
 TEXT_DIM, VISUAL_DIM = 4, 6
@@ -118,3 +124,60 @@ def make_bank(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return make
+
+
+class Clip:
+    """``car`` lies on the first axis of the key space, everything else on the second."""
+
+    identity = ModelIdentity("clip", "r1", "", 4, "")
+
+    def encode_texts(self, texts: list[str]) -> Any:
+        return np.eye(4, dtype=np.float32)[[0 if "car" in text else 1 for text in texts]]
+
+    def encode_spans(self, texts: list[str], spans: list[tuple[int, int]]) -> Any:
+        return self.encode_texts(texts)
+
+    def encode_images(self, images_bhwc: Any) -> Any:
+        return np.tile(np.full(4, 0.5, dtype=np.float32), (len(images_bhwc), 1))
+
+
+class Backbone:
+    """The mean colour of each of 8 x 8 patches, padded with ones."""
+
+    identity = ModelIdentity("backbone", "r1", "", 6, "")
+    grid_hw = (8, 8)
+
+    def encode(self, images_bhwc: Any) -> Any:
+        batch, height, width, _ = images_bhwc.shape
+        rows, columns = np.arange(8) * height // 8, np.arange(8) * width // 8
+        colours = images_bhwc[:, rows][:, :, columns].astype(np.float32) / 255 - 0.5
+        return np.concatenate([colours, np.full((batch, 8, 8, 3), 0.1, dtype=np.float32)], axis=-1)
+
+
+class Opened:
+    """Remembers how the segmenter was opened, and with what settings it ended."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def __call__(self, address: str, *, preset: str, device: str, settings: SegmentSettings) -> Segmenter:
+        self.calls.append({"address": address, "preset": preset, "device": device})
+        small = replace(settings, shorter_side=32, longest_side=64, window=32, stride=32)
+        return Segmenter(Bank.open(address), Clip(), Backbone(), None, small, load_preset(preset))
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    fake = Opened()
+    monkeypatch.setattr("freeda_segment.segmenter.open_segmenter", fake)
+    monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, ()))
+    return fake
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    pixels = np.zeros((40, 48, 3), dtype=np.uint8)
+    pixels[:, 24:] = (250, 30, 30)
+    path = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(path)
+    return path

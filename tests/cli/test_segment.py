@@ -3,84 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from cli.segment import background_from, chosen_superpixels, gather_classes, superpixel_numbers
-from freeda_models.check import PresetCheck
+from cli.segment_settings import background_from, chosen_superpixels, gather_classes, superpixel_numbers
 from freeda_models.presets import load_preset
-from freeda_models.protocols import ModelIdentity
-from freeda_segment import BackgroundStrategy, Segmenter, SegmentSettings
+from freeda_segment import BackgroundStrategy, Segmenter
 from freeda_segment.errors import ClassesError, OptionError
 from freeda_segment.outputs import read_labels
 from freeda_segment.superpixels import Felzenszwalb, Slic
-from freeda_store import Bank
 
 
-class Clip:
-    """``car`` lies on the first axis of the key space, everything else on the second."""
-
-    identity = ModelIdentity("clip", "r1", "", 4, "")
-
-    def encode_texts(self, texts: list[str]) -> Any:
-        return np.eye(4, dtype=np.float32)[[0 if "car" in text else 1 for text in texts]]
-
-    def encode_spans(self, texts: list[str], spans: list[tuple[int, int]]) -> Any:
-        return self.encode_texts(texts)
-
-    def encode_images(self, images_bhwc: Any) -> Any:
-        return np.tile(np.full(4, 0.5, dtype=np.float32), (len(images_bhwc), 1))
-
-
-class Backbone:
-    """The mean colour of each of 8 x 8 patches, padded with ones."""
-
-    identity = ModelIdentity("backbone", "r1", "", 6, "")
-    grid_hw = (8, 8)
-
-    def encode(self, images_bhwc: Any) -> Any:
-        batch, height, width, _ = images_bhwc.shape
-        rows, columns = np.arange(8) * height // 8, np.arange(8) * width // 8
-        colours = images_bhwc[:, rows][:, :, columns].astype(np.float32) / 255 - 0.5
-        return np.concatenate([colours, np.full((batch, 8, 8, 3), 0.1, dtype=np.float32)], axis=-1)
-
-
-class Opened:
-    """Remembers how the segmenter was opened, and with what settings it ended."""
-
-    def __init__(self) -> None:
-        self.calls: list[dict[str, Any]] = []
-
-    def __call__(self, address: str, *, preset: str, device: str, settings: SegmentSettings) -> Segmenter:
-        self.calls.append({"address": address, "preset": preset, "device": device})
-        small = replace(settings, shorter_side=32, longest_side=64, window=32, stride=32)
-        return Segmenter(Bank.open(address), Clip(), Backbone(), None, small, load_preset(preset))
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
-    fake = Opened()
-    monkeypatch.setattr("freeda_segment.segmenter.open_segmenter", fake)
-    monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, ()))
-    return fake
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    pixels = np.zeros((40, 48, 3), dtype=np.uint8)
-    pixels[:, 24:] = (250, 30, 30)
-    path = tmp_path / "photo.png"
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def test_writes_three_files_and_tells_of_them(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+def test_writes_three_files_and_tells_of_them(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
     result = freeda("segment", picture, "-c", "car,tree", "--bank", bank, "--out", "out")
     assert result.exit_code == 0
     first, *paths = result.stdout.splitlines()
@@ -100,7 +38,7 @@ def test_writes_three_files_and_tells_of_them(freeda: Any, opened: Opened, bank:
 
 
 def test_says_bank_and_preset_and_writes_to_the_default_folder(
-    freeda: Any, opened: Opened, bank: Path, picture: Path
+    freeda: Any, opened: Any, bank: Path, picture: Path
 ) -> None:
     result = freeda("segment", picture, "-c", "car", "--bank", bank, "--device", "cpu")
     assert f"bank {bank}, preset tiny" in result.stderr
@@ -109,7 +47,7 @@ def test_says_bank_and_preset_and_writes_to_the_default_folder(
 
 
 def test_a_broken_picture_gets_one_line_and_others_go_on(
-    freeda: Any, opened: Opened, bank: Path, picture: Path, tmp_path: Path
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(picture.read_bytes()[:60])
@@ -124,7 +62,7 @@ def test_a_broken_picture_gets_one_line_and_others_go_on(
 
 
 def test_an_error_that_nobody_foresaw_stops_only_its_picture(
-    freeda: Any, opened: Opened, bank: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+    freeda: Any, opened: Any, bank: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(self: Any, image: Any) -> None:
         raise RuntimeError("boom\nwith a second line")
@@ -139,7 +77,7 @@ def test_an_error_that_nobody_foresaw_stops_only_its_picture(
 
 
 def test_json_has_a_record_for_each_picture(
-    freeda: Any, opened: Opened, bank: Path, picture: Path, tmp_path: Path
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "no.png").write_text("no picture")
     result = freeda("segment", picture, tmp_path / "no.png", "-c", "car,tree", "--bank", bank, "--json")
@@ -152,7 +90,7 @@ def test_json_has_a_record_for_each_picture(
 
 
 def test_folders_and_patterns_and_twins(
-    freeda: Any, opened: Opened, bank: Path, picture: Path, tmp_path: Path
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "in" / "deep"
     folder.mkdir(parents=True)
@@ -185,7 +123,7 @@ def test_folders_and_patterns_and_twins(
         (["photo.png", "-c", "car", "--superpixels", "voronoi"], "unknown superpixel algorithm 'voronoi'"),
         (["photo.png", "-c", "car", "--superpixel-option", "sides=3"], "felzenszwalb has no option 'sides'"),
         (["photo.png", "-c", "car", "--preset", "huge"], "unknown preset 'huge'"),
-        (["photo.png", "-c", "car", "--bank", "elsewhere"], "no bank in elsewhere"),
+        (["photo.png", "-c", "car", "--bank", "elsewhere"], "no bank in"),
         (["photo.png", "-c", "car", "--bank", "@"], "not a bank's address"),
     ],
 )
@@ -204,13 +142,13 @@ def test_misuse_is_one_line_and_loads_nothing(
     ]
 
 
-def test_a_filter_that_leaves_nothing_fails(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+def test_a_filter_that_leaves_nothing_fails(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
     result = freeda("segment", picture, "-c", "car", "--where", "source=nowhere", "--bank", bank)
     assert result.exit_code == 1
     assert "no usable prototype for 'car' under the filter 'source=nowhere'" in result.stderr
 
 
-def test_classes_outside_the_preset_are_named(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+def test_classes_outside_the_preset_are_named(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
     result = freeda("segment", picture, "-c", "car,zebra", "--bank", bank)
     assert result.exit_code == 0
     (warning,) = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
@@ -218,7 +156,7 @@ def test_classes_outside_the_preset_are_named(freeda: Any, opened: Opened, bank:
     assert "sd21" in warning
 
 
-def test_a_flood_of_warnings_is_cut(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+def test_a_flood_of_warnings_is_cut(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
     names = ",".join(f"thing{number}" for number in range(60))
     result = freeda("segment", picture, "-c", names, "--bank", bank)
     assert result.exit_code == 0
@@ -227,7 +165,7 @@ def test_a_flood_of_warnings_is_cut(freeda: Any, opened: Opened, bank: Path, pic
     assert "50 more" in warnings[-1]
 
 
-def test_settings_reach_the_segmenter(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+def test_settings_reach_the_segmenter(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
     options = ["-k", "2", "--alpha", "0.5", "--superpixels", "slic", "--superpixel-option", "n_segments=9"]
     more = ["--background", "local", "--background-threshold", "0.4", "--where", "source=coco"]
     result = freeda("segment", picture, "-c", "car", "--bank", bank, *options, *more, "--json")
@@ -239,20 +177,21 @@ def test_settings_reach_the_segmenter(freeda: Any, opened: Opened, bank: Path, p
 
 
 def test_what_is_not_said_comes_from_the_preset(
-    freeda: Any, opened: Opened, bank: Path, picture: Path, tmp_path: Path
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
 ) -> None:
     text = (resources.files("freeda_models") / "presets" / "tiny.toml").read_text()
     own = tmp_path / "own.toml"
-    own.write_text(text.replace("k = 20", 'k = 7\nwhere = ["contrast>=1.5"]'))
+    own.write_text(re.sub(r"(?m)^k = \d+", 'k = 7\nwhere = ["contrast>=1.5"]', text))
     options = ["--preset", own, "--superpixel-option", "scale=55", "--where", "source=coco"]
     result = freeda("segment", picture, "-c", "car", "--bank", bank, *options, "--json")
     settings = json.loads(result.stdout)[0]["settings"]
     assert settings["k"] == 7
-    assert (settings["superpixels.scale"], settings["superpixels.sigma"]) == (55.0, 0.7)
+    sigma = load_preset("tiny").segment.superpixel_options["sigma"]
+    assert (settings["superpixels.scale"], settings["superpixels.sigma"]) == (55.0, sigma)
     assert settings["where"] == "contrast>=1.5,source=coco"
 
 
-def test_an_old_revision_can_be_asked(freeda: Any, opened: Opened, bank: Path, picture: Path) -> None:
+def test_an_old_revision_can_be_asked(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
     result = freeda("segment", picture, "-c", "car", "--bank", f"{bank}@1", "--json")
     assert json.loads(result.stdout)[0]["bank"]["revision"] == 1
 

@@ -71,7 +71,9 @@ def test_a_word_that_no_caption_of_the_bank_holds_finds_its_synonym(
 def test_attribution_lies_on_the_object(segmenter: Segmenter) -> None:
     """Attribution of a noun is denser where the segmenter sees the noun than elsewhere."""
     preset = load_preset("tiny")
-    captions = [f"a {word} on sand under a blue sky" for word in ("car", "tree", "cat", "penguin", "mushroom")]
+    captions = [
+        f"a {word} on sand under a blue sky" for word in ("car", "tree", "cat", "penguin", "mushroom")
+    ]
     nouns = load_noun_extractor(preset).extract(captions)
     requests = [
         GenerationRequest(caption, 1, (next(noun.span for noun in found if noun.key != "sand"),))

@@ -9,7 +9,7 @@ from segment_fakes import striped_picture
 
 from freeda_segment.background import Background
 from freeda_segment.errors import OptionError, OutputError
-from freeda_segment.outputs import FORMATS, Result, read_labels, write_outputs
+from freeda_segment.outputs import DEFAULT_FORMATS, Result, read_labels, write_outputs
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.palette import class_colours
 
@@ -22,7 +22,7 @@ def result(segmenter, names=("red", "blue"), classes=None, size=(40, 60), **chan
 
 def test_labels_come_back_with_their_names(segmenter, tmp_path):
     made = result(segmenter, classes="réd|red,blue")
-    path = write_outputs(tmp_path, "a", made, ["labels"])["labels"]
+    path = write_outputs(tmp_path, "a", made, ["png"])["png"]
     back = read_labels(path)
     assert (back.labels == made.segmentation.labels).all()
     assert back.class_names == ("réd", "blue")
@@ -35,7 +35,7 @@ def test_labels_come_back_with_their_names(segmenter, tmp_path):
 def test_background_is_255(segmenter, tmp_path):
     made = result(segmenter, background=Background(threshold=1.0))
     assert made.segmentation.background_area == 1
-    path = write_outputs(tmp_path, "a", made, ["labels"])["labels"]
+    path = write_outputs(tmp_path, "a", made, ["png"])["png"]
     with Image.open(path) as picture:
         assert (np.asarray(picture) == 255).all()
     assert (read_labels(path).labels == -1).all()
@@ -47,9 +47,9 @@ def test_many_classes(segmenter, tmp_path, classes, mode):
     made = result(segmenter, classes=",".join(names), k=3)
     assert {0, classes - 1} <= set(np.unique(made.segmentation.labels))
     paths = write_outputs(tmp_path, "a", made)
-    with Image.open(paths["labels"]) as picture:
+    with Image.open(paths["png"]) as picture:
         assert picture.mode == mode
-    back = read_labels(paths["labels"])
+    back = read_labels(paths["png"])
     assert (back.labels == made.segmentation.labels).all()
     assert back.class_names == tuple(names)
 
@@ -68,7 +68,7 @@ def test_the_report_tells_areas_and_settings(segmenter, tmp_path):
     assert document["models"]["backbone"] == "dino-a"
     assert document["settings"]["superpixels.scale"] == 50.0
     assert document["settings"]["k"] == 3
-    assert document["picture"] == {"source": "stripes.png", "width": 96, "height": 32}
+    assert document["picture"] == {"source": "stripes.png", "width": 96, "height": 32, "sha256": ""}
 
 
 def test_the_overlay_shows_colours_outlines_and_legend(segmenter):
@@ -137,7 +137,7 @@ def test_all_formats_are_written_and_unknown_ones_refused(segmenter, tmp_path):
     paths = write_outputs(tmp_path / "new" / "folder", "a.b", made)
     assert [path.name for path in paths.values()] == ["a.b.overlay.png", "a.b.labels.png", "a.b.json"]
     assert all(path.is_file() for path in paths.values())
-    assert len(list((tmp_path / "new" / "folder").iterdir())) == len(FORMATS)
+    assert len(list((tmp_path / "new" / "folder").iterdir())) == len(DEFAULT_FORMATS)
     with pytest.raises(OptionError, match="unknown output format 'svg'"):
         write_outputs(tmp_path, "a", made, ["svg"])
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,38 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from hosted_makers import Team, make_team
+from postgres_server import PostgresServer, find_binaries, running_postgres
 from store_makers import make_manifest
 
 from freeda_store import Bank
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads the settings of the person who runs it."""
+    empty = tmp_path_factory.getbasetemp() / "settings.toml"
+    empty.touch()
+    monkeypatch.setenv("FREEDA_SETTINGS", str(empty))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL; FREEDA_TEST_POSTGRES=required makes its absence a failure."""
+    binaries = find_binaries()
+    if binaries is None:
+        reason = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
+        if os.environ.get("FREEDA_TEST_POSTGRES") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with running_postgres(binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def team(tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Team:
+    """An empty hosted bank at the address ``team``, and ``reader`` to look at it."""
+    return make_team(tmp_path, postgres, monkeypatch)
 
 
 @pytest.fixture(scope="session")

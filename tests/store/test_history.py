@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from hosted_makers import Team
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_makers import NOUNS, make_generation, text_key
@@ -100,25 +102,37 @@ def look(bank: Bank) -> tuple[set[tuple[int, str]], Any]:
     pairs = [(info.seed, info.noun) for info in infos]
     assert len(pairs) == len(set(pairs)), "nothing is shown twice"
     found = bank.nearest(QUERIES, k=3)
-    answers = [(f.ids, f.similarities.tolist(), f.visuals.tolist(), f.infos) for f in found]
-    return set(pairs), (infos, answers)
+    answers = [(f.ids, f.visuals.tolist(), f.infos) for f in found]
+    return set(pairs), (infos, answers, np.concatenate([f.similarities for f in found]))
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(step, min_size=6, max_size=14))
 def test_random_histories(steps: list[tuple[str, Any, Any]], empty_bank: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(shutil.copytree(empty_bank, Path(place) / "bank"))
-        with Bank.open(folder) as bank:
-            play = Play(bank)
-            for one in steps:
-                play.take(one)
-            assert bank.verify().ok
-        for number, expected in play.answers.items():
-            with Bank.open(f"{folder}@{number}") as old:
-                pairs, answers = look(old)
-                assert pairs == play.shown[number]
-                assert answers == expected
+        check_history(str(shutil.copytree(empty_bank, Path(place) / "bank")), steps, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore:Local mode")
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=st.lists(step, min_size=6, max_size=12))
+def test_random_histories_of_hosted_banks(steps: list[tuple[str, Any, Any]], team: Team) -> None:
+    check_history(team.new_bank(), steps, atol=1e-6)
+
+
+def check_history(address: str, steps: list[tuple[str, Any, Any]], *, atol: float) -> None:
+    """Play the steps in an empty bank, then look at every version again."""
+    with Bank.open(address) as bank:
+        play = Play(bank)
+        for one in steps:
+            play.take(one)
+        assert bank.verify().ok
+    for number, expected in play.answers.items():
+        with Bank.open(f"{address}@{number}") as old:
+            pairs, answers = look(old)
+            assert pairs == play.shown[number]
+            assert answers[:2] == expected[:2]
+            np.testing.assert_allclose(answers[2], expected[2], rtol=0, atol=atol)
 
 
 def record(id_: int, number: int | None, parent: int | None) -> RevisionRecord:

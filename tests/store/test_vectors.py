@@ -279,3 +279,16 @@ def test_memory_refusals_are_named(tmp_path: Path) -> None:
         ServerVectors.load(client, "bank")
     ServerVectors.create(client, "bank", SIZES)
     assert ServerVectors.load(client, "bank").sizes == SIZES
+
+
+def test_noise_in_the_last_digits_breaks_no_tie() -> None:
+    from freeda_store.vectors.ties import nearest_with_fixed_ties
+
+    ids = sorted((uuid4() for _ in range(8)), key=lambda id_: id_.int)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        noisy = [(id_, 0.5 + float(rng.uniform(-1e-7, 1e-7))) for id_ in ids]
+        hits = sorted([*noisy, (UUID(int=1), 0.9), (UUID(int=2), 0.1)], key=lambda hit: -hit[1])
+        (found,) = nearest_with_fixed_ties(lambda _, n, h=hits: [h[:n]], 1, 4, tolerance=1e-6)
+        assert found.ids == (UUID(int=1), *ids[:3])
+        assert (np.diff(found.similarities) <= 0).all()

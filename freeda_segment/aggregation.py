@@ -1,0 +1,141 @@
+"""From the vectors that a class retrieves to what regions are compared with (method, online stage 3).
+
+An aggregation has two halves: ``gather`` makes the prototypes of one text of a class, ``pooling``
+says how the similarities of a region to all of them become one number a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_models.protocols import FloatArray
+
+IndexArray = NDArray[np.int64]
+
+_SEED = 0
+_BLOCK_BYTES = 64 * 2**20
+
+
+class Pooling(StrEnum):
+    """How several prototypes of a class speak with one voice.
+
+    MAX: the most similar one counts.
+    MEAN: the mean over the prototypes of a text; of several texts, the most similar one counts.
+    VOTE: the prototypes nearest to a region, among those of all classes, vote for their class, each
+        with its cosine; a class gets the sum of its votes over the number of voters, so a class
+        without votes has 0, and one with all votes their mean cosine.
+    """
+
+    MAX = "max"
+    MEAN = "mean"
+    VOTE = "vote"
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How retrieved vectors become prototypes, and how these are compared.
+
+    Attributes:
+        gather: visual vectors (K, D), their similarities (K,) and the number of prototypes wanted
+            to prototypes (P, D).
+        pooling: see :class:`Pooling`.
+    """
+
+    gather: Callable[[FloatArray, FloatArray, int], FloatArray]
+    pooling: Pooling = Pooling.MAX
+
+
+def _mean(visuals: FloatArray, similarities: FloatArray, count: int) -> FloatArray:
+    """Plain mean of the raw vectors, as the authors do."""
+    mean: FloatArray = visuals.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def _weighted_mean(visuals: FloatArray, similarities: FloatArray, count: int) -> FloatArray:
+    """Mean weighted by similarity; negative ones count nothing, and if all do, all count alike."""
+    weights = np.clip(similarities.astype(np.float64), 0, None)
+    if not weights.sum() > 0:
+        return _mean(visuals, similarities, count)
+    return np.average(visuals, axis=0, weights=weights)[None].astype(np.float32)
+
+
+def _kmeans(visuals: FloatArray, similarities: FloatArray, count: int) -> FloatArray:
+    """Means of the raw vectors of each cluster; clusters are of directions, by k-means++ and Lloyd.
+
+    The seed is fixed, and empty clusters are left out.
+    """
+    from scipy.cluster.vq import kmeans2
+
+    norms = np.linalg.norm(visuals, axis=1, keepdims=True)
+    directions = (visuals / np.maximum(norms, 1e-12)).astype(np.float64)
+    count = min(count, len(np.unique(directions, axis=0)))
+    if count == 1:
+        return _mean(visuals, similarities, count)
+    _, owner = kmeans2(directions, count, minit="++", seed=_SEED, missing="warn")
+    means = [
+        _mean(visuals[owner == index], similarities, 1) for index in range(count) if (owner == index).any()
+    ]
+    return np.concatenate(means)
+
+
+def _all(visuals: FloatArray, similarities: FloatArray, count: int) -> FloatArray:
+    """Every vector on its own."""
+    return visuals
+
+
+AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
+    {
+        "mean": Aggregation(_mean),
+        "weighted_mean": Aggregation(_weighted_mean),
+        "kmeans_max": Aggregation(_kmeans, Pooling.MAX),
+        "kmeans_mean": Aggregation(_kmeans, Pooling.MEAN),
+        "knn": Aggregation(_all, Pooling.VOTE),
+    }
+)
+"""Aggregations by name."""
+
+
+def pool_max(cosines_np: FloatArray, starts: IndexArray) -> FloatArray:
+    """The highest of each group of columns: float32 (N, P) to (N, G)."""
+    if len(starts) == cosines_np.shape[1]:
+        return cosines_np
+    highest: FloatArray = np.maximum.reduceat(cosines_np, starts, axis=1)
+    return highest
+
+
+def pool_mean(cosines_np: FloatArray, starts: IndexArray) -> FloatArray:
+    """The mean of each group of columns: float32 (N, P) to (N, G)."""
+    counts = np.diff(np.append(starts, cosines_np.shape[1]))
+    mean: FloatArray = (np.add.reduceat(cosines_np, starts, axis=1) / counts).astype(np.float32)
+    return mean
+
+
+def vote(features_nd: FloatArray, vectors_pd: FloatArray, starts: IndexArray, voters: int) -> FloatArray:
+    """Votes of the nearest vectors; see :attr:`Pooling.VOTE`.
+
+    Args:
+        features_nd: float32 (N, D), L2-normalised.
+        vectors_pd: float32 (P, D), L2-normalised, class after class.
+        starts: int64 (C,), where each class's vectors start.
+        voters: how many vote; all when there are fewer. Opposed ones (cosine below 0) do not count.
+
+    Returns:
+        float32 (N, C), 0..1. Features are compared a block at a time, so memory stays bounded.
+    """
+    total, classes = len(vectors_pd), len(starts)
+    voters = min(voters, total)
+    owner = np.repeat(np.arange(classes), np.diff(np.append(starts, total)))
+    votes = np.zeros((len(features_nd), classes), dtype=np.float32)
+    rows = max(1, _BLOCK_BYTES // (12 * total))
+    for start in range(0, len(features_nd), rows):
+        cosines = features_nd[start : start + rows] @ vectors_pd.T
+        nearest = np.argpartition(-cosines, voters - 1, axis=1)[:, :voters]
+        weights = np.clip(np.take_along_axis(cosines, nearest, axis=1), 0, None) / np.float32(voters)
+        np.add.at(votes, (start + np.arange(len(cosines))[:, None], owner[nearest]), weights)
+    return votes

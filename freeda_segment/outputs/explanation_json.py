@@ -1,0 +1,99 @@
+"""An explanation as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from freeda_segment.explanation import ClassEvidence, Explanation, PrototypeEvidence
+from freeda_segment.mending import Comparison
+from freeda_segment.outputs.report import origin_values
+from freeda_segment.segmentation import Segmentation
+
+FORMAT_VERSION = 1
+
+
+def explanation_document(
+    source: str,
+    segmentation: Segmentation,
+    explanations: Sequence[Explanation],
+    comparison: Comparison | None = None,
+    after: Sequence[Explanation] = (),
+) -> dict[str, Any]:
+    """Regions with their classes and prototypes, and what retiring prototypes changed.
+
+    Args:
+        source: where the picture came from.
+        segmentation: the result explained; before anything was retired.
+        explanations: of its regions.
+        comparison: None when nothing was retired.
+        after: explanations of the same regions after that, in the same order.
+    """
+    height, width = segmentation.size_hw
+    document = {
+        "format": FORMAT_VERSION,
+        "picture": {"source": source, "width": width, "height": height},
+        **origin_values(segmentation.origin),
+        "alpha": segmentation.evidence.alpha,
+        "regions": [_region(each) for each in explanations],
+    }
+    if comparison is not None:
+        document["retired"] = {
+            "ids": [str(id_) for id_ in comparison.retired],
+            "used": [str(id_) for id_ in comparison.used],
+            "revision_before": comparison.before.origin.revision,
+            "revision_after": comparison.after.origin.revision,
+            "changed_area": comparison.changed_area,
+            "regions": [_region(each) for each in after],
+        }
+    return document
+
+
+def _region(each: Explanation) -> dict[str, Any]:
+    return {
+        "window": each.place.window,
+        "superpixel": each.place.label,
+        "box_xyxy": list(each.box_xyxy),
+        "area": each.area,
+        "label": each.label,
+        "label_name": each.label_name,
+        "margin": each.margin,
+        "best": _class(each.best),
+        "runner_up": None if each.runner_up is None else _class(each.runner_up),
+    }
+
+
+def _class(each: ClassEvidence) -> dict[str, Any]:
+    return {
+        "index": each.index,
+        "name": each.name,
+        "score": each.score,
+        "local": each.local,
+        "global": each.overall,
+        "prototypes_total": each.total,
+        "prototypes": [_prototype(prototype) for prototype in each.prototypes],
+    }
+
+
+def _prototype(each: PrototypeEvidence) -> dict[str, Any]:
+    info = each.info
+    return {
+        "id": str(info.id),
+        "noun": info.noun,
+        "text": each.text,
+        "similarity": each.similarity,
+        "likeness": each.likeness,
+        "caption": info.caption,
+        "source": info.source,
+        "license": info.license,
+        "url": info.url,
+        "revision": info.revision,
+        "picture_key": info.picture_key,
+        "attribution_key": info.attribution_key,
+        "scores": {
+            "contrast": info.scores.contrast,
+            "area": info.scores.area,
+            "clip_agreement": info.scores.clip_agreement,
+            "outlier_distance": info.scores.outlier_distance,
+        },
+    }

@@ -1,0 +1,106 @@
+"""Writing a picture's results once: what is there already, made in the same way, is kept.
+
+A report tells what a result was made of: the picture's hash, the classes, the bank and its revision,
+the models and the settings. Results are kept when the report says the same and says that every
+format wanted was written with it, and their files exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from freeda_segment.classes import ClassName
+from freeda_segment.errors import ImageError
+from freeda_segment.outputs.formats import output_paths, write_outputs
+from freeda_segment.outputs.report import FORMAT_VERSION, origin_values, read_report
+from freeda_segment.outputs.result import Result
+from freeda_segment.segmentation import Origin
+
+REPORT = "report"
+
+
+def picture_hash(path: str | Path) -> str:
+    """SHA-256 of a picture's file, lower-case hex.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ImageError(f"{path} cannot be read ({reason}); give the path of a picture.") from None
+
+
+def made_of(sha256: str, classes: Iterable[ClassName], origin: Origin) -> dict[str, Any]:
+    """All that a result depends on, as JSON values."""
+    made: dict[str, Any] = {
+        "format": FORMAT_VERSION,
+        "sha256": sha256,
+        "classes": [list(each.texts) for each in classes],
+        **origin_values(origin),
+    }
+    return dict(json.loads(json.dumps(made)))
+
+
+def find_done(
+    folder: str | Path, stem: str, wanted: Mapping[str, Any], formats: Sequence[str]
+) -> dict[str, Any] | None:
+    """The report of results that are there and are what :func:`made_of` wants; None if they are not.
+
+    Args:
+        folder, stem, formats: as for ``write_outputs``.
+        wanted: what :func:`made_of` gave.
+    """
+    paths = output_paths(folder, stem, {*formats, REPORT})
+    report = read_report(paths[REPORT])
+    if report is None or _told(report) != wanted:
+        return None
+    written = report.get("formats")
+    if not isinstance(written, list) or not set(formats) <= {*written, REPORT}:
+        return None
+    return report if all(path.is_file() for path in paths.values()) else None
+
+
+def write_fresh(folder: str | Path, stem: str, result: Result, formats: Sequence[str]) -> dict[str, Path]:
+    """Write a result in several formats, its report always, and last.
+
+    A report of something else is removed first: it must not vouch for the files that replace its own.
+
+    Returns:
+        Where each format was written.
+
+    Raises:
+        OptionError: a format is unknown.
+        OutputError: a file cannot be written.
+    """
+    others = [name for name in dict.fromkeys(formats) if name != REPORT]
+    path = output_paths(folder, stem, {*others, REPORT})[REPORT]
+    segmentation = result.segmentation
+    wanted = made_of(result.sha256, segmentation.evidence.prototypes.classes, segmentation.origin)
+    old = read_report(path)
+    if old is not None and _told(old) != wanted:
+        path.unlink(missing_ok=True)
+        old = None
+    kept = old.get("formats") if old is not None else None
+    before = [name for name in kept if isinstance(name, str)] if isinstance(kept, list) else []
+    vouched = tuple(dict.fromkeys([*others, *before]))
+    return write_outputs(folder, stem, result.vouching(vouched), [*others, REPORT])
+
+
+def _told(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a report says that its result was made of; None when it does not say."""
+    try:
+        return {
+            "format": report["format"],
+            "sha256": report["picture"]["sha256"],
+            "classes": [each["texts"] for each in report["classes"]],
+            **{name: report[name] for name in ("bank", "models", "settings")},
+        }
+    except (KeyError, TypeError):
+        return None

@@ -1,0 +1,222 @@
+"""The bank's SQL database on a PostgreSQL server: opened, made, upgraded, and locked.
+
+Locks are PostgreSQL's advisory locks on sessions of their own: they end with the process that holds
+them. A pooler between must therefore keep sessions (no transaction pooling).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator, MutableSet
+from typing import Self
+from zlib import crc32
+
+from sqlalchemy import Engine, create_engine, inspect, make_url, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from freeda_store import schema
+from freeda_store.errors import BankInUseError, NewerSchemaError, SettingsError, StorageError, UpgradeError
+
+logger = logging.getLogger(__name__)
+
+COMMIT_WAIT_SECONDS = 900
+_POSITIVE = 0x7FFFFFFF
+_KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 5}
+
+
+def open_postgres(url: str, password: str | None, *, pooled: bool = True) -> Engine:
+    """An engine for ``postgresql://user@host/database``; nothing is asked yet.
+
+    Raises:
+        SettingsError: the driver is not installed, or the URL cannot be read.
+    """
+    arguments: dict[str, object] = {"application_name": "freeda", **_KEEPALIVE}
+    if password:
+        arguments["password"] = password
+    try:
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
+        if pooled:
+            return create_engine(parsed, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+        return create_engine(parsed, connect_args=arguments, poolclass=NullPool, hide_parameters=True)
+    except ImportError as error:
+        raise SettingsError(
+            "a PostgreSQL bank needs the driver psycopg; `pip install 'freeda[postgres]'`."
+        ) from error
+    except SQLAlchemyError as error:
+        raise SettingsError(
+            "the profile's sql_url is no URL; write postgresql://user@host/database."
+        ) from error
+
+
+@contextlib.contextmanager
+def asking(engine: Engine) -> Iterator[None]:
+    """Turn the database's errors into this package's."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StorageError(
+            f"the database '{engine.url.database}' on {engine.url.host or 'this machine'} refused "
+            f"({' '.join(str(error.orig).split())}); check that it runs, and the user and its password."
+        ) from error
+
+
+def has_tables(engine: Engine) -> bool:
+    """Whether a bank's tables have been made."""
+    with asking(engine), engine.connect() as connection:
+        return inspect(connection).has_table("alembic_version")
+
+
+def migrate(engine: Engine) -> None:
+    """Make the tables, or upgrade them when they are older. The caller holds the bank's lock.
+
+    Raises:
+        NewerSchemaError: they are newer than this version knows.
+        UpgradeError: a migration failed; the database is as it was.
+    """
+    name, version = engine.url.database, None
+    if has_tables(engine):
+        with asking(engine), engine.connect() as connection:
+            version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if version == schema.SCHEMA_VERSIONS[-1]:
+        return
+    if version is not None and version not in schema.SCHEMA_VERSIONS:
+        raise NewerSchemaError(
+            f"database '{name}' has schema {version}, and this freeda knows schemas up to "
+            f"{schema.SCHEMA_VERSIONS[-1]}; install a newer freeda to open it."
+        )
+    try:
+        schema.run_migrations(engine)
+    except Exception as error:
+        raise UpgradeError(
+            f"database '{name}' could not be upgraded from schema {version} to "
+            f"{schema.SCHEMA_VERSIONS[-1]} ({error}); it is unchanged."
+        ) from error
+
+
+class AdvisoryLock:
+    """A lock that one process of all holds, and one of its threads; it may be taken again inside."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._engine = engine
+        self._keys = {"a": _hash("freeda lock"), "b": _hash(name)}
+        self._name = name
+        self._threads = threading.RLock()
+        self._depth = 0
+        self._session: Connection | None = None
+
+    def __enter__(self) -> Self:
+        self._threads.acquire()
+        try:
+            if self._depth == 0:
+                self._session = self._take()
+            self._depth += 1
+        except BaseException:
+            self._threads.release()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        try:
+            if self._depth == 0 and self._session is not None:
+                _end(self._session, self._keys)
+                self._session = None
+        finally:
+            self._threads.release()
+
+    def _take(self) -> Connection:
+        with asking(self._engine):
+            session = _session(self._engine)
+        try:
+            session.execute(text(f"SET lock_timeout = '{COMMIT_WAIT_SECONDS}s'"))
+            session.execute(text("SELECT pg_advisory_lock(:a, :b)"), self._keys)
+        except DBAPIError as error:
+            session.close()
+            raise BankInUseError(
+                f"another process has held the lock of '{self._name}' for {COMMIT_WAIT_SECONDS} s; "
+                "wait until it ends, then run the same command again."
+            ) from error
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+
+class AdvisoryRuns(MutableSet[str]):
+    """Runs that writers have in hand; adding one locks it against all other processes.
+
+    ``len`` counts the runs of all processes, so that nobody repairs under a writer.
+    """
+
+    def __init__(self, engine: Engine, bank: str) -> None:
+        self._engine = engine
+        self._bank = bank
+        self._space = _hash(f"freeda runs {bank}")
+        self._sessions: dict[str, Connection] = {}
+
+    def add(self, value: str) -> None:
+        """Lock a run.
+
+        Raises:
+            BankInUseError: another process writes it.
+        """
+        with asking(self._engine):
+            session = _session(self._engine)
+            taken = session.execute(text("SELECT pg_try_advisory_lock(:a, :b)"), self._keys(value)).scalar()
+        if not taken:
+            session.close()
+            raise BankInUseError(
+                f"run '{value}' is being written by another process; wait until it ends, or stop it."
+            )
+        self._sessions[value] = session
+
+    def discard(self, value: str) -> None:
+        """Let go of a run."""
+        session = self._sessions.pop(value, None)
+        if session is not None:
+            _end(session, self._keys(value))
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._sessions
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._sessions))
+
+    def __len__(self) -> int:
+        query = text(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = :a "
+            "AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        with asking(self._engine), self._engine.connect() as connection:
+            return int(connection.execute(query, {"a": self._space}).scalar_one())
+
+    def clear(self) -> None:
+        """Let go of all runs of this process."""
+        for run in self:
+            self.discard(run)
+
+    def _keys(self, run: str) -> dict[str, int]:
+        return {"a": self._space, "b": _hash(run)}
+
+
+def _hash(name: str) -> int:
+    return crc32(name.encode("utf-8", "surrogatepass")) & _POSITIVE
+
+
+def _session(engine: Engine) -> Connection:
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _end(session: Connection, keys: dict[str, int]) -> None:
+    """Unlock and close; a session that is lost has let go already."""
+    try:
+        session.execute(text("SELECT pg_advisory_unlock(:a, :b)"), keys)
+    except SQLAlchemyError as error:
+        logger.warning("a lock's session with the database was lost: %s", type(error).__name__)
+        session.invalidate()
+    finally:
+        session.close()

@@ -1,0 +1,196 @@
+"""What readers without SQL need, published with the collection: manifest, history and counts.
+
+SQL stays the truth. A writer publishes after every commit, tag and repair, and again when it opens a
+bank whose last publication was cut short.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import UUID
+
+from freeda_store.catalog import Catalog
+from freeda_store.counts import ViewCounts, count_view
+from freeda_store.errors import BankDamagedError, BankMissingError, NewerSchemaError, ReadOnlyBankError
+from freeda_store.manifest import Manifest
+from freeda_store.revisions import History, RevisionRecord
+from freeda_store.vectors.collection import read_metadata, write_metadata
+from freeda_store.vectors.filters import PointFilter, View
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+    from freeda_store.vectors.protocol import VectorStore
+
+PUBLISHED_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Published:
+    """The document beside the points.
+
+    Attributes:
+        manifest: what made the bank.
+        records: committed revisions.
+        tags: names of revisions, by revision id.
+        unfinished: how many revisions were open.
+        counts: what each revision shows, by revision id.
+    """
+
+    manifest: Manifest
+    records: tuple[RevisionRecord, ...]
+    tags: Mapping[str, int]
+    unfinished: int
+    counts: Mapping[int, ViewCounts]
+
+    def to_json(self) -> str:
+        """One JSON document; run keys stay private."""
+        revisions = [asdict(record) | {"run_key": ""} for record in self.records]
+        return json.dumps(
+            {
+                "format": PUBLISHED_FORMAT,
+                "manifest": self.manifest.model_dump(),
+                "revisions": revisions,
+                "tags": dict(self.tags),
+                "unfinished": self.unfinished,
+                "counts": {str(id_): asdict(counts) for id_, counts in self.counts.items()},
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, document: str, collection: str) -> Published:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            NewerSchemaError: a newer freeda wrote it.
+            BankDamagedError: it is not such a document.
+        """
+        try:
+            told: dict[str, Any] = json.loads(document)
+            if told["format"] > PUBLISHED_FORMAT:
+                raise NewerSchemaError(
+                    f"collection '{collection}' was written by a newer freeda; install it to open the bank."
+                )
+            return cls(
+                manifest=Manifest.from_json(json.dumps(told["manifest"])),
+                records=tuple(RevisionRecord(**record) for record in told["revisions"]),
+                tags=told["tags"],
+                unfinished=told["unfinished"],
+                counts={int(id_): ViewCounts(**counts) for id_, counts in told["counts"].items()},
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise BankDamagedError(
+                f"the metadata of collection '{collection}' is damaged; restore a snapshot, or open the "
+                "bank once with a profile that names its sql_url."
+            ) from error
+
+    def history(self) -> History:
+        """The history as readers see it."""
+        return History(self.records, self.tags, unfinished=self.unfinished)
+
+
+@dataclass
+class Publisher:
+    """Publishes a bank's history; called after every change of it.
+
+    Attributes:
+        client: with a read-write key.
+        collection: the bank's alias.
+        catalog: the truth.
+        manifest: of the bank.
+        lock: keeps other processes' commits and publications out.
+    """
+
+    client: QdrantClient
+    collection: str
+    catalog: Catalog
+    manifest: Manifest
+    lock: AbstractContextManager[object]
+
+    def __call__(self, *, recount: bool = False) -> None:
+        """Publish, unless what is published says the same already."""
+        with self.lock:
+            current = self.current()
+            known = {} if current is None or recount else dict(current.counts)
+            history = self.catalog.history()
+            records = tuple(history.committed_records())
+            counts = {r.id: known.get(r.id) or count_view(self.catalog, history.view(r.id)) for r in records}
+            fresh = Published(self.manifest, records, history.tags, history.unfinished, counts)
+            if current is None or fresh.to_json() != current.to_json():
+                write_metadata(self.client, self.collection, fresh.to_json())
+
+    def current(self) -> Published | None:
+        """What is published now; None when it cannot be read and must be written anew."""
+        document = read_metadata(self.client, self.collection)
+        if document is None:
+            return None
+        try:
+            return Published.from_json(document, self.collection)
+        except BankDamagedError:
+            return None
+
+
+class PublishedCatalog(Catalog):
+    """The catalog of a reader that has no SQL: it knows what was published, and changes nothing."""
+
+    def __init__(self, client: QdrantClient, collection: str, vectors: VectorStore, refusal: str) -> None:
+        self._client = client
+        self._collection = collection
+        self._vectors = vectors
+        self._refusal = refusal
+
+    def transaction(self) -> NoReturn:
+        """Refuse all that would ask SQL.
+
+        Raises:
+            ReadOnlyBankError: always.
+        """
+        raise ReadOnlyBankError(self._refusal)
+
+    def published(self) -> Published:
+        """What is published now.
+
+        Raises:
+            BankMissingError: the collection is gone.
+            BankDamagedError, NewerSchemaError: its metadata.
+        """
+        document = read_metadata(self._client, self._collection)
+        if document is None:
+            raise BankMissingError(
+                f"the server has no bank in collection '{self._collection}'; check the profile's collection, "
+                "or make the bank with a profile that names its sql_url."
+            )
+        return Published.from_json(document, self._collection)
+
+    def manifest(self) -> str:
+        """The published manifest's JSON."""
+        return self.published().manifest.model_dump_json()
+
+    def history(self) -> History:
+        """The published history."""
+        return self.published().history()
+
+    def published_counts(self, view: View) -> ViewCounts | None:
+        """What was counted when the revision of this view was committed."""
+        published = self.published()
+        history = published.history()
+        matching = (c for id_, c in published.counts.items() if history.view(id_) == view)
+        return next(matching, None if view.ranges else ViewCounts())
+
+    def visible_nouns(self, view: View) -> dict[UUID, str]:
+        """Every prototype that the view shows, with its noun, as the points tell it."""
+        if not view.ranges:
+            return {}
+        return {id_: str(told["noun"]) for id_, told in self._vectors.scroll(PointFilter(view=view))}
+
+    def size_bytes(self) -> int:
+        """0: a reader cannot know."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing of its own to close."""

@@ -1,0 +1,147 @@
+"""Thumbnails at an fsspec URL: object stores, and web servers to read only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+from freeda_store.errors import (
+    ReadOnlyBankError,
+    SettingsError,
+    StorageError,
+    ThumbnailDamagedError,
+    ThumbnailKeyError,
+    ThumbnailMissingError,
+)
+from freeda_store.thumbnails import KEY_PATTERN
+
+_EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "http": "aiohttp", "https": "aiohttp", "gs": "gcsfs", "gcs": "gcsfs"}
+_READ_ONLY = ("http", "https")
+
+
+class RemoteThumbnails:
+    """A :class:`~freeda_store.thumbnails.ThumbnailStore` at ``URL/ab/ab12....webp``.
+
+    Credentials are those that fsspec's own driver finds in the environment.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._scheme = urlsplit(url).scheme
+
+    @cached_property
+    def _files(self) -> Any:
+        """The driver, loaded with the first thumbnail.
+
+        Raises:
+            SettingsError: it is not installed, or there is none for this kind of URL.
+        """
+        import fsspec
+
+        try:
+            return fsspec.filesystem(self._scheme)
+        except (ImportError, ValueError) as error:
+            package = _EXTRAS.get(self._scheme)
+            hint = f"`pip install {package}`" if package else "use a folder, s3:// or https://"
+            raise SettingsError(f"thumbnails at {self._scheme}:// cannot be opened here; {hint}.") from error
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes under their hash."""
+        self._require_writable()
+        key = hashlib.sha256(data).hexdigest()
+        if not self.has(key):
+            place = self._place(key)
+            try:
+                self._files.makedirs(place.rpartition("/")[0], exist_ok=True)
+                self._files.pipe_file(place, data)
+            except OSError as error:
+                raise StorageError(
+                    f"thumbnails could not be written to {self._url} ({error}); check the credentials and "
+                    "the room, then run the same command again."
+                ) from error
+        return key
+
+    def get(self, key: str) -> bytes:
+        """The bytes of a key."""
+        place = self._place(key)
+        try:
+            data = bytes(self._files.cat_file(place))
+        except FileNotFoundError as error:
+            raise ThumbnailMissingError(f"thumbnail {place} is missing; run `freeda bank verify`.") from error
+        except OSError as error:
+            raise StorageError(f"thumbnail {place} cannot be read ({error}); check the network.") from error
+        if hashlib.sha256(data).hexdigest() != key:
+            raise ThumbnailDamagedError(f"thumbnail {place} is damaged; restore it from a copy of the bank.")
+        return data
+
+    def has(self, key: str) -> bool:
+        """Whether there is a file of this key."""
+        return bool(self._files.exists(self._place(key)))
+
+    def keys(self) -> Iterator[str]:
+        """All keys, in order."""
+        self._require_writable()
+        for path in sorted(self._files.find(self._url)):
+            stem = str(path).rpartition("/")[2].removesuffix(".webp")
+            if KEY_PATTERN.fullmatch(stem):
+                yield stem
+
+    def delete(self, key: str) -> None:
+        """Remove one."""
+        self._require_writable()
+        try:
+            self._files.rm_file(self._place(key))
+        except FileNotFoundError:
+            return
+
+    def size_bytes(self) -> int:
+        """0: adding up a large bucket takes minutes, and its owner has a console for it."""
+        return 0
+
+    def _place(self, key: str) -> str:
+        if not KEY_PATTERN.fullmatch(key):
+            raise ThumbnailKeyError(f"{key!r} is no thumbnail key; expected 64 lower-case hex digits.")
+        return f"{self._url}/{key[:2]}/{key}.webp"
+
+    def _require_writable(self) -> None:
+        if self._scheme in _READ_ONLY:
+            raise ReadOnlyBankError(
+                f"thumbnails at {self._url} can only be read; name a folder or an s3:// URL to write."
+            )
+
+
+class NoThumbnails:
+    """A :class:`~freeda_store.thumbnails.ThumbnailStore` of a profile that names none."""
+
+    def __init__(self, profile: str) -> None:
+        self._profile = profile
+
+    def put(self, data: bytes) -> str:
+        """Refuse."""
+        raise ReadOnlyBankError(self._message())
+
+    def get(self, key: str) -> bytes:
+        """Refuse: there is no place to look."""
+        raise ThumbnailMissingError(self._message())
+
+    def has(self, key: str) -> bool:
+        """False."""
+        return False
+
+    def keys(self) -> Iterator[str]:
+        """None."""
+        return iter(())
+
+    def delete(self, key: str) -> None:
+        """Refuse."""
+        raise ReadOnlyBankError(self._message())
+
+    def size_bytes(self) -> int:
+        """0."""
+        return 0
+
+    def _message(self) -> str:
+        return f"profile '{self._profile}' names no thumbnails; add thumbnails = \"URL\" to see pictures."

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from segment_fakes import (
+    FakeBackbone,
+    FakeBank,
+    FakeClip,
+    fake_manifest,
+    small_settings,
+    striped_picture,
+    unit,
+)
+
+from freeda_segment.aggregation import AGGREGATIONS, pool_max, pool_mean, vote
+from freeda_segment.classes import parse_classes
+from freeda_segment.errors import OptionError
+from freeda_segment.prototypes import build_prototypes
+from freeda_segment.segmenter import Segmenter
+
+
+def build(classes, bank=None, **changes):
+    clip = FakeClip()
+    return build_prototypes(
+        parse_classes(classes).classes, bank or FakeBank(), clip, clip, ("{}",), small_settings(**changes)
+    )
+
+
+@pytest.mark.parametrize("name", list(AGGREGATIONS))
+def test_every_aggregation_finds_the_colours(name):
+    settings = small_settings(aggregation=name, k=3, prototypes=2, neighbours=3)
+    segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=settings)
+    made = segmenter.segment(striped_picture(["red", "blue"], 40, 60), "blue|yellow,red,green")
+    assert (made.labels[:, :27] == 1).mean() > 0.95
+    assert (made.labels[:, 33:] == 0).mean() > 0.95
+
+
+def test_kmeans_separates_what_a_mean_mixes_and_is_deterministic():
+    rng = np.random.default_rng(2)
+    centres = np.array([[5, 0, 0], [0, 5, 0], [0, 0, 5]], np.float32)
+    visuals = (np.repeat(centres, 20, 0) + rng.normal(0, 0.1, (60, 3))).astype(np.float32)
+    gather = AGGREGATIONS["kmeans_max"].gather
+    found = gather(visuals, np.ones(60, np.float32), 3)
+    cosines = unit(found) @ unit(centres).T
+    assert sorted(cosines.argmax(1)) == [0, 1, 2]
+    assert cosines.max(1).min() > 0.99
+    np.testing.assert_array_equal(found, gather(visuals, np.ones(60, np.float32), 3))
+
+
+def test_one_kmeans_prototype_is_the_mean_and_equal_vectors_are_no_trouble():
+    np.testing.assert_allclose(
+        build("red,blue", aggregation="kmeans_max", prototypes=1).vectors,
+        build("red,blue").vectors,
+        atol=1e-6,
+    )
+    same = np.ones((5, 3), np.float32)
+    assert len(AGGREGATIONS["kmeans_mean"].gather(same, np.ones(5, np.float32), 4)) == 1
+
+
+def test_the_mean_is_over_a_text_and_the_nearest_text_counts():
+    made = build("red|blue,green", aggregation="kmeans_mean", k=3, prototypes=3)
+    assert len(made.text_starts) == 3
+    feature = unit(np.array([[0.2, 0.5, 0.7]], np.float32))
+    cosines = feature @ made.vectors.T
+    of_text = [part.mean() for part in np.split(cosines[0], made.text_starts[1:])]
+    expected = [max(of_text[:2]), of_text[2]]
+    np.testing.assert_allclose(made.local_cosines(feature)[0], expected, atol=1e-6)
+
+
+@given(st.integers(0, 500), st.integers(1, 4), st.integers(1, 12))
+def test_votes_equal_literal_ones(seed, classes, voters):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 4, classes)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    vectors = unit(rng.standard_normal((counts.sum(), 3)))
+    features = unit(rng.standard_normal((5, 3)))
+    expected = np.zeros((5, classes))
+    for row, feature in enumerate(features):
+        cosines = vectors @ feature
+        nearest = np.argsort(-cosines)[:voters]
+        for index in nearest:
+            owner = np.searchsorted(starts, index, side="right") - 1
+            expected[row, owner] += max(cosines[index], 0) / len(nearest)
+    np.testing.assert_allclose(vote(features, vectors, starts, voters), expected, atol=1e-5)
+
+
+def test_pools():
+    cosines = np.array([[0.1, 0.5, 0.3]], np.float32)
+    starts = np.array([0, 2])
+    np.testing.assert_allclose(pool_max(cosines, starts), [[0.5, 0.3]])
+    np.testing.assert_allclose(pool_mean(cosines, starts), [[0.3, 0.3]], atol=1e-7)
+
+
+def test_templates_are_a_setting_and_reported(monkeypatch):
+    monkeypatch.setattr(FakeBank, "manifest", property(lambda self: fake_manifest(templates="none")))
+    plain = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings())
+    chosen = plain.with_settings(templates="single")
+    assert plain.origin.settings["templates"] == "none"
+    assert chosen.origin.settings["templates"] == "single"
+    expected = FakeClip().encode_texts(["a photo of a red."])
+    np.testing.assert_allclose(chosen.prepare("red").embeddings, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"aggregation": "median"}, "choose one of mean, weighted_mean, kmeans_max, kmeans_mean, knn"),
+        ({"templates": "mine"}, "unknown set of prompt templates 'mine'"),
+        ({"prototypes": 0}, "prototypes is 0"),
+        ({"neighbours": 0}, "neighbours is 0"),
+    ],
+)
+def test_bad_choices_are_refused(changes, message):
+    with pytest.raises(OptionError, match=message):
+        small_settings(**changes)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from segment_fakes import striped_picture
+
+from freeda_segment.background import Background
+from freeda_segment.outputs import (
+    IndexEntry,
+    Result,
+    find_done,
+    made_of,
+    output_paths,
+    write_fresh,
+    write_index,
+    write_outputs,
+)
+from freeda_segment.outputs.geojson import trace_polygons
+from freeda_segment.outputs.report import report
+
+
+@pytest.fixture
+def made(segmenter) -> Result:
+    picture = striped_picture(["red", "blue", "red"], 80, 120)
+    picture[18:62, 44:76] = (230, 220, 30)
+    chosen = segmenter.with_settings(background=Background(threshold=0.3), alpha=1.0)
+    return Result(picture, chosen.segment(picture, "red,blue,yellow,green"), "in/stripes.png", "ab" * 32)
+
+
+def crossings(polygons, size_hw) -> np.ndarray:
+    """Even-odd rule at the centre of each pixel, by counting vertical edges to its left."""
+    inside = np.zeros(size_hw, int)
+    for rings in polygons:
+        for ring in rings:
+            for (x0, y0), (x1, y1) in pairwise(ring):
+                if x0 == x1:
+                    inside[min(y0, y1) : max(y0, y1), x0:] += 1
+    return inside % 2 == 1
+
+
+@given(st.integers(0, 10_000), st.integers(1, 9), st.integers(1, 9), st.integers(1, 3))
+def test_polygons_are_exact_simple_and_oriented(seed, height, width, classes):
+    labels = np.random.default_rng(seed).integers(-1, classes, (height, width)).astype(np.int32)
+    found: dict[int, list] = {}
+    for label, rings in trace_polygons(labels):
+        found.setdefault(label, []).append([ring.tolist() for ring in rings])
+        for number, ring in enumerate(rings):
+            x, y = ring.T
+            area = (x[:-1] * y[1:] - x[1:] * y[:-1]).sum() / 2
+            assert (area > 0) == (number == 0)
+            assert len(np.unique(ring[:-1], axis=0)) == len(ring) - 1, "a ring touches itself"
+            assert ((np.diff(x) == 0) ^ (np.diff(y) == 0)).all()
+    assert set(found) == set(np.unique(labels)) - {-1}
+    for label, polygons in found.items():
+        np.testing.assert_array_equal(crossings(polygons, labels.shape), labels == label)
+
+
+def test_geojson_has_names_and_exact_masks(made, tmp_path):
+    path = write_outputs(tmp_path, "a", made, ["geojson"])["geojson"]
+    document = json.loads(path.read_text())
+    labels = made.segmentation.labels
+    for feature in document["features"]:
+        properties = feature["properties"]
+        mask = crossings(feature["geometry"]["coordinates"], labels.shape)
+        np.testing.assert_array_equal(mask, labels == properties["index"])
+        assert properties["name"] == made.segmentation.class_names[properties["index"]]
+    assert {each["properties"]["name"] for each in document["features"]} == {"red", "blue", "yellow"}
+
+
+def test_coco_reads_the_masks_back(made, tmp_path, capsys):
+    path = write_outputs(tmp_path, "a", made, ["rle"])["rle"]
+    coco = COCO(path)
+    assert [each["name"] for each in coco.loadCats(coco.getCatIds())] == ["red", "blue", "yellow", "green"]
+    assert coco.loadImgs([1])[0]["file_name"] == "stripes.png"
+    for annotation in coco.loadAnns(coco.getAnnIds()):
+        mask = made.segmentation.labels == annotation["category_id"] - 1
+        np.testing.assert_array_equal(coco.annToMask(annotation).astype(bool), mask)
+        assert annotation["area"] == mask.sum()
+
+
+def test_npz_holds_labels_and_scores(made, tmp_path):
+    path = write_outputs(tmp_path, "a", made, ["npz"])["npz"]
+    with np.load(path, allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["labels"], made.segmentation.labels)
+        np.testing.assert_array_equal(file["scores"], made.segmentation.scores)
+        assert tuple(file["class_names"]) == made.segmentation.class_names
+        assert np.isnan(file["class_scores"][3])
+        assert file["scores"].dtype == np.float32
+
+
+def wanted_of(made: Result):
+    return made_of(made.sha256, made.segmentation.evidence.prototypes.classes, made.segmentation.origin)
+
+
+def test_done_is_the_same_origin_with_all_formats(segmenter, made, tmp_path):
+    wanted = wanted_of(made)
+    assert find_done(tmp_path, "a", wanted, ["png"]) is None
+    write_fresh(tmp_path, "a", made, ["png"])
+    assert find_done(tmp_path, "a", wanted, ["png"])["picture"]["sha256"] == made.sha256
+    assert find_done(tmp_path, "a", wanted, ["png", "npz"]) is None
+    write_fresh(tmp_path, "a", made, ["npz"])
+    assert find_done(tmp_path, "a", wanted, ["png", "npz"]) is not None
+    for change in ({"sha256": "cd"}, {"classes": [["red"]]}, {"bank": {}}, {"settings": {}}, {"models": {}}):
+        assert find_done(tmp_path, "a", wanted | change, ["png"]) is None
+    output_paths(tmp_path, "a", ["png"])["png"].unlink()
+    assert find_done(tmp_path, "a", wanted, ["png"]) is None
+    assert find_done(tmp_path, "a", wanted, ["npz"]) is not None
+
+
+def test_a_report_never_vouches_for_files_of_other_settings(segmenter, made, tmp_path):
+    write_fresh(tmp_path, "a", made, ["png", "npz"])
+    other = Result(made.image, segmenter.segment(made.image, "blue,red"), made.source, made.sha256)
+    write_fresh(tmp_path, "a", other, ["png"])
+    assert find_done(tmp_path, "a", wanted_of(other), ["png"]) is not None
+    assert find_done(tmp_path, "a", wanted_of(other), ["npz"]) is None, "the npz is of the first settings"
+    assert find_done(tmp_path, "a", wanted_of(made), ["png"]) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"picture": 3}', '{"format": 1, "picture": {"sha256": 2}}'])
+def test_a_broken_report_is_no_report(made, tmp_path, text):
+    write_fresh(tmp_path, "a", made, ["png"])
+    (tmp_path / "a.json").write_text(text)
+    assert find_done(tmp_path, "a", wanted_of(made), ["png"]) is None
+    write_fresh(tmp_path, "a", made, ["png"])
+    assert find_done(tmp_path, "a", wanted_of(made), ["png"]) is not None
+
+
+def test_the_index_has_relative_links_and_escaped_names(segmenter, tmp_path):
+    picture = striped_picture(["red", "blue"], 20, 30)
+    segmentation = segmenter.segment(picture, "red|<script>alert(1)</script>,blue")
+    named = segmenter.segment(picture, "<b>&red,blue")
+    entries = []
+    for stem, each in (('a "b" #1', segmentation), ("c", named)):
+        files = write_fresh(tmp_path, stem, Result(picture, each, f"<i>{stem}"), ["overlay", "preview"])
+        told = report(Result(picture, each, f"<i>{stem}"))
+        entries.append(IndexEntry(told, files["preview"], files["overlay"]))
+    page = write_index(tmp_path, entries).read_text()
+    assert "<i>a" not in page
+    assert "&lt;b&gt;&amp;red" in page
+    assert '"./a%20%22b%22%20%231.picture.jpg"' in page
+    assert page.index("picture.jpg") < page.index("overlay.png") < page.index("<ul>")
+    assert str(tmp_path) not in page
+    assert "<script" not in page
