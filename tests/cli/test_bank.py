@@ -42,7 +42,7 @@ def test_the_environment_names_the_bank(freeda: Any, bank: Path, monkeypatch: py
 def test_the_default_bank_is_freeda_bank_here(freeda: Any) -> None:
     result = freeda("bank", "stats")
     assert result.exit_code == 2
-    assert "no bank in freeda-bank" in result.stderr
+    assert "no bank in the folder freeda-bank" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
