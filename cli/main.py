@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cli import bank, console, errors, explain, ingest, models, segment
+from cli import bank, console, errors, evaluate, explain, ingest, models, segment
 from cli.options import help_of
 from cli.quiet import set_up_logging
 
@@ -76,6 +76,7 @@ for command, epilog in (
     (ingest.ingest, ingest.EPILOG),
     (segment.segment, segment.EPILOG),
     (explain.explain, explain.EPILOG),
+    (evaluate.evaluate, evaluate.EPILOG),
 ):
     app.command(command.__name__, help=help_of(command), epilog=epilog)(command)
 app.add_typer(bank.app, name="bank")

@@ -13,13 +13,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from cli import console
 
 if TYPE_CHECKING:
+    from freeda_segment.evaluation.run import EvaluationProgress
     from ingest.report import IngestProgress
 
 LINE_EVERY_SECONDS = 15.0
 
 
 class Speed:
-    """Captions a second, counted from the first report on, so that loading the models is left out."""
+    """How many are done a second, counted from the first report on, so that loading models is left out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -27,7 +28,7 @@ class Speed:
         self.per_second: float | None = None
 
     def update(self, drawn: int) -> None:
-        """Take note that so many captions were drawn by now."""
+        """Take note that so many were done by now."""
         now = self._clock()
         if self._start is None:
             self._start = (now, drawn)
@@ -37,19 +38,19 @@ class Speed:
             self.per_second = (drawn - self._start[1]) / seconds
 
 
-class IngestBar:
-    """Shows how far a run is; an instance is its progress callback.
+class Bar:
+    """Shows how far something is, with its rate and the time left.
 
     Args:
-        path: the captions file, for the bar's name.
+        name: of what is done.
+        speed: measures it.
     """
 
-    def __init__(self, path: str, *, speed: Speed | None = None) -> None:
-        self._name = "standard input" if path == "-" else path.rsplit("/", 1)[-1]
+    def __init__(self, name: str, *, speed: Speed | None = None) -> None:
+        self._name = name
         self._speed = speed or Speed()
         self._console = console.stderr()
         self._last_line = time.monotonic()
-        self._said_stopping = False
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -72,24 +73,22 @@ class IngestBar:
     ) -> None:
         self._progress.stop()
 
-    def __call__(self, progress: IngestProgress) -> None:
-        """Show a report of the run."""
-        self._speed.update(progress.captions_drawn)
-        told = self.tell(progress)
-        doing = "finishing the batch in hand" if progress.stopping else "drawing"
+    def show(self, doing: str, done: int, total: int | None) -> None:
+        """Show that so many of a total are done."""
+        told = self.told(done, total)
         self._progress.update(
             self._task,
             description=f"{console.printable(self._name)}: {doing}",
-            total=progress.captions_total,
-            completed=progress.captions_done,
+            total=total,
+            completed=done,
             told=told,
         )
         if not self._console.is_terminal:
-            self._line(told, progress.stopping)
+            self._line(told)
 
-    def tell(self, progress: IngestProgress) -> str:
+    def told(self, done: int, total: int | None) -> str:
         """``40 of 240, 5.2 a second, 38.5 s left``."""
-        done, total, speed = progress.captions_done, progress.captions_total, self._speed.per_second
+        speed = self._speed.per_second
         parts = [f"{done:,}" if total is None else f"{done:,} of {max(total, done):,}"]
         if speed is not None:
             parts.append(f"{speed:.1f} a second" if speed >= 1 else f"{console.duration(1 / speed)} each")
@@ -97,12 +96,43 @@ class IngestBar:
                 parts.append(f"{console.duration((total - done) / speed)} left")
         return ", ".join(parts)
 
-    def _line(self, told: str, stopping: bool) -> None:
+    def _line(self, told: str) -> None:
         now = time.monotonic()
-        if stopping and not self._said_stopping:
+        if now - self._last_line >= LINE_EVERY_SECONDS:
+            self._last_line = now
+            console.note(f"{self._name}: {told}")
+
+
+class IngestBar(Bar):
+    """Shows how far an ingestion is; an instance is its progress callback.
+
+    Args:
+        path: the captions file, for the bar's name.
+    """
+
+    def __init__(self, path: str, *, speed: Speed | None = None) -> None:
+        super().__init__("standard input" if path == "-" else path.rsplit("/", 1)[-1], speed=speed)
+        self._said_stopping = False
+
+    def __call__(self, progress: IngestProgress) -> None:
+        """Show a report of the run."""
+        self._speed.update(progress.captions_drawn)
+        doing = "finishing the batch in hand" if progress.stopping else "drawing"
+        if progress.stopping and not self._said_stopping and not self._console.is_terminal:
             self._said_stopping = True
             with suppress(RuntimeError):  # Ctrl-C may come while this stream is being written
                 console.note("finishing the batch in hand; press Ctrl-C again to stop at once.")
-        elif now - self._last_line >= LINE_EVERY_SECONDS:
-            self._last_line = now
-            console.note(f"{self._name}: {told}")
+        self.show(doing, progress.captions_done, progress.captions_total)
+
+    def tell(self, progress: IngestProgress) -> str:
+        """How far it is, in words; see :meth:`told`."""
+        return self.told(progress.captions_done, progress.captions_total)
+
+
+class EvaluationBar(Bar):
+    """Shows how far an evaluation is; an instance is its progress callback."""
+
+    def __call__(self, progress: EvaluationProgress) -> None:
+        """Show a report of the run."""
+        self._speed.update(progress.done)
+        self.show("counting", progress.done, progress.total)

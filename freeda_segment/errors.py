@@ -33,3 +33,7 @@ class OutputError(SegmentError):
 
 class DatasetError(SegmentError):
     """An evaluation data set is missing or does not look as it should."""
+
+
+class EvaluationError(SegmentError):
+    """An evaluation was cut short by something outside of it."""

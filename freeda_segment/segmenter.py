@@ -128,6 +128,10 @@ class Segmenter:
         settings = dataclasses.replace(self._settings, **changes)
         return Segmenter(self._bank, self._clip, self._backbone, self._keys, settings, self._preset)
 
+    def with_bank(self, bank: SegmentBank) -> Segmenter:
+        """A segmenter with the same models and settings that asks another bank."""
+        return Segmenter(bank, self._clip, self._backbone, self._keys, self._settings, self._preset)
+
     def encode(self, image: ImageArray | Image.Image | str | Path) -> EncodedImage:
         """Superpixels, patch features and CLIP embeddings of a picture.
 

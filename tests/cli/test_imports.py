@@ -50,7 +50,15 @@ def run(*arguments: str) -> tuple[int, set[str]]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("--version",), ("segment", "--help"), ("bank", "--help"), ("models", "list")]
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("segment", "--help"),
+        ("evaluate", "--help"),
+        ("bank", "--help"),
+        ("models", "list"),
+    ],
 )
 def test_help_and_lists_import_nothing_heavy(arguments: tuple[str, ...]) -> None:
     code, modules = run(*arguments)

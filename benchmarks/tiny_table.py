@@ -1,0 +1,123 @@
+"""What each part of the method is worth in the tiny world: mIoU without it, as a Markdown table.
+
+Every row segments the same held-out scenes into all classes with the same bank, which is what
+``freeda ingest examples/captions.jsonl`` makes, and the preset's settings but for what the row says.
+
+Usage: ``python -m benchmarks.tiny_table [--limit N] [--bank DIR]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tiny_quality import PRESET, generated_bank, oracle_bank
+from freeda_models.presets import load_preset
+from freeda_segment import Segmenter, open_segmenter, parse_superpixels
+from freeda_segment.evaluation.datasets import load_scenes
+from freeda_segment.evaluation.evaluate import evaluate_scenes
+from freeda_segment.evaluation.labelled import open_dataset
+from freeda_segment.evaluation.metrics import Confusion, Metrics, measure
+from freeda_segment.evaluation.plan import plan_maskclip
+from freeda_segment.evaluation.run import count
+from freeda_segment.superpixels import ALGORITHMS
+from freeda_store import Bank, Filter, parse_filter
+
+NEIGHBOURS = (10, 50, 350)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        name: what it is called.
+        changes: settings that differ from the preset's.
+    """
+
+    name: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rows(similarity_threshold: float | None) -> list[Row]:
+    """The rows that need no other bank and no other method."""
+    threshold = "none" if similarity_threshold is None else f"{similarity_threshold:g}"
+    return [
+        Row("full method"),
+        Row("without superpixels (patches, resampled)", {"superpixels": parse_superpixels("none")}),
+        Row("without global similarity (alpha = 1)", {"alpha": 1.0}),
+        Row(
+            f"without curation (no filter, no similarity threshold; the preset's: {threshold})",
+            {"where": Filter(), "similarity_threshold": None},
+        ),
+        Row("with a filter (clip_agreement>=0.4)", {"where": parse_filter(["clip_agreement>=0.4"])}),
+        *(Row(f"K = {k}", {"k": k}) for k in NEIGHBOURS),
+        *(
+            Row(f"K = {k}, no similarity threshold", {"k": k, "similarity_threshold": None})
+            for k in NEIGHBOURS
+        ),
+        *(
+            Row(f"superpixels: {name}", {"superpixels": parse_superpixels(name)})
+            for name in ALGORITHMS
+            if name not in ("none", "felzenszwalb")
+        ),
+        Row(
+            "superpixels: felzenszwalb, as for photographs",
+            {"superpixels": parse_superpixels("felzenszwalb")},
+        ),
+    ]
+
+
+def measured(folder: Path, limit: int | None) -> Iterator[tuple[str, Metrics]]:
+    """Each row's name and figures; banks that are there already are used again."""
+    generated, oracle = folder / "generated", folder / "oracle"
+    manifest = generated_bank(generated)
+    with open_segmenter(generated, device="cpu") as segmenter:
+        for row in rows(segmenter.settings.similarity_threshold):
+            yield row.name, _figures(segmenter, row.changes, limit)
+    if not oracle.exists():
+        oracle_bank(oracle, manifest)
+    with open_segmenter(oracle, device="cpu") as segmenter:
+        yield "oracle bank (exact masks of rendered scenes)", _figures(segmenter, {}, limit)
+    yield "MaskCLIP baseline (no bank)", _baseline(limit)
+
+
+def _figures(segmenter: Segmenter, changes: Mapping[str, Any], limit: int | None) -> Metrics:
+    return evaluate_scenes(segmenter.with_settings(**changes), load_scenes(), limit)
+
+
+def _baseline(limit: int | None) -> Metrics:
+    pictures = open_dataset("tiny")
+    labeller = plan_maskclip(pictures, load_preset(PRESET), device="cpu").recipe.make()
+    total = Confusion.empty(len(pictures.classes))
+    for index in range(len(pictures.pictures))[:limit]:
+        total += count(pictures, labeller, index)
+    return measure(total)
+
+
+def main() -> None:
+    """Print the table on standard output, each row as soon as it is known."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--limit", type=int, help="only the first so many held-out scenes")
+    parser.add_argument("--bank", type=Path, help="folder to keep the two banks in; temporary by default")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.bank or Path(temporary)
+        print("| setting | mIoU | pixel accuracy |\n|---|---:|---:|")
+        for name, metrics in measured(folder, options.limit):
+            print(f"| {name} | {metrics.mean_iou:.3f} | {metrics.pixel_accuracy:.3f} |", flush=True)
+        with Bank.open(folder / "generated") as bank:
+            prototypes = bank.stats().prototypes
+    counted = len(load_scenes().images[: options.limit])
+    print(f"\n{counted} scenes, {prototypes:,} prototypes.", file=sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What is counted already, picture by picture, so that a run that was cut short goes on.
+
+A journal is a file of JSON lines. Its name carries the hash of everything that shapes the counts, so
+another setting starts another journal. Each line is written whole and flushed to the disk; a last
+line that a kill cut off is dropped, and so at most the pictures in hand are lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+
+from freeda_segment.errors import OutputError
+from freeda_segment.evaluation.metrics import Confusion
+
+JOURNAL_FORMAT = 1
+
+
+def settings_key(values: Mapping[str, Any]) -> str:
+    """A hash of JSON values, whatever the order of their names: 16 hex digits."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass
+class Journal:
+    """Counts of the pictures that are done, kept in a file; use as a context manager.
+
+    Attributes:
+        path: the file; its folder is made when there is none.
+        classes: how many classes are counted.
+        done: the confusion of each picture that was done, by its name.
+    """
+
+    path: Path
+    classes: int
+    done: dict[str, Confusion] = field(default_factory=dict)
+    _file: IO[bytes] | None = None
+
+    @classmethod
+    def open(cls, folder: Path, name: str, values: Mapping[str, Any], classes: int) -> Self:
+        """Open the journal of these settings, or start one.
+
+        Args:
+            folder: where journals are kept.
+            name: first part of the file's name.
+            values: everything that shapes the counts, as JSON values.
+            classes: how many classes are counted.
+
+        Raises:
+            OutputError: it cannot be read or written.
+        """
+        key = settings_key({"format": JOURNAL_FORMAT, **values})
+        journal = cls(folder / f"{name}.{key}.journal.jsonl", classes)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            whole = journal._read()
+            journal._file = journal.path.open("ab")
+            if journal.path.stat().st_size > whole:
+                os.truncate(journal.path, whole)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(f"{journal.path} cannot be used ({reason}); choose another --out.") from error
+        return journal
+
+    def add(self, picture: str, confusion: Confusion) -> None:
+        """Keep the counts of a picture; they are on the disk when this returns.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        if self._file is None:
+            raise OutputError(f"{self.path} is closed; open it again to add to it.")
+        rows, columns = np.nonzero(confusion.counts)
+        cells = [[int(r), int(c), int(confusion.counts[r, c])] for r, c in zip(rows, columns, strict=True)]
+        line = json.dumps({"picture": picture, "counts": cells}, ensure_ascii=False, separators=(",", ":"))
+        try:
+            self._file.write(line.encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(f"{self.path} cannot be written ({reason}); make room and go on.") from error
+        self.done[picture] = confusion
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read(self) -> int:
+        """Take in the whole lines; returns how many bytes they fill."""
+        if not self.path.exists():
+            return 0
+        whole = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                entry = self._entry(line) if line.endswith(b"\n") else None
+                if entry is None:
+                    break
+                self.done.setdefault(*entry)
+                whole += len(line)
+        return whole
+
+    def _entry(self, line: bytes) -> tuple[str, Confusion] | None:
+        """A line's picture and counts; None where it is no such line."""
+        try:
+            document = json.loads(line)
+            counts = Confusion.empty(self.classes)
+            for true, predicted, pixels in document["counts"]:
+                counts.counts[true, predicted] = pixels
+            return str(document["picture"]), counts
+        except (ValueError, KeyError, TypeError, IndexError):
+            return None

@@ -1,0 +1,256 @@
+"""Labelled pictures: data sets in folders, and the bundled scenes, behind one small protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_models.protocols import ImageArray
+from freeda_segment.classes import ClassList, ClassName
+from freeda_segment.errors import DatasetError, OptionError
+from freeda_segment.evaluation.datasets import Scenes, load_scenes
+from freeda_segment.evaluation.metrics import IGNORE
+from freeda_segment.evaluation.specs import (
+    TINY,
+    DatasetClasses,
+    DatasetSpec,
+    Zero,
+    load_spec,
+    official_classes,
+    other_classes,
+)
+from freeda_segment.images import open_image
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """A picture with its truth.
+
+    Attributes:
+        image: uint8 (H, W, 3) RGB.
+        truth: uint8 (H, W), class indices with background at 0 where it is counted, 255 where
+            pixels are not.
+    """
+
+    image: ImageArray
+    truth: NDArray[np.uint8]
+
+
+class LabelledPictures(Protocol):
+    """What can be evaluated. Implementations travel to other processes, so they hold plain values."""
+
+    @property
+    def name(self) -> str:
+        """The data set's name."""
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+
+    @property
+    def root(self) -> str:
+        """Its folder; empty when it is bundled."""
+
+    @property
+    def classes(self) -> DatasetClasses:
+        """What its labels mean."""
+
+    @property
+    def spec(self) -> DatasetSpec | None:
+        """Its description, None when it is bundled."""
+
+    @property
+    def pictures(self) -> Sequence[str]:
+        """A name for each picture, all different, always in the same order."""
+
+    def load(self, index: int) -> LabelledPicture:
+        """Read one picture and its truth."""
+
+
+def open_dataset(
+    name: str, root: str | Path | None = None, names_file: str | Path | None = None
+) -> LabelledPictures:
+    """Find a data set's pictures and truth; nothing is decoded yet.
+
+    Args:
+        name: one of :func:`freeda_segment.evaluation.specs.dataset_names`.
+        root: its folder, or one that holds it; not needed for ``tiny``.
+        names_file: class names of one's own, see :func:`other_classes`; the official ones if None.
+
+    Raises:
+        OptionError: there is no such data set, or its folder is not given.
+        DatasetError: it is not there or incomplete, or the class names do not fit.
+    """
+    if name == TINY:
+        scenes = load_scenes()
+        texts = ClassList(tuple(ClassName((each,)) for each in scenes.class_names))
+        if names_file is not None:
+            texts = other_classes(names_file, len(texts.classes))
+        return ScenePictures(scenes, DatasetClasses(texts, with_background=False))
+    spec = load_spec(name)
+    if root is None:
+        raise OptionError(f"data set '{name}' is not bundled; give its folder with --root DIR.")
+    texts = official_classes(spec)
+    if names_file is not None:
+        texts = other_classes(names_file, len(texts.classes))
+    return open_folder(name, spec, Path(root), texts)
+
+
+@dataclass(frozen=True)
+class ScenePictures:
+    """Rendered scenes as a data set."""
+
+    scenes: Scenes
+    classes: DatasetClasses
+    name: str = TINY
+    title: str = "rendered scenes that no network was trained on"
+    root: str = ""
+    spec: DatasetSpec | None = None
+
+    @property
+    def pictures(self) -> Sequence[str]:
+        """``scene-000`` and so on."""
+        return [f"scene-{index:03d}" for index in range(len(self.scenes))]
+
+    def load(self, index: int) -> LabelledPicture:
+        """One scene."""
+        return LabelledPicture(self.scenes.images[index], self.scenes.labels[index])
+
+
+@dataclass(frozen=True)
+class FolderPictures:
+    """A data set in a folder.
+
+    Attributes:
+        base: the folder that holds ``spec.images`` and ``spec.truth``.
+        pictures: paths of the pictures under ``spec.images``, without their suffix.
+    """
+
+    name: str
+    spec: DatasetSpec
+    base: Path
+    classes: DatasetClasses
+    pictures: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return self.spec.title
+
+    @property
+    def root(self) -> str:
+        """Its folder."""
+        return str(self.base)
+
+    def image_path(self, picture: str) -> Path:
+        """Where a picture lies."""
+        return self.base / self.spec.images / f"{picture}{self.spec.image_suffix}"
+
+    def truth_path(self, picture: str) -> Path:
+        """Where its truth lies."""
+        return self.base / self.spec.truth / f"{picture}{self.spec.truth_suffix}"
+
+    def load(self, index: int) -> LabelledPicture:
+        """Read a picture and its truth.
+
+        Raises:
+            ImageError: the picture cannot be read.
+            DatasetError: the truth cannot be read, is of another size, or holds an unknown label.
+        """
+        picture = self.pictures[index]
+        image = open_image(self.image_path(picture))
+        path = self.truth_path(picture)
+        truth = _as_classes(_read_labels(path), self.spec.zero)
+        if truth.shape != image.shape[:2]:
+            raise DatasetError(
+                f"{path} has {_size(truth)} pixels and its picture {_size(image)}; fetch both again."
+            )
+        wrong = truth[(truth != IGNORE) & (truth >= len(self.classes))]
+        if wrong.size:
+            raise DatasetError(
+                f"{path} holds a label for class {wrong.min()} of {len(self.classes)}; {self.spec.make}."
+            )
+        return LabelledPicture(image, truth)
+
+
+def open_folder(name: str, spec: DatasetSpec, root: Path, texts: ClassList) -> FolderPictures:
+    """Find the pictures of a data set that lies in a folder.
+
+    Raises:
+        DatasetError: the folder does not hold the data set, or some of its files are missing.
+    """
+    base = _base(name, spec, root)
+    pictures = tuple(_listed(base / spec.split) if spec.split else _found(base / spec.images, spec))
+    found = FolderPictures(
+        name, spec, base.resolve(), DatasetClasses(texts, spec.zero is Zero.BACKGROUND), pictures
+    )
+    if not pictures:
+        raise DatasetError(f"{base / spec.images} holds no picture *{spec.image_suffix}; fetch {name} again.")
+    for path_of, advice in ((found.image_path, f"fetch {name} again"), (found.truth_path, spec.make)):
+        missing = [path for path in map(path_of, pictures) if not path.is_file()]
+        if missing:
+            more = f", and {len(missing) - 1:,} more of {len(pictures):,}" if len(missing) > 1 else ""
+            raise DatasetError(f"{missing[0]} does not exist{more}; {advice}.")
+    return found
+
+
+def _base(name: str, spec: DatasetSpec, root: Path) -> Path:
+    for candidate in (root, *(root / inside for inside in spec.inside)):
+        if (candidate / spec.images).is_dir():
+            return candidate
+    raise DatasetError(
+        f"{root} does not hold {name}: there is no folder {spec.images} in it; "
+        "docs/evaluation.md shows the layout."
+    )
+
+
+def _listed(path: Path) -> Iterator[str]:
+    """Names of a split file; a line's first word counts, as some carry more."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
+        raise DatasetError(f"{path} cannot be read ({reason}); it lists the pictures to be used.") from None
+    for name in dict.fromkeys(line.split()[0] for line in lines if line.strip()):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise DatasetError(f"{path} names '{name}', which lies outside the data set; fetch it again.")
+        yield name
+
+
+def _found(folder: Path, spec: DatasetSpec) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix().removesuffix(spec.image_suffix)
+        for path in folder.rglob(f"*{spec.image_suffix}")
+        if not path.name.startswith(".")
+    )
+
+
+def _read_labels(path: Path) -> NDArray[Any]:
+    """The numbers of a label map, palette or grey: (H, W), integers."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            mode = file.mode
+            labels = np.array(file)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); fetch or make it again.") from error
+    if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.min() < 0 or labels.max() > IGNORE:
+        raise DatasetError(f"{path} (mode {mode}) is no label map; expected numbers from 0 to {IGNORE}.")
+    return labels
+
+
+def _as_classes(labels: NDArray[Any], zero: Zero) -> NDArray[np.uint8]:
+    """Labels of a file, 0..255, to class indices; 255 stays."""
+    if zero is Zero.IGNORED:
+        labels = np.where((labels == 0) | (labels == IGNORE), IGNORE, labels - 1)
+    return labels.astype(np.uint8)
+
+
+def _size(array: NDArray[Any]) -> str:
+    return f"{array.shape[1]} x {array.shape[0]}"

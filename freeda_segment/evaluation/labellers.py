@@ -1,0 +1,148 @@
+"""The methods that are measured: each gives every pixel of a picture a class.
+
+A labeller is made in the process that uses it, from a recipe: a value that travels between
+processes, holds no network, and knows how to load what it needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_models.presets import Preset
+from freeda_models.protocols import FloatArray, ImageArray
+from freeda_segment.classes import ClassList, ClassName
+from freeda_segment.errors import OptionError
+from freeda_segment.evaluation.maskclip import MaskClip, MaskClipClasses, load_dense_clip
+from freeda_segment.evaluation.specs import BACKGROUND_NAME, DatasetClasses
+from freeda_segment.prototypes import ClassPrototypes
+from freeda_segment.segmenter import Segmenter
+from freeda_segment.settings import SegmentSettings
+from freeda_store import Filter, Manifest
+from freeda_store.records import Retrieved, RevisionInfo
+
+ClassMap = NDArray[np.integer[Any]]
+
+
+class Method(StrEnum):
+    """What labels the pictures.
+
+    FREEDA: prototypes of a bank.
+    MASKCLIP: CLIP's dense features against class text (Zhou et al., ECCV 2022), no bank.
+    """
+
+    FREEDA = "freeda"
+    MASKCLIP = "maskclip"
+
+
+class Labeller(Protocol):
+    """Gives pixels classes."""
+
+    def __call__(self, image_hwc: ImageArray) -> ClassMap:
+        """uint8 (H, W, 3) to integers (H, W); indices of the counted classes, -1 for none."""
+
+
+class Recipe(Protocol):
+    """How to make a labeller; can be sent to another process."""
+
+    def make(self) -> Labeller:
+        """Load what is needed."""
+
+
+@dataclass(frozen=True)
+class FreedaLabeller:
+    """A segmenter with the classes of a data set.
+
+    Attributes:
+        segmenter: networks and settings.
+        prototypes: of the classes, background left out.
+        with_background: whether background is counted, as class 0.
+    """
+
+    segmenter: Segmenter
+    prototypes: ClassPrototypes
+    with_background: bool
+
+    def __call__(self, image_hwc: ImageArray) -> ClassMap:
+        """See :class:`Labeller`."""
+        return self.segmenter.segment(image_hwc, self.prototypes).labels + int(self.with_background)
+
+
+@dataclass(frozen=True)
+class FreedaRecipe:
+    """Prototypes that were read from the bank once, and which networks to load beside them."""
+
+    preset: Preset
+    device: str
+    settings: SegmentSettings
+    prototypes: ClassPrototypes
+    with_background: bool
+    bank: ReadBank
+
+    def make(self) -> Labeller:
+        """Load CLIP and the backbone; the bank is not opened."""
+        from freeda_models.loading import load_backbone, load_text_image_encoder
+
+        clip = load_text_image_encoder(self.preset, self.device)
+        backbone = load_backbone(self.preset, self.device)
+        segmenter = Segmenter(self.bank, clip, backbone, settings=self.settings)
+        return FreedaLabeller(segmenter, self.prototypes, self.with_background)
+
+
+@dataclass(frozen=True)
+class ReadBank:
+    """What remains of a bank once its prototypes were read: where they came from."""
+
+    address: str
+    manifest: Manifest
+    revision: RevisionInfo | None
+
+    @classmethod
+    def of(cls, segmenter: Segmenter) -> ReadBank:
+        """What a segmenter's bank says of itself."""
+        bank = segmenter.bank
+        return cls(str(bank.address), bank.manifest, bank.revision)
+
+    def nearest(self, queries: FloatArray, k: int, where: Filter = Filter()) -> list[Retrieved]:  # noqa: B008
+        """Refused.
+
+        Raises:
+            OptionError: always.
+        """
+        raise OptionError("the prototypes were read already; open the bank to retrieve others.")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True)
+class MaskClipRecipe:
+    """The baseline: the same windows, CLIP's dense features, class text."""
+
+    preset: Preset
+    device: str
+    settings: SegmentSettings
+    templates: str
+    classes: ClassList
+
+    def make(self) -> Labeller:
+        """Load CLIP and embed the classes."""
+        clip = load_dense_clip(self.preset, self.device)
+        return MaskClip(clip, MaskClipClasses.embed(clip, self.classes, self.templates), self.settings)
+
+
+def text_classes(classes: DatasetClasses) -> ClassList:
+    """The classes of the baseline: background, where it is counted, is looked for by its name."""
+    texts = classes.texts.classes
+    if classes.with_background:
+        texts = (ClassName((BACKGROUND_NAME,)), *texts)
+    return ClassList(texts)
+
+
+def without_evidence(prototypes: ClassPrototypes) -> ClassPrototypes:
+    """Prototypes alone, for sending; where they came from is not needed to label."""
+    return replace(prototypes, support=())

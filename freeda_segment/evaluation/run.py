@@ -1,0 +1,173 @@
+"""Label pictures and count, in this process or in several, going on where a journal ends."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from freeda_segment.errors import EvaluationError, OptionError
+from freeda_segment.evaluation.journal import Journal
+from freeda_segment.evaluation.labelled import LabelledPictures
+from freeda_segment.evaluation.labellers import Labeller, Recipe
+from freeda_segment.evaluation.metrics import Confusion
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EvaluationProgress:
+    """How far a run is.
+
+    Attributes:
+        done: pictures counted, those of earlier runs too.
+        total: pictures wanted.
+    """
+
+    done: int
+    total: int
+
+
+Report = Callable[[EvaluationProgress], None]
+
+
+def run(
+    pictures: LabelledPictures,
+    method: Labeller | Recipe,
+    journal: Journal,
+    *,
+    limit: int | None = None,
+    processes: int = 1,
+    progress: Report = lambda _: None,
+) -> Confusion:
+    """Label and count what the journal does not hold yet.
+
+    Args:
+        pictures: the data set.
+        method: a labeller for this process, or a recipe where there are several.
+        journal: open; each picture's counts are added as soon as they are known.
+        limit: only the first so many pictures; all by default.
+        processes: how many label at the same time; each loads the networks once.
+        progress: told of the start and of each picture.
+
+    Returns:
+        The confusion of all pictures wanted.
+
+    Raises:
+        OptionError: ``limit`` or ``processes`` is below 1, or a labeller was given for several.
+        EvaluationError: a process ended unexpectedly.
+        DatasetError, ImageError: a picture or its truth cannot be read; others stay counted.
+    """
+    for name, number in (("limit", limit), ("processes", processes)):
+        if number is not None and number < 1:
+            raise OptionError(f"{name} is {number}; expected a whole number of at least 1.")
+    names = list(pictures.pictures)[:limit]
+    missing = [index for index, name in enumerate(names) if name not in journal.done]
+    done = len(names) - len(missing)
+    progress(EvaluationProgress(done, len(names)))
+    counted = _counted(pictures, method, missing, min(processes, max(1, len(missing))))
+    for index, confusion in counted:
+        journal.add(names[index], confusion)
+        done += 1
+        progress(EvaluationProgress(done, len(names)))
+    total = Confusion.empty(len(pictures.classes))
+    for name in names:
+        total += journal.done[name]
+    return total
+
+
+def count(pictures: LabelledPictures, labeller: Labeller, index: int) -> Confusion:
+    """The confusion of one picture."""
+    picture = pictures.load(index)
+    return Confusion.of(picture.truth, labeller(picture.image), len(pictures.classes))
+
+
+def _counted(
+    pictures: LabelledPictures, method: Labeller | Recipe, indices: Sequence[int], processes: int
+) -> Iterator[tuple[int, Confusion]]:
+    if not indices:
+        return
+    if processes == 1:
+        labeller = method if callable(method) else method.make()
+        for index in indices:
+            yield index, count(pictures, labeller, index)
+        return
+    if callable(method):
+        raise OptionError("several processes need a recipe, for each makes a labeller of its own.")
+    with _pool(pictures, method, processes) as pool:
+        yield from _as_done({pool.submit(_count_here, index): index for index in indices})
+
+
+def _as_done(futures: dict[Future[Confusion], int]) -> Iterator[tuple[int, Confusion]]:
+    try:
+        for future in as_completed(list(futures)):
+            yield futures.pop(future), future.result()
+    except BrokenProcessPool:
+        raise EvaluationError(
+            "a process ended unexpectedly, perhaps for want of memory; run the same command again to go "
+            "on from here, with fewer --processes."
+        ) from None
+
+
+@contextmanager
+def _pool(pictures: LabelledPictures, recipe: Recipe, processes: int) -> Iterator[ProcessPoolExecutor]:
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    pool = ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start,
+        initargs=(pictures, recipe, threads),
+    )
+    logger.debug("%d processes of %d threads", processes, threads)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass
+class _Here:
+    """What a process of the pool works with."""
+
+    pictures: LabelledPictures
+    recipe: Recipe
+    threads: int
+    labeller: Labeller | None = None
+
+
+_here: list[_Here] = []
+
+
+def _start(pictures: LabelledPictures, recipe: Recipe, threads: int) -> None:
+    """Set up a process: Ctrl-C is its parent's business, and it does not outlive its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _here.append(_Here(pictures, recipe, threads))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _count_here(index: int) -> Confusion:
+    here = _here[0]
+    if here.labeller is None:
+        _set_threads(here.threads)
+        here.labeller = here.recipe.make()
+    return count(here.pictures, here.labeller, index)
+
+
+def _set_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)

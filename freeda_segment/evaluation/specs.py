@@ -1,0 +1,187 @@
+"""What a data set looks like: one small TOML file and one file of class names each, in ``sets/``.
+
+The folder layouts are those that mmsegmentation documents. A new data set is a new TOML file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from freeda_segment.classes import ClassList, ClassName
+from freeda_segment.errors import DatasetError, OptionError
+
+TINY = "tiny"
+"""The bundled rendered scenes, the one data set that needs no folder."""
+
+BACKGROUND_NAME = "background"
+
+
+class Zero(StrEnum):
+    """What label 0 of a truth file means.
+
+    CLASS: the first class.
+    IGNORED: pixels that are not counted; the first class is label 1 (``reduce_zero_label``).
+    BACKGROUND: background, which is counted as one more class; the first class is label 1.
+    """
+
+    CLASS = "class"
+    IGNORED = "ignored"
+    BACKGROUND = "background"
+
+
+class SuperpixelSpec(BaseModel):
+    """The authors' superpixels for a data set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    scale: float
+    sigma: float
+    min_size: float
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The numbers alone."""
+        return {"scale": self.scale, "sigma": self.sigma, "min_size": self.min_size}
+
+
+class BackgroundSpec(BaseModel):
+    """How background is found where a data set has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    strategy: str
+    threshold: float = Field(ge=0, le=1)
+
+
+class DatasetSpec(BaseModel):
+    """One TOML file of ``sets/``.
+
+    Attributes:
+        title: for people.
+        names: file of class names in ``sets/names``, without its suffix.
+        zero: what label 0 means; 255 is never counted.
+        inside: where the data set may lie under the folder that is given, besides that folder itself.
+        images, image_suffix: folder and name ending of the pictures.
+        truth, truth_suffix: the same for the label maps, which lie as the pictures do.
+        split: file with a picture's name a line; empty for every picture of the folder and below.
+        make: how one gets the label maps, said when they are missing.
+        superpixels: the authors' settings, or those of the data set most like it.
+        background: given where ``zero`` is background.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    names: str
+    zero: Zero
+    inside: tuple[str, ...]
+    images: str
+    image_suffix: str
+    truth: str
+    truth_suffix: str
+    split: str = ""
+    make: str
+    superpixels: SuperpixelSpec
+    background: BackgroundSpec | None = None
+
+
+@dataclass(frozen=True)
+class DatasetClasses:
+    """The classes of a data set.
+
+    Attributes:
+        texts: of each class that has a name to look for, in the order of the labels.
+        with_background: whether background is counted, as class 0, before them.
+    """
+
+    texts: ClassList
+    with_background: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all classes that are counted."""
+        return (BACKGROUND_NAME, *self.texts.names) if self.with_background else self.texts.names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def dataset_names() -> list[str]:
+    """Names of the data sets that can be evaluated, ``tiny`` among them, sorted."""
+    folder = resources.files("freeda_segment") / "evaluation" / "sets"
+    files = (entry.name for entry in folder.iterdir())
+    return sorted([TINY, *(name.removesuffix(".toml") for name in files if name.endswith(".toml"))])
+
+
+def load_spec(name: str) -> DatasetSpec:
+    """Read the description of a data set.
+
+    Raises:
+        OptionError: there is no such data set.
+    """
+    if name == TINY or name not in dataset_names():
+        raise OptionError(f"unknown data set '{name}'; choose one of {', '.join(dataset_names())}.")
+    file = resources.files("freeda_segment") / "evaluation" / "sets" / f"{name}.toml"
+    try:
+        return DatasetSpec.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise DatasetError(f"the description of data set '{name}' is broken ({error}); reinstall.") from error
+
+
+def official_classes(spec: DatasetSpec) -> ClassList:
+    """The class names that come with a data set."""
+    file = resources.files("freeda_segment") / "evaluation" / "sets" / "names" / f"{spec.names}.txt"
+    return read_names(file.read_text(encoding="utf-8"), f"names/{spec.names}.txt")
+
+
+def other_classes(path: str | Path, count: int) -> ClassList:
+    """Class names of one's own for a data set, in the order of its labels.
+
+    Args:
+        path: a file with one class a line, synonyms after ``|``, ``#`` for comments.
+        count: how many classes the data set has, background left out.
+
+    Raises:
+        DatasetError: it cannot be read, or has more or fewer classes.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise DatasetError(
+            f"{path} cannot be read ({reason}); give a text file with a class a line."
+        ) from None
+    classes = read_names(text, str(path))
+    if len(classes.classes) != count:
+        raise DatasetError(
+            f"{path} names {len(classes.classes)} classes and the data set has {count}; "
+            "write one a line, in the order of its labels."
+        )
+    return classes
+
+
+def read_names(text: str, origin: str) -> ClassList:
+    """Class names, one class a line, in the order of the labels; a class may have several texts.
+
+    Raises:
+        DatasetError: a text stands in two places, so that labels could not tell its classes apart.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    classes = tuple(
+        ClassName(tuple(part for part in (" ".join(item.split()) for item in line.split("|")) if part))
+        for line in lines
+        if line.strip("| ") and not line.startswith("#")
+    )
+    seen: set[str] = set()
+    for name in (name for each in classes for name in each.texts):
+        if name.casefold() in seen:
+            raise DatasetError(f"{origin} has '{name}' twice; each text may belong to one class only.")
+        seen.add(name.casefold())
+    return ClassList(classes)

@@ -1,0 +1,328 @@
+"""Counting in one process and in several, going on after a kill, and what is reported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from evaluation_fakes import ColourLabeller, ColourRecipe, MortalRecipe, write_stuff
+from PIL import Image
+from segment_fakes import COLOURS, FakeBank, FakeClip, small_settings, striped_picture
+
+from freeda_segment.background import Background
+from freeda_segment.classes import ClassList, ClassName
+from freeda_segment.errors import EvaluationError, OptionError, OutputError
+from freeda_segment.evaluation.datasets import Scenes
+from freeda_segment.evaluation.journal import Journal, settings_key
+from freeda_segment.evaluation.labelled import LabelledPictures, ScenePictures, open_dataset
+from freeda_segment.evaluation.maskclip import MaskClip, MaskClipClasses
+from freeda_segment.evaluation.metrics import Confusion, measure
+from freeda_segment.evaluation.plan import Plan, dataset_settings, parse_methods, plan_freeda, plan_maskclip
+from freeda_segment.evaluation.report import MethodResult, write_evaluation
+from freeda_segment.evaluation.run import EvaluationProgress, run
+from freeda_segment.evaluation.specs import DatasetClasses, load_spec
+from freeda_segment.segmenter import Segmenter
+from freeda_segment.settings import SegmentSettings
+from freeda_segment.superpixels import Felzenszwalb
+
+PICTURES = 5
+
+
+@pytest.fixture
+def stuff(tmp_path: Path) -> LabelledPictures:
+    write_stuff(tmp_path / "coco", PICTURES)
+    return open_dataset("coco-stuff", tmp_path / "coco")
+
+
+def journal(folder: Path, **values: Any) -> Journal:
+    return Journal.open(folder, "fake", values, 171)
+
+
+class Counting(ColourLabeller):
+    calls = 0
+
+    def __call__(self, image_hwc: Any) -> Any:
+        self.calls += 1
+        return super().__call__(image_hwc)
+
+
+def test_counts_of_all_pictures_add_up(stuff: LabelledPictures, tmp_path: Path) -> None:
+    told: list[EvaluationProgress] = []
+    with journal(tmp_path) as notes:
+        metrics = measure(run(stuff, ColourLabeller(), notes, progress=told.append))
+    assert metrics.iou[:PICTURES] == pytest.approx([0.5] * PICTURES)
+    assert metrics.iou[99] == 1
+    assert metrics.iou[100] == 0
+    assert metrics.mean_iou == pytest.approx((0.5 * PICTURES + 1) / (PICTURES + 2))
+    assert metrics.pixel_accuracy == pytest.approx(0.75)
+    assert [each.done for each in told] == list(range(PICTURES + 1))
+    assert {each.total for each in told} == {PICTURES}
+
+
+def test_several_processes_count_the_same(stuff: LabelledPictures, tmp_path: Path) -> None:
+    with journal(tmp_path / "one") as one, journal(tmp_path / "two") as two:
+        alone = run(stuff, ColourLabeller(), one)
+        together = run(stuff, ColourRecipe(), two, processes=2)
+    assert np.array_equal(alone.counts, together.counts)
+
+
+def test_a_limit_takes_the_first(stuff: LabelledPictures, tmp_path: Path) -> None:
+    labeller = Counting()
+    with journal(tmp_path) as notes:
+        few = run(stuff, labeller, notes, limit=2)
+        assert labeller.calls == 2
+        assert few.counts[2:PICTURES].sum() == 0
+        run(stuff, labeller, notes)
+        assert labeller.calls == PICTURES
+        assert np.array_equal(run(stuff, labeller, notes, limit=2).counts, few.counts)
+    assert labeller.calls == PICTURES
+
+
+@pytest.mark.parametrize("name", ["limit", "processes"])
+def test_numbers_below_one_are_refused(name: str, stuff: LabelledPictures, tmp_path: Path) -> None:
+    with journal(tmp_path) as notes, pytest.raises(OptionError, match=f"{name} is 0"):
+        run(stuff, ColourLabeller(), notes, **{name: 0})  # type: ignore[arg-type]
+
+
+def test_a_labeller_cannot_be_shared_between_processes(stuff: LabelledPictures, tmp_path: Path) -> None:
+    with journal(tmp_path) as notes, pytest.raises(OptionError, match="recipe"):
+        run(stuff, ColourLabeller(), notes, processes=2)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from evaluation_fakes import Mortal
+from freeda_segment.evaluation.journal import Journal
+from freeda_segment.evaluation.labelled import open_dataset
+from freeda_segment.evaluation.run import run
+with Journal.open(Path({folder!r}), "fake", {{}}, 171) as journal:
+    run(open_dataset("coco-stuff", {root!r}), Mortal(3), journal)
+"""
+
+
+def test_a_kill_loses_no_more_than_the_picture_in_hand(stuff: LabelledPictures, tmp_path: Path) -> None:
+    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path / "out"), root=stuff.root)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=False, capture_output=True
+    )
+    assert ended.returncode == -9
+    labeller = Counting()
+    with journal(tmp_path / "out") as notes:
+        assert len(notes.done) == 3
+        total = run(stuff, labeller, notes)
+    assert labeller.calls == PICTURES - 3
+    with journal(tmp_path / "anew") as notes:
+        assert np.array_equal(run(stuff, ColourLabeller(), notes).counts, total.counts)
+
+
+def test_a_process_that_dies_is_told_of_and_its_colleagues_counts_are_kept(
+    stuff: LabelledPictures, tmp_path: Path
+) -> None:
+    with journal(tmp_path) as notes, pytest.raises(EvaluationError, match="fewer --processes"):
+        run(stuff, MortalRecipe(1), notes, processes=2)
+    with journal(tmp_path) as notes:
+        total = run(stuff, ColourLabeller(), notes)
+    assert total.counts.sum() == PICTURES * 32 * 32
+
+
+def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
+    counts = Confusion.of(np.array([1, 1, 2]), np.array([1, 0, -1]), 3)
+    with Journal.open(tmp_path, "fake", {}, 3) as notes:
+        notes.add("a", counts)
+        notes.add("b", counts)
+        path = notes.path
+    whole = path.read_bytes()
+    for cut in (1, 5, len(whole) // 2 - 1):
+        path.write_bytes(whole[:-cut])
+        with Journal.open(tmp_path, "fake", {}, 3) as notes:
+            assert list(notes.done) == ["a"]
+            notes.add("c", counts)
+        with Journal.open(tmp_path, "fake", {}, 3) as notes:
+            assert list(notes.done) == ["a", "c"]
+            assert np.array_equal(notes.done["c"].counts, counts.counts)
+
+
+def test_other_settings_have_another_journal(tmp_path: Path) -> None:
+    with Journal.open(tmp_path, "fake", {"alpha": 0.8, "k": 3}, 3) as notes:
+        notes.add("a", Confusion.empty(3))
+    with Journal.open(tmp_path, "fake", {"alpha": 0.7, "k": 3}, 3) as notes:
+        assert notes.done == {}
+    with Journal.open(tmp_path, "fake", {"k": 3, "alpha": 0.8}, 3) as notes:
+        assert list(notes.done) == ["a"]
+    assert settings_key({"a": 1}) != settings_key({"a": 2})
+
+
+def test_a_journal_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="journal"):
+        Journal.open(tmp_path / "file", "fake", {}, 3)
+    with Journal.open(tmp_path, "fake", {}, 3) as notes:
+        pass
+    with pytest.raises(OutputError, match="closed"):
+        notes.add("a", Confusion.empty(3))
+
+
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch, segmenter: Segmenter) -> ScenePictures:
+    """Two scenes of stripes as a data set, and a bank of colours behind every address."""
+
+    def opened(address: str, *, settings: SegmentSettings, **_: Any) -> Segmenter:
+        return segmenter.with_settings(
+            **{field.name: getattr(settings, field.name) for field in fields(settings)}
+        )
+
+    monkeypatch.setattr("freeda_segment.segmenter.open_segmenter", opened)
+    names = tuple(COLOURS)
+    images = np.stack(
+        [striped_picture(["red", "green"], 32, 32), striped_picture(["blue", "yellow"], 32, 32)]
+    )
+    left = np.arange(32) < 16
+    labels = np.stack([np.tile(np.where(left, a, b), (32, 1)) for a, b in ((0, 1), (2, 3))]).astype(np.uint8)
+    texts = ClassList(tuple(ClassName((name,)) for name in names))
+    return ScenePictures(Scenes(images, labels, names, ("", "")), DatasetClasses(texts, False))
+
+
+def result_of(plan: Plan, folder: Path) -> MethodResult:
+    with plan.open_journal(folder) as notes:
+        return MethodResult(plan, run(plan.pictures, plan.worker(1), notes), len(plan.pictures.pictures))
+
+
+def test_the_method_itself_is_measured_and_reported(colours: ScenePictures, tmp_path: Path) -> None:
+    plan = plan_freeda(colours, "colours", settings=small_settings(alpha=1.0))
+    result = result_of(plan, tmp_path)
+    assert result.metrics.mean_iou > 0.9
+    files = write_evaluation(tmp_path, [result])
+    report = json.loads(files["report"].read_text())
+    (told,) = report["results"]
+    assert told["mean_iou"] == pytest.approx(result.metrics.mean_iou)
+    assert told["complete"] is True
+    assert told["bank"]["address"] == "colours@4"
+    assert told["bank"]["revision"]["number"] == 4
+    assert told["settings"]["superpixels.scale"] == 50
+    assert told["settings"]["k"] == 3
+    assert told["models"]["clip"]["id"] == "clip-a"
+    assert [each["name"] for each in told["classes"]] == list(COLOURS)
+    assert sum(each["true_pixels"] for each in told["classes"]) == 2 * 32 * 32
+    assert report["dataset"]["name"] == "tiny"
+
+
+def test_the_bank_is_closed_and_asked_once(
+    colours: ScenePictures, segmenter: Segmenter, tmp_path: Path
+) -> None:
+    plan = plan_freeda(colours, "colours", settings=small_settings(alpha=1.0))
+    assert isinstance(segmenter.bank, FakeBank)
+    assert segmenter.bank.closed
+    asked = segmenter.bank.queries
+    result_of(plan, tmp_path)
+    assert segmenter.bank.queries == asked == len(COLOURS)
+
+
+def test_several_processes_get_a_recipe_without_evidence(colours: ScenePictures) -> None:
+    plan = plan_freeda(colours, "colours", settings=small_settings(), processes=2)
+    assert plan.labeller is None
+    assert plan.worker(2) is plan.recipe
+    assert plan.recipe.prototypes.support == ()  # type: ignore[attr-defined]
+
+
+def test_journals_tell_settings_and_revisions_apart(colours: ScenePictures, tmp_path: Path) -> None:
+    plan = plan_freeda(colours, "colours", settings=small_settings(alpha=1.0))
+    moved = replace(plan, bank={"address": "elsewhere", "revision": None})
+    later = replace(plan, identity={**plan.identity, "revision": {"number": 5}})
+    other = replace(plan, settings={**plan.settings, "k": 4})
+    paths = []
+    for each in (plan, moved, later, other):
+        with each.open_journal(tmp_path) as notes:
+            paths.append(notes.path)
+    assert paths[0] == paths[1]
+    assert len(set(paths)) == 3
+
+
+class DenseFakeClip(FakeClip):
+    """Patches among texts: each cell of a 4 x 4 grid is the colour name nearest to its mean."""
+
+    def encode_dense(self, images_bhwc: Any) -> Any:
+        batch, height, width, _ = images_bhwc.shape
+        cells = images_bhwc.reshape(batch, 4, height // 4, 4, width // 4, 3).swapaxes(2, 3)
+        flat = self.encode_images(cells.reshape(batch * 16, height // 4, width // 4, 3))
+        return flat.reshape(batch, 4, 4, -1)
+
+
+def test_the_baseline_labels_by_text_alone() -> None:
+    classes = ClassList((ClassName(("green", "blue")), ClassName(("red",))))
+    clip = DenseFakeClip()
+    labeller = MaskClip(clip, MaskClipClasses.embed(clip, classes, "none"), small_settings(alpha=1.0))
+    labels = labeller(striped_picture(["red", "blue"], 64, 64))
+    assert labels.shape == (64, 64)
+    assert (labels[:, :26] == 1).all()
+    assert (labels[:, 38:] == 0).all()
+
+
+def test_the_baseline_is_reported_beside_the_method(
+    colours: ScenePictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from freeda_models.presets import load_preset
+
+    monkeypatch.setattr("freeda_models.loading.load_text_image_encoder", lambda *_: DenseFakeClip())
+    first = result_of(plan_freeda(colours, "colours", settings=small_settings(alpha=1.0)), tmp_path)
+    second = result_of(
+        plan_maskclip(colours, load_preset("tiny"), settings=small_settings(alpha=1.0)), tmp_path
+    )
+    files = write_evaluation(tmp_path, [first, second])
+    report = json.loads(files["report"].read_text())
+    assert [each["method"] for each in report["results"]] == ["freeda", "maskclip"]
+    assert report["results"][1]["bank"] is None
+    assert report["results"][1]["settings"]["window"] == 32
+    assert report["results"][1]["mean_iou"] > 0.6
+    for method in ("freeda", "maskclip"):
+        with Image.open(files[method]) as picture:
+            assert picture.format == "PNG"
+
+
+def test_a_clip_without_patches_is_refused(colours: ScenePictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    from freeda_models.presets import load_preset
+
+    monkeypatch.setattr("freeda_models.loading.load_text_image_encoder", lambda *_: FakeClip())
+    plan = plan_maskclip(colours, load_preset("tiny"), settings=small_settings(alpha=1.0))
+    with pytest.raises(OptionError, match="no patch features"):
+        plan.recipe.make()
+
+
+def test_the_matrix_shows_shares_of_rows_and_pixels_without_a_class(tmp_path: Path) -> None:
+    from freeda_segment.evaluation.confusion_picture import write_confusion
+
+    hits = Confusion(np.array([[4, 0, 0], [0, 0, 0]]))
+    lost = Confusion(np.array([[0, 0, 4], [2, 2, 0]]))
+    sizes = []
+    for name, confusion in (("hits", hits), ("lost", lost)):
+        write_confusion(tmp_path / f"{name}.png", confusion, ["a", "b"])
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            sizes.append(picture.size)
+            pixels = np.asarray(picture.convert("RGB"))
+        corner = pixels[-7 - 28 * 2 + 5, -7 - 28 * (2 + (name == "lost")) + 5]
+        assert tuple(corner) == ((8, 48, 107) if name == "hits" else (255, 255, 255))
+    assert sizes[1][0] > sizes[0][0]
+
+
+def test_settings_are_those_of_the_data_set() -> None:
+    base = small_settings()
+    voc = dataset_settings(load_spec("voc21"), base)
+    assert voc.superpixels == Felzenszwalb(100.0, 0.7, 20)
+    assert voc.background == Background(threshold=0.5)
+    assert (voc.window, voc.k) == (base.window, base.k)
+    assert dataset_settings(load_spec("coco-stuff"), base).background is None
+    assert dataset_settings(None, base) is base
+
+
+def test_methods_are_read_between_commas() -> None:
+    assert [each.value for each in parse_methods("maskclip, freeda,maskclip")] == ["maskclip", "freeda"]
+    for wrong, told in (("sam", "unknown method 'sam'"), (" ,", "no method")):
+        with pytest.raises(OptionError, match=told):
+            parse_methods(wrong)
