@@ -107,7 +107,15 @@ class ModelSource:
 
 
 def bundled_folder(name: str) -> Path:
-    """The folder of one network of the bundled tiny pack, present or not."""
+    """The folder of one network of the bundled tiny pack, present or not.
+
+    Raises:
+        UnsupportedModelError: the name is no plain lower-case word.
+    """
+    if not (name.isascii() and name.isalpha() and name.islower()):
+        raise UnsupportedModelError(
+            f"'{BUNDLED_PREFIX}{name}' names no bundled model; write for example tiny:clip."
+        )
     return Path(str(resources.files("freeda_models"))) / "tiny" / name
 
 

@@ -49,12 +49,14 @@ class Origin:
     Attributes:
         bank: address of the bank.
         revision: number of the revision it showed, None before its first commit.
+        committed_at: when that revision was committed; tells a bank from one remade in its place.
         models: model names by role.
         settings: every setting that shaped the result.
     """
 
     bank: str = ""
     revision: int | None = None
+    committed_at: str = ""
     models: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Setting] = field(default_factory=dict)
 

@@ -236,6 +236,7 @@ class Segmenter:
         return Origin(
             bank=str(self._bank.address),
             revision=None if revision is None else revision.number,
+            committed_at="" if revision is None else revision.committed_at,
             models={
                 "clip": self._clip.identity.id,
                 "backbone": self._backbone.identity.id,

@@ -47,6 +47,8 @@ _COCO_START = re.compile(
     rb'\s*\{\s*"(?:info|licenses|images|annotations|categories|type)"\s*:\s*[\[{"]', re.DOTALL
 )
 
+_JSON_START = re.compile(rb'\s*(?:\{|\[\s*(?:[\[{"\]]|\Z))')
+
 
 class _ByteStream(Protocol):
     def read(self, size: int, /) -> bytes:
@@ -126,7 +128,7 @@ def detect_format(head: bytes) -> CaptionFormat:
     opening = _object_or_none(first)
     if _COCO_START.match(head) and (opening is None or "caption" not in opening):
         return CaptionFormat.COCO
-    if head.lstrip()[:1] in (b"{", b"[") or any(_object_or_none(line) is not None for line in others):
+    if _JSON_START.match(head) or any(_object_or_none(line) is not None for line in others):
         return CaptionFormat.JSON_LINES
     return CaptionFormat.TEXT
 
@@ -145,7 +147,7 @@ def _read(stream: BinaryIO, source: str, limits: ReaderLimits, *, live: bool) ->
         head = _head(stream)
         chunks = chain([head], _chunks(stream))
         match detect_format(head):
-            case CaptionFormat.COCO if live:
+            case CaptionFormat.COCO if live or not stream.seekable():
                 with tempfile.TemporaryFile() as copy:
                     copy.writelines(chunks)
                     copy.seek(0)

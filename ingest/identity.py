@@ -26,8 +26,9 @@ def caption_seed(caption: Caption, base_seed: int) -> int:
 def run_key(first_captions: Iterable[Caption], base_seed: int) -> str:
     """The name under which a run that died is found again: SHA-256, in hex.
 
-    It is made from the base seed and the first :data:`RUN_KEY_CAPTIONS` captions. Limit, batch size
-    and message are left out: a run may go on with others.
+    It is made from the base seed and the first :data:`RUN_KEY_CAPTIONS` captions that the run takes.
+    Batch size and message are left out: a run may go on with others. So may it with another limit,
+    unless one of the two is smaller than that number.
     """
     identities = [[caption.text, caption.external_id, caption.source] for caption in first_captions]
     return _digest(["run", base_seed, identities]).hex()

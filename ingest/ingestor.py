@@ -114,7 +114,7 @@ class Ingestor:
 
         Ctrl-C finishes and stores the batch in hand, and the report says ``interrupted``; a second
         one raises KeyboardInterrupt. Run again with the same captions and seed to go on, whatever
-        the limit and batch size.
+        the batch size, and whatever the limit when it is at least 16.
 
         Args:
             captions: path of a captions file, ``-`` for standard input, or captions of your own.

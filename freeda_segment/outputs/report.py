@@ -56,7 +56,11 @@ def report(result: Result) -> dict[str, Any]:
 def origin_values(origin: Origin) -> dict[str, Any]:
     """Bank, models and settings as JSON values."""
     return {
-        "bank": {"address": origin.bank, "revision": origin.revision},
+        "bank": {
+            "address": origin.bank,
+            "revision": origin.revision,
+            "committed_at": origin.committed_at,
+        },
         "models": dict(origin.models),
         "settings": dict(origin.settings),
     }

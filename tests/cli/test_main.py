@@ -30,7 +30,7 @@ ALL = dict(commands(get_command(app)))
 
 
 def test_the_commands_are_those_of_the_documentation() -> None:
-    assert {path[0] for path in ALL if path} == {"explain", "ingest", "segment", "bank", "models"}
+    assert {path[0] for path in ALL if path} == {"evaluate", "explain", "ingest", "segment", "bank", "models"}
     assert ("bank", "stats") in ALL
     assert ("models", "check") in ALL
 

@@ -34,7 +34,8 @@ def test_writes_three_files_and_tells_of_them(freeda: Any, opened: Any, bank: Pa
     assert labels.labels.shape == (40, 48)
     report = json.loads(Path("out/photo.json").read_text())
     assert report["picture"]["source"] == str(picture)
-    assert report["bank"] == {"address": str(bank), "revision": 2}
+    assert (report["bank"]["address"], report["bank"]["revision"]) == (str(bank), 2)
+    assert report["bank"]["committed_at"]
 
 
 def test_says_bank_and_preset_and_writes_to_the_default_folder(

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -230,3 +232,19 @@ def test_unicode_captions_survive(tmp_path_factory: pytest.TempPathFactory, capt
         if isinstance(record, Caption):
             assert record.text.split() == " ".join(record.text.split()).split()
             assert set(record.text) - {" "} <= set(text)
+
+
+def test_coco_from_a_pipe_that_cannot_be_read_twice(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    coco = {"annotations": [{"id": 1, "image_id": 7, "caption": "a red car"}], "images": [{"id": 7}]}
+    sender = threading.Thread(target=pipe.write_text, args=(json.dumps(coco),))
+    sender.start()
+    found = list(read_captions(pipe))
+    sender.join()
+    assert [caption.text for caption in found if isinstance(caption, Caption)] == ["a red car"]
+
+
+def test_a_plain_line_may_begin_with_a_bracket() -> None:
+    assert detect_format(b"[indoor] a red car\na cat on grass\n") is CaptionFormat.TEXT
+    assert detect_format(b'[{"caption": "a car"}]') is CaptionFormat.JSON_LINES

@@ -301,3 +301,11 @@ def test_segmenting_imports_neither_diffusers_nor_spacy(preset):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", ["../data", "clip/..", "", "a b"])
+def test_a_bundled_name_cannot_leave_its_folder(name: str) -> None:
+    from freeda_models.weights import bundled_folder
+
+    with pytest.raises(UnsupportedModelError, match="tiny:clip"):
+        bundled_folder(name)

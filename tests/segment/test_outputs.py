@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,6 +13,8 @@ from freeda_segment.errors import OptionError, OutputError
 from freeda_segment.outputs import DEFAULT_FORMATS, Result, read_labels, write_outputs
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.palette import class_colours
+from freeda_segment.outputs.resume import made_of
+from freeda_segment.segmentation import Origin
 
 
 def result(segmenter, names=("red", "blue"), classes=None, size=(40, 60), **changes) -> Result:
@@ -64,7 +67,7 @@ def test_the_report_tells_areas_and_settings(segmenter, tmp_path):
     assert (yellow["pixels"], yellow["score"]) == (0, None)
     assert 0.5 < red["score"] < 1
     assert red["colour"] == "#e69f00"
-    assert document["bank"] == {"address": "colours@4", "revision": 4}
+    assert (document["bank"]["address"], document["bank"]["revision"]) == ("colours@4", 4)
     assert document["models"]["backbone"] == "dino-a"
     assert document["settings"]["superpixels.scale"] == 50.0
     assert document["settings"]["k"] == 3
@@ -146,3 +149,9 @@ def test_other_pngs_are_no_label_maps(tmp_path):
     Image.new("L", (2, 2)).save(tmp_path / "a.png")
     with pytest.raises(OutputError, match="not a label map"):
         read_labels(tmp_path / "a.png")
+
+
+def test_results_of_a_bank_remade_in_its_place_are_not_kept():
+    first = Origin(bank="bank", revision=1, committed_at="2026-01-01T00:00:00+00:00")
+    remade = dataclasses.replace(first, committed_at="2026-01-02T00:00:00+00:00")
+    assert made_of("hash", (), first) != made_of("hash", (), remade)
