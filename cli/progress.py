@@ -132,7 +132,11 @@ class IngestBar(Bar):
 class EvaluationBar(Bar):
     """Shows how far an evaluation is; an instance is its progress callback."""
 
+    _started = False
+
     def __call__(self, progress: EvaluationProgress) -> None:
-        """Show a report of the run."""
-        self._speed.update(progress.done)
+        """Show a report of the run. No rate is counted from the first: models may be loaded after it."""
+        if self._started:
+            self._speed.update(progress.done)
+        self._started = True
         self.show("counting", progress.done, progress.total)

@@ -31,6 +31,7 @@ class CaptionFeed:
         captions: captions read, duplicates included.
         rejected: rejects met.
         first_rejects: the first :data:`SHOWN_REJECTS` of them.
+        exhausted: whether all records were read; not when the limit came first.
         duplicates: captions equal in text, source and external id to an earlier one; not given again.
     """
 
@@ -55,6 +56,7 @@ class CaptionFeed:
         self.rejected = 0
         self.duplicates = 0
         self.first_rejects: list[Reject] = []
+        self.exhausted = False
 
     def __iter__(self) -> Iterator[tuple[UUID, SeededCaption]]:
         """Generation keys and captions, in the order of the records.
@@ -76,6 +78,7 @@ class CaptionFeed:
             yield key, SeededCaption(record, seed)
             if self._limit is not None and len(self._seen) >= self._limit:
                 return
+        self.exhausted = True
 
     def _reject(self, reject: Reject) -> None:
         self.rejected += 1

@@ -148,7 +148,7 @@ class Ingestor:
             )
             run = Run(self._bank, self._models, self._settings, feed, plan, progress)
             run.go()
-            kept = rejects.close(complete=not run.interrupted)
+            kept = rejects.close(complete=feed.exhausted and not run.interrupted)
         return run.report(rejects_path=kept, total_seconds=time.perf_counter() - started)
 
 

@@ -19,7 +19,8 @@ def rejects_path(captions: Path | None, fallback_folder: Path | None) -> Path | 
     For standard input, or where that folder may not be written to, it lies in ``fallback_folder``
     (the bank's); None when there is none either.
     """
-    if captions is not None and os.access(captions.resolve().parent, os.W_OK):
+    device = captions is not None and captions.parts[:2] in (("/", "dev"), ("/", "proc"))
+    if captions is not None and not device and os.access(captions.parent, os.W_OK):
         return captions.with_name(captions.name + SUFFIX)
     if fallback_folder is None:
         return None

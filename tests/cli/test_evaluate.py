@@ -173,6 +173,7 @@ def test_the_help_names_every_data_set() -> None:
 def test_progress_tells_rate_and_time_left() -> None:
     times = iter([0.0, 10.0])
     with EvaluationBar("voc20, freeda", speed=Speed(clock=lambda: next(times))) as bar:
+        bar(EvaluationProgress(done=9, total=100))
         bar(EvaluationProgress(done=10, total=100))
         bar(EvaluationProgress(done=30, total=100))
         assert bar.told(30, 100) == "30 of 100, 2.0 a second, 35.0 s left"

@@ -21,6 +21,7 @@ from ingest import captions as captions_module
 from ingest.errors import CaptionsError, OptionError, RejectedCaptionError
 from ingest.ingestor import Ingestor, RunOptions
 from ingest.masks import DropReason
+from ingest.rejects import rejects_path
 from ingest.report import IngestProgress
 
 
@@ -296,3 +297,16 @@ def test_importing_loads_no_network_and_no_database() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_limited_run_keeps_the_rejects_of_a_whole_one(ingestor: Ingestor, tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_text('{"caption": "a red car"}\n{"caption": "a green tree"}\nbroken{\n')
+    kept = ingestor.run(path).rejects_path
+    assert kept is not None
+    ingestor.run(path, RunOptions(limit=1))
+    assert len(kept.read_text("utf-8").splitlines()) == 1
+
+
+def test_rejects_of_a_device_do_not_lie_beside_it(tmp_path: Path) -> None:
+    assert rejects_path(Path("/dev/stdin"), tmp_path) == tmp_path / "stdin.rejects.jsonl"
