@@ -1,0 +1,1 @@
+"""Moving banks: between folders, hosted banks, archives and dataset repositories, revision by revision."""

@@ -1,0 +1,128 @@
+"""What moves when a bank is shared: committed revisions, in parts small enough to hold in memory.
+
+A bank, an archive and a dataset repository are all a :class:`Source` and, the other way, a
+:class:`Sink`. Copying keeps the ids of revisions and prototypes, so that every version shows the same
+prototypes on both sides and a later copy need only bring the revisions that are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_store.manifest import Manifest
+from freeda_store.records import Caption, FloatArray, Scores
+from freeda_store.revisions import RevisionRecord
+
+HalfArray = NDArray[np.float16]
+
+PART_GENERATIONS = 256
+"""Generations in one part at most; with their vectors and thumbnails some tens of megabytes."""
+
+
+@dataclass(frozen=True)
+class SharedPrototype:
+    """A prototype without its vectors; see :class:`freeda_store.records.PrototypeInfo`."""
+
+    id: UUID
+    noun: str
+    kind: str
+    span: tuple[int, int]
+    scores: Scores
+    attribution_key: str
+
+
+@dataclass(frozen=True)
+class SharedGeneration:
+    """A drawn caption.
+
+    Attributes:
+        key: names the caption and seed.
+        complete: False when a repair found some of its prototypes lost.
+        prototypes: those that are left, in the order of their ids.
+    """
+
+    key: UUID
+    caption: Caption
+    seed: int
+    picture_key: str
+    notes: tuple[str, ...]
+    complete: bool
+    prototypes: tuple[SharedPrototype, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some generations of one revision, in the order of their keys.
+
+    Attributes:
+        generations: at most ``PART_GENERATIONS``.
+        texts: float32 (N, D_text), unit length; N counts the generations' prototypes, in their order.
+        visuals: float16 (N, D_visual), as the bank holds them.
+        thumbnails: bytes of the pictures and maps, by key; a missing one is left out.
+    """
+
+    generations: tuple[SharedGeneration, ...]
+    texts: FloatArray
+    visuals: HalfArray
+    thumbnails: Mapping[str, bytes]
+
+    @property
+    def prototypes(self) -> tuple[SharedPrototype, ...]:
+        """All prototypes, one a row of ``texts`` and ``visuals``."""
+        return tuple(prototype for generation in self.generations for prototype in generation.prototypes)
+
+
+class Source(Protocol):
+    """Where revisions come from. Only committed revisions are seen."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+
+    def manifest(self) -> Manifest:
+        """What made the bank."""
+
+    def records(self) -> Sequence[RevisionRecord]:
+        """The committed revisions, oldest first, with their ids, numbers, parents and times."""
+
+    def tags(self) -> Mapping[str, int]:
+        """Ids of committed revisions by tag."""
+
+    def parts(self, revision: int, skip: int = 0) -> Iterator[Part]:
+        """What a revision added, after leaving out the first ``skip`` parts unread.
+
+        Raises:
+            BankDamagedError: something it should hold is gone or altered.
+        """
+
+    def retirements(self, revision: int) -> Sequence[UUID]:
+        """Prototypes that a revision retired, in the order of their ids."""
+
+
+class Sink(Protocol):
+    """Where revisions go. A revision counts only after :meth:`finish`; a dead copy leaves no trace."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+
+    def records(self) -> Sequence[RevisionRecord]:
+        """The revisions it has, oldest first."""
+
+    def begin(self, record: RevisionRecord) -> int:
+        """Start, or resume, a revision; returns how many parts of it are there already."""
+
+    def add(self, part: Part) -> None:
+        """Store one more part of the revision that was begun."""
+
+    def finish(self, retirements: Sequence[UUID]) -> None:
+        """Make the revision count, with what it retired."""
+
+    def end(self, tags: Mapping[str, int]) -> None:
+        """Set the tags and finish whatever there is to finish once."""
