@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,26 +70,28 @@ def encode_image(
     )
     boxes = window_boxes((working.shape[0], working.shape[1]), settings.window, settings.stride)
     windows: list[EncodedWindow] = []
-    for start in range(0, len(boxes), settings.batch_size):
-        windows += _encode_batch(
-            working, boxes[start : start + settings.batch_size], clip, backbone, settings
-        )
+    # Superpixels let go of the interpreter, so that windows are divided while the networks work.
+    with ThreadPoolExecutor(min(len(boxes), os.cpu_count() or 1)) as pool:
+        divided = [pool.submit(settings.superpixels, working[box.slices]) for box in boxes]
+        for start in range(0, len(boxes), settings.batch_size):
+            batch = slice(start, start + settings.batch_size)
+            windows += _encode_batch(working, boxes[batch], divided[batch], clip, backbone)
     return EncodedImage((height, width), working, tuple(windows))
 
 
 def _encode_batch(
     working: ImageArray,
     boxes: Sequence[Box],
+    divided: Sequence[Future[LabelArray]],
     clip: TextImageEncoder,
     backbone: DenseBackbone,
-    settings: SegmentSettings,
 ) -> list[EncodedWindow]:
     crops = np.stack([working[box.slices] for box in boxes])
     tokens = _finite(backbone.encode(crops), "backbone", backbone.identity.id)
     embeddings = _finite(clip.encode_images(crops), "CLIP", clip.identity.id)
     encoded = []
-    for box, crop, grid, embedding in zip(boxes, crops, tokens, embeddings, strict=True):
-        labels = settings.superpixels(crop)
+    for box, future, grid, embedding in zip(boxes, divided, tokens, embeddings, strict=True):
+        labels = future.result()
         encoded.append(EncodedWindow(box, labels, pool_regions(grid, labels), normalised(grid), embedding))
     return encoded
 

@@ -218,5 +218,7 @@ def _as_float(image_hwc: ImageArray) -> FloatArray:
 
 def _numbered(labels: NDArray[Any]) -> LabelArray:
     """Labels 0..S-1 without gaps, in their order."""
-    _, inverse = np.unique(labels, return_inverse=True)
-    return inverse.reshape(labels.shape).astype(np.int32)
+    present = np.bincount(labels.ravel()) > 0
+    number = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    numbered: LabelArray = number[labels]
+    return numbered
