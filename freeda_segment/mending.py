@@ -13,7 +13,8 @@ from freeda_models.protocols import BoolArray
 from freeda_segment.classes import ClassList
 from freeda_segment.encoding import EncodedImage
 from freeda_segment.errors import NoPrototypesError
-from freeda_segment.prototypes import ClassPrototypes, PrototypeSource
+from freeda_segment.prototypes import ClassPrototypes
+from freeda_segment.retrieval import PrototypeSource
 from freeda_segment.segmentation import Segmentation
 from freeda_segment.segmenter import Segmenter
 from freeda_store.records import RevisionInfo

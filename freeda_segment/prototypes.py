@@ -7,54 +7,18 @@ and the most similar one counts (unless an aggregation pools them otherwise).
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
-from uuid import UUID
 
 import numpy as np
 
-from freeda_models.protocols import FloatArray, TextEncoder
-from freeda_models.text_keys import embed_classes
-from freeda_segment.aggregation import AGGREGATIONS, Aggregation, Pooling, pool_max, pool_mean, vote
+from freeda_models.protocols import FloatArray
+from freeda_segment.aggregation import AGGREGATIONS, Pooling, pool_max, pool_mean, vote
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ModelOutputError, NoPrototypesError
-from freeda_segment.settings import SegmentSettings
+from freeda_segment.retrieval import Support, TextLookup
 from freeda_segment.similarity import normalised
 from freeda_store import Filter
-from freeda_store.records import PrototypeInfo, Retrieved
-
-logger = logging.getLogger(__name__)
-
-_QUERY_MEMORY = 64 * 2**20
-"""Bytes of visual vectors that one retrieval call may bring."""
-
-
-class PrototypeSource(Protocol):
-    """What retrieval needs of a bank."""
-
-    def nearest(self, queries: FloatArray, k: int, where: Filter = ...) -> list[Retrieved]:
-        """The k nearest prototypes of each query."""
-
-
-@dataclass(frozen=True)
-class Support:
-    """The prototypes of the bank behind one text of a class, most similar first.
-
-    Attributes:
-        text: what was looked up.
-        query: float32 (D_text,), its embedding in the key space.
-        ids: of the prototypes that were used.
-        similarities: float32 (K,), cosine of each text key with the query.
-        infos: what the bank knows of each.
-    """
-
-    text: str
-    query: FloatArray
-    ids: tuple[UUID, ...]
-    similarities: FloatArray
-    infos: tuple[PrototypeInfo, ...]
 
 
 @dataclass(frozen=True)
@@ -125,98 +89,46 @@ def _check_lengths(features: FloatArray, rows: FloatArray) -> None:
 
 def build_prototypes(
     classes: Sequence[ClassName],
-    source: PrototypeSource,
-    keys: TextEncoder,
-    clip: TextEncoder,
-    templates: Sequence[str],
-    settings: SegmentSettings,
+    lookup: TextLookup,
     notes: tuple[str, ...] = (),
 ) -> ClassPrototypes:
-    """Embed the classes' texts, retrieve their prototypes and aggregate them.
+    """Join what the bank knows of the classes' texts.
 
     Args:
         classes: at least one.
-        source: the bank.
-        keys: encoder of the bank's key space; may be ``clip`` itself, then texts are embedded once.
-        clip: encoder of the global similarity.
-        templates: prompt templates, each with ``{}``.
-        settings: ``k``, ``where``, ``similarity_threshold``, ``aggregation``, ``prototypes`` and
-            ``neighbours`` count here.
+        lookup: embeds and retrieves texts; its settings count here.
         notes: passed on.
 
     Raises:
         NoPrototypesError: names the classes for which nothing usable came back.
     """
-    aggregation = AGGREGATIONS[settings.aggregation]
+    settings = lookup.settings
     texts = [text for each in classes for text in each.texts]
-    embeddings = embed_classes(clip, texts, templates)
-    queries = embeddings if keys is clip else embed_classes(keys, texts, templates)
     owners = np.repeat(np.arange(len(classes)), [len(each.texts) for each in classes])
     vectors: list[FloatArray] = []
     owner_of_vector: list[int] = []
     text_starts: list[int] = []
     support: list[list[Support]] = [[] for _ in classes]
-    retrieved = _retrieve(source, queries, settings)
-    for owner, text, query, found in zip(owners, texts, queries, retrieved, strict=True):
-        used = _usable(found, settings.similarity_threshold)
-        rows = _prototypes(used, aggregation, settings.prototypes)
-        if len(rows):
+    evidence = lookup(texts)
+    for owner, found in zip(owners, evidence, strict=True):
+        if len(found.rows):
             text_starts.append(len(vectors))
-        vectors += list(rows)
-        owner_of_vector += [int(owner)] * len(rows)
-        support[owner].append(Support(text, query, used.ids, used.similarities, used.infos))
+        vectors += list(found.rows)
+        owner_of_vector += [int(owner)] * len(found.rows)
+        support[owner].append(found.support)
     _refuse_empty(classes, owner_of_vector, settings.where)
     return ClassPrototypes(
         classes=tuple(classes),
         vectors=normalised(np.stack(vectors)),
         vector_starts=np.searchsorted(owner_of_vector, np.arange(len(classes))),
-        embeddings=embeddings,
+        embeddings=np.stack([found.embedding for found in evidence]),
         embedding_starts=np.searchsorted(owners, np.arange(len(classes))),
         support=tuple(tuple(each) for each in support),
         notes=notes,
-        pooling=aggregation.pooling,
+        pooling=AGGREGATIONS[settings.aggregation].pooling,
         text_starts=np.array(text_starts, dtype=np.int64),
         voters=settings.neighbours,
     )
-
-
-def _retrieve(source: PrototypeSource, queries: FloatArray, settings: SegmentSettings) -> Iterator[Retrieved]:
-    """Retrieve in batches, so that 500 classes of 350 vectors need not fit in memory together."""
-    size = 16
-    start = 0
-    while start < len(queries):
-        batch = source.nearest(queries[start : start + size], settings.k, settings.where)
-        yield from batch
-        start += size
-        largest = max((found.visuals.nbytes for found in batch), default=0)
-        size = max(1, _QUERY_MEMORY // max(largest, 1))
-
-
-def _usable(found: Retrieved, threshold: float | None) -> Retrieved:
-    """Leave out vectors that are not finite, and those under the threshold but for the nearest."""
-    keep = np.isfinite(found.visuals).all(axis=1) if len(found.ids) else np.zeros(0, dtype=bool)
-    if not keep.all():
-        logger.warning("left out %d prototypes that are not finite", int((~keep).sum()))
-    if threshold is not None and keep.any():
-        near = found.similarities >= threshold
-        near[int(np.argmax(keep))] = True
-        keep &= near
-    chosen = np.flatnonzero(keep)
-    return Retrieved(
-        ids=tuple(found.ids[index] for index in chosen),
-        similarities=found.similarities[chosen],
-        visuals=found.visuals[chosen],
-        infos=tuple(found.infos[index] for index in chosen),
-    )
-
-
-def _prototypes(used: Retrieved, aggregation: Aggregation, count: int) -> FloatArray:
-    """Prototypes (P, D) of one text; zero vectors, which have no direction, are left out."""
-    if not used.ids:
-        return used.visuals
-    rows = aggregation.gather(used.visuals, used.similarities, count)
-    kept: FloatArray = rows[np.linalg.norm(rows, axis=1) > 0]
-    return kept
 
 
 def _refuse_empty(classes: Sequence[ClassName], owner_of_vector: Sequence[int], where: Filter) -> None:

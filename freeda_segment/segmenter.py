@@ -27,7 +27,8 @@ from freeda_segment.encoding import EncodedImage, encode_image
 from freeda_segment.errors import ImageError, OptionError
 from freeda_segment.images import open_image, to_rgb
 from freeda_segment.labelling import LabelRequest, label_pixels
-from freeda_segment.prototypes import ClassPrototypes, PrototypeSource, build_prototypes
+from freeda_segment.prototypes import ClassPrototypes, build_prototypes
+from freeda_segment.retrieval import Memory, PrototypeSource, TextLookup
 from freeda_segment.segmentation import (
     Evidence,
     Origin,
@@ -102,7 +103,7 @@ class Segmenter:
                 f"the bank's prompt templates '{name}' are unknown to this version; update freeda."
             )
         self._template_set = name
-        self._templates = TEMPLATE_SETS[name]
+        self._memory = Memory()
 
     @property
     def settings(self) -> SegmentSettings:
@@ -126,7 +127,9 @@ class Segmenter:
             OptionError: a value is outside its range.
         """
         settings = dataclasses.replace(self._settings, **changes)
-        return Segmenter(self._bank, self._clip, self._backbone, self._keys, settings, self._preset)
+        changed = Segmenter(self._bank, self._clip, self._backbone, self._keys, settings, self._preset)
+        changed._memory = self._memory
+        return changed
 
     def with_bank(self, bank: SegmentBank) -> Segmenter:
         """A segmenter with the same models and settings that asks another bank."""
@@ -147,7 +150,7 @@ class Segmenter:
             return encode_image(pixels, self._clip, self._backbone, self._settings)
 
     def prepare(self, classes: ClassList | str | Sequence[str]) -> ClassPrototypes:
-        """Prototypes of classes from the bank.
+        """Prototypes of classes from the bank; classes that were asked for before cost nothing.
 
         Args:
             classes: parsed, or expressions such as ``"red car,tree,car|automobile"``.
@@ -159,9 +162,16 @@ class Segmenter:
         parsed = classes if isinstance(classes, ClassList) else parse_classes(classes)
         notes = (*parsed.notes, *self._unknown(parsed))
         with _timed("prepare"):
-            return build_prototypes(
-                parsed.classes, self._bank, self._keys, self._clip, self._templates, self._settings, notes
+            lookup = TextLookup(
+                self._bank,
+                self._keys,
+                self._clip,
+                self._template_set,
+                self._settings,
+                self._revision_number,
+                self._memory,
             )
+            return build_prototypes(parsed.classes, lookup, notes)
 
     def label(self, encoded: EncodedImage, prototypes: ClassPrototypes) -> Segmentation:
         """Give every pixel a class.
@@ -204,7 +214,7 @@ class Segmenter:
     ) -> Segmentation:
         """Encode, prepare and label in one call.
 
-        For several pictures, pass what :meth:`prepare` gave: retrieval is then paid once.
+        For several pictures, retrieval is paid once.
         """
         prototypes = classes if isinstance(classes, ClassPrototypes) else self.prepare(classes)
         return self.label(self.encode(image), prototypes)
@@ -230,6 +240,10 @@ class Segmenter:
             "make a bank with a preset for photographs, such as sd21, to segment it well."
             for text in unknown_names(self._preset, texts)
         ]
+
+    def _revision_number(self) -> int | None:
+        revision = self._bank.revision
+        return None if revision is None else revision.number
 
     def _origin(self) -> Origin:
         revision = self._bank.revision

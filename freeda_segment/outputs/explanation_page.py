@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +18,12 @@ from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.result import Result
 from freeda_segment.segmentation import Segmentation
 from freeda_store.contact_sheet import SIDE, overlay_attribution
-from freeda_store.errors import ThumbnailDamagedError, ThumbnailKeyError, ThumbnailMissingError
+from freeda_store.viewing import ThumbnailSource, look
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from freeda_store.records import PrototypeInfo
 
 _MOST_SIDE = 720
 _STYLE = """
@@ -39,13 +41,6 @@ td, th { text-align: left; padding: .15rem 1rem .15rem 0; }
 .quiet, figcaption { color: #666; font-size: .87em; }
 code { font-size: .87em; user-select: all; }
 """
-
-
-class ThumbnailSource(Protocol):
-    """Where pictures and attribution maps come from; ``freeda_store.Bank`` is one."""
-
-    def thumbnail(self, key: str, /) -> Image.Image:
-        """A picture or attribution map by its key."""
 
 
 @dataclass(frozen=True)
@@ -143,29 +138,25 @@ class ExplanationPage:
         return (
             f"<article>{self._pictures(each)}<p>{escape(info.caption)}</p>"
             f'<p class="quiet">{alike}key of <b>{escape(info.noun)}</b> similar to '
-            f"<b>{escape(each.text)}</b> {each.similarity:.3f} · contrast {info.scores.contrast:.2f}</p>"
+            f"<b>{escape(each.text)}</b> {each.similarity:.3f}{_contrast(info)}</p>"
             f'<p class="quiet">{origin} · revision {info.revision}</p><code>{info.id}</code></article>'
         )
 
     def _pictures(self, each: PrototypeEvidence) -> str:
-        picture = self._thumbnail(each.info.picture_key)
-        attribution = self._thumbnail(each.info.attribution_key)
+        picture, lack = look(self.thumbnails, each.info.picture_key, SIDE)
         if picture is None:
-            return '<p class="quiet">its picture is missing</p>'
+            return f'<p class="quiet">{lack}</p>'
+        attribution, _ = look(self.thumbnails, each.info.attribution_key, SIDE)
         shown = [_img(picture, "generated picture")]
         if attribution is not None:
             blended = overlay_attribution(np.asarray(picture), np.asarray(attribution.convert("L")))
             shown.append(_img(_image(blended), f"attribution of {each.info.noun}"))
         return " ".join(shown)
 
-    def _thumbnail(self, key: str) -> Image.Image | None:
-        from PIL import Image
 
-        try:
-            thumbnail = self.thumbnails.thumbnail(key)
-        except (ThumbnailKeyError, ThumbnailMissingError, ThumbnailDamagedError):
-            return None
-        return thumbnail.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+def _contrast(info: PrototypeInfo) -> str:
+    """`` · contrast 2.50``; nothing where no mask was scored."""
+    return f" · contrast {info.scores.contrast:.2f}" if info.scores.known else ""
 
 
 def _verdict(each: Explanation) -> str:

@@ -18,14 +18,14 @@ from freeda_segment.aggregation import AGGREGATIONS, pool_max, pool_mean, vote
 from freeda_segment.classes import parse_classes
 from freeda_segment.errors import OptionError
 from freeda_segment.prototypes import build_prototypes
+from freeda_segment.retrieval import TextLookup
 from freeda_segment.segmenter import Segmenter
 
 
 def build(classes, bank=None, **changes):
     clip = FakeClip()
-    return build_prototypes(
-        parse_classes(classes).classes, bank or FakeBank(), clip, clip, ("{}",), small_settings(**changes)
-    )
+    lookup = TextLookup(bank or FakeBank(), clip, clip, "none", small_settings(**changes))
+    return build_prototypes(parse_classes(classes).classes, lookup)
 
 
 @pytest.mark.parametrize("name", list(AGGREGATIONS))

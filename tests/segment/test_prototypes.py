@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 from segment_fakes import COLOURS, FakeBank, FakeClip, small_settings, unit
 
+from freeda_models.text_keys import TEMPLATE_SETS
 from freeda_segment.classes import parse_classes
 from freeda_segment.errors import ModelOutputError, NoPrototypesError, OptionError
 from freeda_segment.prototypes import build_prototypes
+from freeda_segment.retrieval import TextLookup
 from freeda_segment.settings import SegmentSettings
 from freeda_store import parse_filter
 
 
-def build(classes="red,blue", bank=None, keys=None, templates=("{}",), **changes):
+def build(classes="red,blue", bank=None, keys=None, templates="none", **changes):
     clip = FakeClip()
-    settings = small_settings(**changes)
-    parsed = parse_classes(classes).classes
-    return build_prototypes(parsed, bank or FakeBank(), keys or clip, clip, templates, settings)
+    lookup = TextLookup(bank or FakeBank(), keys or clip, clip, templates, small_settings(**changes))
+    return build_prototypes(parse_classes(classes).classes, lookup)
 
 
 def test_a_prototype_is_the_mean_of_the_raw_vectors():
@@ -64,13 +65,14 @@ def test_the_key_space_may_differ_from_clip():
 
 def test_a_shared_encoder_embeds_once():
     clip = FakeClip()
-    build_prototypes(parse_classes("red").classes, FakeBank(), clip, clip, ("{}",), small_settings())
+    TextLookup(FakeBank(), clip, clip, "none", small_settings())(["red"])
     assert clip.calls == 1
 
 
 def test_templates_are_averaged():
-    prototypes = build("red", templates=("{} thing", "my {}"))
-    expected = unit(FakeClip().encode_texts(["red thing", "my red"]).mean(0))
+    prototypes = build("red", templates="openai_subset")
+    texts = [template.format("red") for template in TEMPLATE_SETS["openai_subset"]]
+    expected = unit(FakeClip().encode_texts(texts).mean(0))
     np.testing.assert_allclose(prototypes.embeddings[0], expected, atol=1e-6)
 
 

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings
+
+from freeda_segment.retrieval import Memory, TextEvidence, TextLookup
+from freeda_segment.segmenter import Segmenter
+from freeda_store import parse_filter
+
+
+def segmenter_of(bank, clip=None):
+    return Segmenter(bank, clip or FakeClip(), FakeBackbone(), settings=small_settings())
+
+
+def assert_same(one, other):
+    np.testing.assert_array_equal(one.vectors, other.vectors)
+    np.testing.assert_array_equal(one.embeddings, other.embeddings)
+    ids = [[text.ids for text in each] for each in one.support]
+    assert ids == [[text.ids for text in each] for each in other.support]
+
+
+def test_naming_classes_again_asks_neither_the_bank_nor_the_encoder():
+    bank, clip = FakeBank(), FakeClip()
+    segmenter = segmenter_of(bank, clip)
+    first = segmenter.prepare("red,blue")
+    calls = clip.calls
+    assert_same(segmenter.prepare("red,blue"), first)
+    assert (bank.queries, clip.calls) == (2, calls)
+
+
+def test_only_new_classes_are_looked_up_whatever_list_they_come_in():
+    bank = FakeBank()
+    segmenter = segmenter_of(bank)
+    segmenter.prepare("red,blue")
+    mixed = segmenter.prepare("green,blue|red")
+    assert bank.queries == 3
+    assert_same(mixed, segmenter_of(FakeBank()).prepare("green,blue|red"))
+
+
+def test_every_setting_that_shapes_prototypes_is_told_apart():
+    bank = FakeBank()
+    segmenter = segmenter_of(bank)
+    segmenter.prepare("red")
+    changes = [
+        {"k": 1},
+        {"where": parse_filter(["noun=green"])},
+        {"similarity_threshold": 0.5},
+        {"aggregation": "kmeans_max"},
+        {"aggregation": "kmeans_max", "prototypes": 2},
+        {"templates": "single"},
+    ]
+    for number, change in enumerate(changes):
+        assert segmenter.with_settings(**change).prepare("red").names == ("red",)
+        assert bank.queries == number + 2
+    segmenter.with_settings(alpha=0.5, background=None).prepare("red")
+    segmenter.with_settings(k=1).prepare("red")
+    assert bank.queries == len(changes) + 1
+
+
+class GrowingBank(FakeBank):
+    number = 1
+
+    @property
+    def revision(self):
+        return dataclasses.replace(super().revision, number=self.number)
+
+
+def test_a_new_revision_is_asked_anew():
+    bank = GrowingBank()
+    segmenter = segmenter_of(bank)
+    segmenter.prepare("red")
+    bank.number = 2
+    segmenter.prepare("red")
+    assert bank.queries == 2
+    bank.number = 1
+    segmenter.prepare("red")
+    assert bank.queries == 2
+
+
+def test_what_a_commit_interrupts_is_not_remembered():
+    numbers = iter([1, 2, 2, 2, 2])
+    bank, clip = FakeBank(), FakeClip()
+    lookup = TextLookup(bank, clip, clip, "none", small_settings(), lambda: next(numbers))
+    lookup(["red"])
+    lookup(["red"])
+    assert bank.queries == 2
+
+
+def test_another_bank_shares_nothing():
+    segmenter = segmenter_of(FakeBank())
+    segmenter.prepare("red")
+    other = FakeBank(nouns=("green",))
+    assert segmenter.with_bank(other).prepare("red").support[0][0].infos[0].noun == "green"
+
+
+def test_the_text_not_used_longest_is_forgotten():
+    memory = Memory(capacity=2)
+    evidence = {name: TextEvidence(np.zeros(1), np.zeros((0, 1)), None) for name in "abc"}
+    memory.put("a", evidence["a"])
+    memory.put("b", evidence["b"])
+    assert memory.get("a") is evidence["a"]
+    memory.put("c", evidence["c"])
+    assert memory.get("b") is None
+    assert memory.get("a") is evidence["a"]
