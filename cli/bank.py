@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import console
+from cli import bank_add, bank_archive, bank_authors, bank_table, bank_transfer, console
 from cli.bank_views import (
     PROTOTYPE_COLUMNS,
     diff_facts,
@@ -20,8 +20,8 @@ from cli.bank_views import (
     verify_facts,
 )
 from cli.errors import FAILURE, UsageError
-from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption
-from cli.presets import announce_download, preset_of_bank
+from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption, help_of
+from cli.presets import announce_download, preset_filter, preset_of_bank
 
 if TYPE_CHECKING:
     from freeda_store import Bank
@@ -50,10 +50,11 @@ def stats(bank: BankOption = DEFAULT_BANK, as_json: JsonOption = False) -> None:
     """Count what a bank holds, and tell its models and its size on disk."""
     with _open(bank) as opened:
         counted = opened.stats()
+    default = preset_filter(counted.preset)
     if as_json:
-        console.emit_json(counted.to_json())
+        console.emit_json(counted.to_json() | {"default_filter": default})
     else:
-        console.show_facts(stats_facts(bank, counted))
+        console.show_facts(stats_facts(bank, counted, default))
 
 
 @app.command("list", epilog="Example: freeda bank list --where 'source=coco'")
@@ -153,12 +154,16 @@ def show(
     """Draw a contact sheet of a noun's prototypes: pictures, attribution, captions, scores."""
     from freeda_store import parse_filter
     from freeda_store.contact_sheet import choose_prototypes, draw_contact_sheet, sheet_name
+    from freeda_store.viewing import WatchedThumbnails
 
     passing = parse_filter(where or [])
     with _open(bank) as opened:
         chosen, total = choose_prototypes(opened, noun, limit=limit, where=passing)
         path = out or Path(sheet_name(noun))
-        sheet = draw_contact_sheet(opened, chosen)
+        thumbnails = WatchedThumbnails(opened)
+        sheet = draw_contact_sheet(thumbnails, chosen)
+    for line in thumbnails.warnings():
+        console.warn(line)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, format="PNG")
     if as_json:
@@ -244,14 +249,21 @@ def prune(
         console.say(f"revision {made.number}: {total} hidden; undo with `{undo}`")
 
 
-@app.command(epilog="Example: freeda bank verify --repair")
 def verify(
     bank: BankOption = DEFAULT_BANK,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove that a bank's database, vectors and thumbnails agree; exit code 1 when they do not."""
-    with _open(bank) as opened:
+    """Prove that a bank's database, vectors and thumbnails agree; exit code 1 when they do not.
+
+    With --repair, damaged files of the vectors are moved to BANK/damaged, and what they held is given
+    up: ingest the same captions to make it anew.
+    """
+    from freeda_store.salvage import open_to_verify, salvage
+
+    for line in salvage(bank) if repair else ():
+        console.warn(line)
+    with open_to_verify(bank) as opened:
         report = opened.verify(repair=repair)
     if as_json:
         console.emit_json(report.to_json())
@@ -261,3 +273,18 @@ def verify(
     beyond_repair = report.missing_thumbnails or report.damaged_thumbnails
     if beyond_repair or not (report.ok or repair):
         raise typer.Exit(FAILURE)
+
+
+app.command(help=help_of(verify), epilog="Example: freeda bank verify --repair")(verify)
+app.command("export-table", epilog=bank_table.EPILOG)(bank_table.export_table)
+app.command(help=help_of(bank_transfer.push), epilog=bank_transfer.PUSH_EPILOG)(bank_transfer.push)
+app.command(help=help_of(bank_transfer.pull), epilog=bank_transfer.PULL_EPILOG)(bank_transfer.pull)
+app.command(help=help_of(bank_add.add), epilog=bank_add.EPILOG)(bank_add.add)
+app.command(help=help_of(bank_authors.import_freeda), epilog=bank_authors.EPILOG)(bank_authors.import_freeda)
+for name, command, epilog in (
+    ("export", bank_archive.export_archive, bank_archive.EXPORT_EPILOG),
+    ("import", bank_archive.import_archive, bank_archive.IMPORT_EPILOG),
+    ("publish", bank_archive.publish, bank_archive.PUBLISH_EPILOG),
+    ("fetch", bank_archive.fetch, bank_archive.FETCH_EPILOG),
+):
+    app.command(name, help=help_of(command), epilog=epilog)(command)

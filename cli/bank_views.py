@@ -14,8 +14,8 @@ _SHOWN = 12
 PROTOTYPE_COLUMNS = ("id", "noun", "contrast#", "area#", "clip#", "outlier#", "source", "caption")
 
 
-def stats_facts(address: str, stats: BankStats) -> list[tuple[str, str]]:
-    """What ``bank stats`` tells, as names and values."""
+def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> list[tuple[str, str]]:
+    """What ``bank stats`` tells, as names and values; the filter is that of the bank's preset."""
     total = stats.bytes_sql + stats.bytes_vectors + stats.bytes_thumbnails
     revision = "none yet" if stats.revision is None else f"{stats.revision} of {stats.revisions}"
     facts = [
@@ -34,6 +34,8 @@ def stats_facts(address: str, stats: BankStats) -> list[tuple[str, str]]:
             f"thumbnails {size(stats.bytes_thumbnails)}, database {size(stats.bytes_sql)}",
         ),
     ]
+    if default_filter:
+        facts.append(("segmented", f"with {default_filter}, the preset's filter; --where none takes all"))
     if stats.unfinished_runs:
         facts.append(("unfinished", f"{count(stats.unfinished_runs, 'run')}; run the same command to go on"))
     facts.append(("models", "\n".join(f"{role}: {model}" for role, model in stats.models.items())))
@@ -67,9 +69,9 @@ def prototype_row(info: PrototypeInfo) -> tuple[object, ...]:
     return (
         info.id,
         info.noun,
-        f"{scores.contrast:.2f}",
-        f"{scores.area:.1%}",
-        f"{scores.clip_agreement:.3f}",
+        f"{scores.contrast:.2f}" if scores.known else "",
+        f"{scores.area:.1%}" if scores.known else "",
+        f"{scores.clip_agreement:.3f}" if scores.known else "",
         f"{scores.outlier_distance:.2f}",
         info.source or "unknown",
         info.caption,

@@ -11,7 +11,7 @@ import typer
 
 from cli import console
 from cli import segment_options as o
-from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption
+from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from cli.presets import SEGMENT_ROLES, announce_download, preset_for
 from cli.progress import EvaluationBar
 from cli.segment_settings import SettingOptions
@@ -109,7 +109,7 @@ def evaluate(
     superpixels: o.SuperpixelsOption = None,
     superpixel_option: o.SuperpixelNumbersOption = None,
     refine: o.RefineOption = False,
-    where: WhereOption = None,
+    where: o.WhereOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:

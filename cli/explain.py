@@ -12,7 +12,7 @@ import typer
 from cli import console
 from cli import segment_options as o
 from cli.errors import UsageError
-from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption
+from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from cli.presets import SEGMENT_ROLES, announce_download, preset_for
 from cli.segment_settings import SettingOptions, gather_classes
 
@@ -79,7 +79,7 @@ def explain(
     superpixels: o.SuperpixelsOption = None,
     superpixel_option: o.SuperpixelNumbersOption = None,
     refine: o.RefineOption = False,
-    where: WhereOption = None,
+    where: o.WhereOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -92,6 +92,7 @@ def explain(
     from freeda_segment.outputs.explanation_json import explanation_document
     from freeda_segment.outputs.explanation_page import ExplanationPage
     from freeda_segment.outputs.files import write_text
+    from freeda_store.viewing import WatchedThumbnails
 
     place, ids = pixel(at), prototype_ids(retire or [])
     wanted = gather_classes(classes or [], classes_file)
@@ -127,11 +128,15 @@ def explain(
         if ids:
             comparison = retire_and_compare(segmenter, opened, encoded, wanted, ids, message)
             after = [comparison.after.explain_at(*each, opened, limit) for each in places]
-        page = ExplanationPage(image, str(picture), before, explanations, opened, comparison, after).render()
+        thumbnails = WatchedThumbnails(opened)
+        page = ExplanationPage(image, str(picture), before, explanations, thumbnails, comparison, after)
+        rendered = page.render()
+    for line in thumbnails.warnings():
+        console.warn(line)
     document = explanation_document(str(picture), before, explanations, comparison, after)
     target = out or Path(o.DEFAULT_OUT) / f"{picture.stem}.explain.html"
     beside = target.with_name(target.name.removesuffix(".html").removesuffix(".explain") + ".explain.json")
-    write_text(target, page)
+    write_text(target, rendered)
     write_text(beside, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     if as_json:
         console.emit_json(document | {"written": {"page": str(target), "json": str(beside)}})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cli import console
 from cli.errors import INTERRUPTED, UsageError
+from cli.ingest_executors import DevicesOption, ExecutorName, ExecutorOption, WorkersOption, place_of
 from cli.options import BANK_VARIABLE, DEFAULT_BANK, DeviceOption
 from cli.presets import announce_download, preset_for, unknown_words
 from cli.progress import IngestBar
@@ -59,13 +60,12 @@ LimitOption = Annotated[
     ),
 ]
 BatchSizeOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         "--batch-size",
-        metavar="N",
-        min=1,
+        metavar="N|auto",
         show_default="the preset's",
-        help="How many captions are drawn together.",
+        help="How many captions are drawn together; 'auto' is what a CUDA device holds, measured once.",
     ),
 ]
 SeedOption = Annotated[
@@ -99,6 +99,9 @@ def ingest(
     message: MessageOption = "",
     strict: StrictOption = False,
     device: DeviceOption = "auto",
+    devices: DevicesOption = None,
+    executor: ExecutorOption = ExecutorName.LOCAL,
+    workers: WorkersOption = None,
 ) -> None:
     """Draw captions, read a prototype of every noun from the pictures, and keep them in a bank.
 
@@ -108,17 +111,34 @@ def ingest(
     from ingest.ingestor import RunOptions, open_ingestor
 
     _check_files(captions)
-    options = RunOptions(limit=limit, batch_size=batch_size, seed=seed, message=message, strict=strict)
+    size = batch_size_of(batch_size)
+    options = RunOptions(limit=limit, batch_size=size, seed=seed, message=message, strict=strict)
+    place = place_of(executor, device, devices, workers)
     chosen = preset_for(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     announce_download(preset or chosen.name)
-    with open_ingestor(bank, chosen, device=device) as ingestor:
+    with open_ingestor(bank, chosen, device=place.device, executor=place.executor) as ingestor:
         for path in captions:
             with IngestBar(path) as bar:
                 report = ingestor.run(path, options, bar)
             _show(path, report, chosen)
             if report.interrupted:
                 _tell_how_to_go_on(report, options)
+
+
+def batch_size_of(text: str | None) -> int | Literal["auto"] | None:
+    """What ``--batch-size`` asks for.
+
+    Raises:
+        UsageError: neither a number from 1 on nor ``auto``.
+    """
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--batch-size is '{text}'; give a number from 1 on, or 'auto'.")
+    return int(text)
 
 
 def _check_files(captions: list[str]) -> None:
@@ -147,9 +167,15 @@ def _show(path: str, report: IngestReport, preset: Preset) -> None:
     console.show_facts(report_facts(path, report))
     for line in report.notes[:_SHOWN_NOTES]:
         console.warn(line)
-    if report.cut_captions > _SHOWN_NOTES:
-        rest = report.cut_captions - _SHOWN_NOTES
-        console.warn(f"{console.count(rest, 'more caption')} with nouns beyond the text encoder's window.")
+    noted = report.cut_captions + report.undrawn
+    if noted > _SHOWN_NOTES:
+        what = "like these" if report.undrawn else "with nouns beyond the text encoder's window"
+        console.warn(f"{console.count(noted - _SHOWN_NOTES, 'more caption')} {what}.")
+    if report.halved:
+        console.warn(
+            f"{console.count(report.halved, 'batch', 'batches')} did not fit the device's memory, and "
+            "were drawn in halves; a smaller --batch-size is faster."
+        )
     if report.unknown_nouns:
         words = [f"'{word}' ({times:,})" for word, times in report.unknown_nouns.items()]
         console.warn(unknown_words(preset, words[:_SHOWN_WORDS], len(words)))
@@ -167,6 +193,8 @@ def report_facts(path: str, report: IngestReport) -> list[tuple[str, str]]:
     facts.append(("rejected", _rejects(path, report)))
     if report.rejects_path is not None:
         facts.append(("rejects file", str(report.rejects_path)))
+    if report.undrawn:
+        facts.append(("not drawn", f"{report.undrawn:,}; the next run tries them again"))
     facts.append(("prototypes", f"{report.prototypes:,}"))
     if report.dropped:
         facts.append(("dropped", _counts(report.dropped)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,24 +52,3 @@ def _expand(argument: str) -> list[Path]:
 
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-def output_stems(paths: Sequence[Path]) -> list[str]:
-    """A name for the results of each picture: its own stem where no other picture has it.
-
-    Pictures of the same stem get their ending too (``car-png``, ``car-jpg``), and a number where
-    that is not enough (``car-png-2``). Case does not tell stems apart, as on some file systems.
-    """
-    times = Counter(path.stem.casefold() for path in paths)
-    taken: set[str] = set()
-    stems = []
-    for path in paths:
-        alone = times[path.stem.casefold()] == 1 or not path.suffix
-        stem = name = path.stem if alone else f"{path.stem}-{path.suffix.lstrip('.')}"
-        number = 1
-        while stem.casefold() in taken:
-            number += 1
-            stem = f"{name}-{number}"
-        taken.add(stem.casefold())
-        stems.append(stem)
-    return stems

@@ -22,12 +22,11 @@ def preset_for(address: str, asked: str | None) -> Preset:
 
     if asked is not None:
         return load_preset(asked)
-    from freeda_store import Bank
     from freeda_store.errors import BankMissingError
+    from freeda_store.peek import read_manifest
 
     try:
-        with Bank.open(address) as bank:
-            return preset_of_bank(bank.manifest, None)
+        return preset_of_bank(read_manifest(address), None)
     except BankMissingError:
         return load_preset(DEFAULT_PRESET)
 
@@ -49,6 +48,13 @@ def preset_of_bank(manifest: Manifest, asked: str | None) -> Preset:
             "give its file with --preset FILE.toml."
         )
     return load_preset(manifest.preset)
+
+
+def preset_filter(name: str) -> str | None:
+    """The filter with which a bundled preset segments, ``""`` for none; None for a preset of a user's own."""
+    from freeda_models.presets import load_preset, preset_names
+
+    return ",".join(load_preset(name).segment.where) if name in preset_names() else None
 
 
 def announce_download(name_or_path: str, roles: Collection[str] | None = None) -> None:

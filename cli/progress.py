@@ -14,6 +14,8 @@ from cli import console
 
 if TYPE_CHECKING:
     from freeda_segment.evaluation.run import EvaluationProgress
+    from freeda_store import CopyProgress
+    from freeda_store.authors_import import AuthorsProgress
     from ingest.report import IngestProgress
 
 LINE_EVERY_SECONDS = 15.0
@@ -43,10 +45,11 @@ class Bar:
 
     Args:
         name: of what is done.
+        first: what is being done until the first report.
         speed: measures it.
     """
 
-    def __init__(self, name: str, *, speed: Speed | None = None) -> None:
+    def __init__(self, name: str, *, first: str = "loading models", speed: Speed | None = None) -> None:
         self._name = name
         self._speed = speed or Speed()
         self._console = console.stderr()
@@ -60,9 +63,7 @@ class Bar:
             disable=not self._console.is_terminal,
             transient=True,
         )
-        self._task = self._progress.add_task(
-            f"{console.printable(self._name)}: loading models", total=None, told=""
-        )
+        self._task = self._progress.add_task(f"{console.printable(self._name)}: {first}", total=None, told="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -140,3 +141,37 @@ class EvaluationBar(Bar):
             self._speed.update(progress.done)
         self._started = True
         self.show("counting", progress.done, progress.total)
+
+
+class CopyBar(Bar):
+    """Shows how far the copying of a bank is, in prototypes; an instance is its progress callback.
+
+    Args:
+        name: of the bank that is copied.
+    """
+
+    def __init__(self, name: str, *, speed: Speed | None = None) -> None:
+        super().__init__(name, first="comparing histories", speed=speed)
+
+    def __call__(self, progress: CopyProgress) -> None:
+        """Show a report of the copy."""
+        self._speed.update(progress.prototypes)
+        place = f"{progress.revisions_done + 1} of {progress.revisions_total}"
+        doing = f"copying revision {progress.revision} ({place}), {console.size(progress.bytes)}"
+        self.show(doing, progress.prototypes, progress.prototypes_total)
+
+
+class AuthorsBar(Bar):
+    """Shows how far the import of the authors' bank is, in files; an instance is its progress callback.
+
+    Args:
+        name: of their folder.
+    """
+
+    def __init__(self, name: str, *, speed: Speed | None = None) -> None:
+        super().__init__(name, first="opening the index", speed=speed)
+
+    def __call__(self, progress: AuthorsProgress) -> None:
+        """Show a report of the import."""
+        self._speed.update(progress.written)
+        self.show("importing", progress.files_done, progress.files_total)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +13,16 @@ import typer
 from cli import console
 from cli import segment_options as o
 from cli.errors import FAILURE, report_one
-from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption
-from cli.pictures import find_pictures, output_stems
+from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
+from cli.pictures import find_pictures
 from cli.presets import SEGMENT_ROLES, announce_download, preset_for
 from cli.segment_settings import SettingOptions, gather_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from freeda_segment import ClassList, ClassPrototypes, Segmentation, Segmenter
+    from freeda_segment.segmentation import Origin
 
 EPILOG = 'Example: freeda segment photo.jpg holiday/ -c "red car,tree,grass,sky" --out out'
 _SHOWN_CLASSES = 8
@@ -48,17 +51,20 @@ def segment(
     superpixels: o.SuperpixelsOption = None,
     superpixel_option: o.SuperpixelNumbersOption = None,
     refine: o.RefineOption = False,
-    where: WhereOption = None,
+    where: o.WhereOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Label every pixel of pictures with one of the classes named.
 
     Writes for each picture an overlay with a legend, a label map, and a report with the area and
-    score of each class; several pictures get an index.html too. What is there already, made in the
-    same way, is skipped. A picture that cannot be read is told of, and the others go on.
+    score of each class; several pictures get an index.html too. Files are named after the picture, and
+    after its ending too where another picture has the name. What is there already, made in the same
+    way, is skipped. A picture that cannot be read is told of, and the others go on.
     """
     from freeda_segment import SegmentSettings, open_segmenter
+    from freeda_segment.origins import foresee_origin
+    from freeda_segment.outputs import result_stems
 
     paths = find_pictures(pictures)
     wanted = gather_classes(classes or [], classes_file)
@@ -80,12 +86,18 @@ def segment(
     )
     chosen = preset_for(bank, preset)
     settings = options.change(SegmentSettings.of(chosen.segment))
-    console.note(f"bank {bank}, preset {chosen.name}")
-    announce_download(preset or chosen.name, SEGMENT_ROLES)
-    opened = open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings)
-    with opened as segmenter:
-        run = _Run(segmenter, wanted, out, names, force, as_json)
-        results = _segment_all(ctx, run, paths)
+    filtered = f", prototypes with {settings.where}" if settings.where.conditions else ""
+    console.note(f"bank {bank}, preset {chosen.name}{filtered}")
+    run = _Run(wanted, out, names, as_json)
+    stems = result_stems(out, paths)
+    done = {} if force else run.find_done(paths, stems, partial(foresee_origin, bank, chosen, settings))
+    with ExitStack() as stack:
+        if len(done) < len(paths):
+            announce_download(preset or chosen.name, SEGMENT_ROLES)
+            opened = open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings)
+            run.segmenter = stack.enter_context(opened)
+            done |= {} if force else run.find_done(paths, stems, lambda: opened.origin)
+        results = _segment_all(ctx, run, paths, stems, done)
     if as_json:
         console.emit_json(results)
     failed = sum("error" in result for result in results)
@@ -113,41 +125,72 @@ def wanted_formats(expressions: Sequence[str], pictures: int) -> list[str]:
 
 @dataclass
 class _Run:
-    """Segments pictures one by one, telling of each as it is done."""
+    """Segments pictures one by one, telling of each as it is done.
 
-    segmenter: Segmenter
+    Attributes:
+        segmenter: None until a picture needs it.
+    """
+
     classes: ClassList
     out: Path
     formats: Sequence[str]
-    force: bool
     as_json: bool
+    segmenter: Segmenter | None = None
     _prepared: ClassPrototypes | None = None
 
+    def find_done(
+        self, paths: Sequence[Path], stems: Sequence[str], tell_origin: Callable[[], Origin | None]
+    ) -> dict[Path, dict[str, Any]]:
+        """The reports of results that are there and up to date; asks for the origin only if one is there."""
+        from freeda_segment.errors import ImageError
+        from freeda_segment.outputs import find_done, made_of, output_paths, picture_hash
+
+        reported = {
+            path: stem
+            for path, stem in zip(paths, stems, strict=True)
+            if output_paths(self.out, stem, ["report"])["report"].is_file()
+        }
+        origin = tell_origin() if reported else None
+        if origin is None:
+            return {}
+        done = {}
+        for path, stem in reported.items():
+            with suppress(ImageError):  # whoever segments the picture will say so
+                made = made_of(picture_hash(path), self.classes.classes, origin)
+                found = find_done(self.out, stem, made, self.formats)
+                if found is not None:
+                    done[path] = found
+        return done
+
+    def keep(self, path: Path, stem: str, done: dict[str, Any]) -> dict[str, Any]:
+        """The record of a picture whose results are up to date."""
+        from freeda_segment.outputs import output_paths
+
+        files = output_paths(self.out, stem, dict.fromkeys([*self.formats, "report"]))
+        self._tell(path, "up to date (--force makes it anew)", {})
+        return done | {"written": _names(files), "skipped": True}
+
     def one(self, path: Path, stem: str) -> dict[str, Any]:
-        """The record of one picture."""
+        """The record of one picture, segmented now."""
         from freeda_segment import open_image
-        from freeda_segment.outputs import Result, find_done, made_of, output_paths, picture_hash, write_fresh
+        from freeda_segment.outputs import Result, picture_hash, picture_place, write_fresh
         from freeda_segment.outputs.report import report
 
+        assert self.segmenter is not None, "a picture is to be segmented, and no segmenter was opened"
         sha256 = picture_hash(path)
-        made = made_of(sha256, self.classes.classes, self.segmenter.origin)
-        done = None if self.force else find_done(self.out, stem, made, self.formats)
-        if done is not None:
-            files = output_paths(self.out, stem, dict.fromkeys([*self.formats, "report"]))
-            self._tell(path, "up to date (--force makes it anew)", {})
-            return done | {"written": _names(files), "skipped": True}
-        prototypes = self._prototypes()
+        prototypes = self._prototypes(self.segmenter)
         image = open_image(path)
-        result = Result(image, self.segmenter.segment(image, prototypes), str(path), sha256)
+        segmentation = self.segmenter.segment(image, prototypes)
+        result = Result(image, segmentation, str(path), sha256, file=picture_place(path, self.out))
         files = write_fresh(self.out, stem, result, self.formats)
         self._tell(path, share_line(result.segmentation), files)
         told = report(result.vouching(tuple(self.formats)))
         return told | {"written": _names(files), "skipped": False}
 
-    def _prototypes(self) -> ClassPrototypes:
+    def _prototypes(self, segmenter: Segmenter) -> ClassPrototypes:
         """Asked of the bank when the first picture needs them."""
         if self._prepared is None:
-            self._prepared = self.segmenter.prepare(self.classes)
+            self._prepared = segmenter.prepare(self.classes)
             notes = self._prepared.notes
             for line in notes[:_SHOWN_NOTES]:
                 console.warn(line)
@@ -166,16 +209,22 @@ def _names(files: Mapping[str, Path]) -> dict[str, str]:
     return {name: str(file) for name, file in files.items()}
 
 
-def _segment_all(ctx: typer.Context, run: _Run, paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Segment each picture; one record a picture, and an index where there are several."""
+def _segment_all(
+    ctx: typer.Context,
+    run: _Run,
+    paths: Sequence[Path],
+    stems: Sequence[str],
+    done: Mapping[Path, dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Segment each picture that is not done; one record a picture, and an index where there are several."""
     from freeda_segment.errors import NoPrototypesError
     from freeda_segment.outputs import IndexEntry, write_index
 
     records: list[dict[str, Any]] = []
     entries = []
-    for path, stem in zip(paths, output_stems(paths), strict=True):
+    for path, stem in zip(paths, stems, strict=True):
         try:
-            record = run.one(path, stem)
+            record = run.keep(path, stem, done[path]) if path in done else run.one(path, stem)
         except NoPrototypesError:
             raise  # it would be the same for every picture
         except Exception as error:  # noqa: BLE001 - one broken picture does not stop the others

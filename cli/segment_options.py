@@ -131,3 +131,13 @@ SuperpixelNumbersOption = Annotated[
     ),
 ]
 RefineOption = Annotated[bool, typer.Option("--refine", help="Refine borders along colours (PAMR); slow.")]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        show_default="the preset's: clip_agreement>=0.2 for tiny, none for photographs",
+        help="Use only prototypes that pass, e.g. 'source=coco', 'contrast>=1.5', 'noun=car|bus'; "
+        "several must all hold, and the preset's too. 'none' takes the preset's away.",
+    ),
+]

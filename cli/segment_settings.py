@@ -12,6 +12,10 @@ from cli.errors import UsageError
 if TYPE_CHECKING:
     from freeda_segment import Background, ClassList, SegmentSettings
     from freeda_segment.superpixels import Superpixels
+    from freeda_store import Filter
+
+NO_FILTER = "none"
+"""What a person writes for no filter of the preset."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,31 @@ class SettingOptions:
             OptionError, FilterError, UsageError: an option cannot be read, or is outside its range.
         """
         from freeda_segment import Refinement
-        from freeda_store import Filter, parse_filter
 
-        filters = parse_filter(self.where or [])
         numbers = superpixel_numbers(self.superpixel_option or [])
         names = ("k", "similarity_threshold", "aggregation", "prototypes", "neighbours", "templates", "alpha")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return replace(
             settings,
             superpixels=chosen_superpixels(settings.superpixels, self.superpixels, numbers),
-            where=Filter((*settings.where.conditions, *filters.conditions)),
+            where=chosen_filter(settings.where, self.where or []),
             background=background_from(self.background, self.background_threshold),
             refinement=Refinement() if self.refine else None,
             **given,
         )
+
+
+def chosen_filter(current: Filter, expressions: Sequence[str]) -> Filter:
+    """The preset's filter and a person's together; ``none`` among them takes the preset's away.
+
+    Raises:
+        FilterError: an expression cannot be read.
+    """
+    from freeda_store import Filter, parse_filter
+
+    parts = [part.strip() for expression in expressions for part in expression.split(",")]
+    own = parse_filter([part for part in parts if part != NO_FILTER])
+    return own if NO_FILTER in parts else Filter((*current.conditions, *own.conditions))
 
 
 def gather_classes(expressions: Sequence[str], file: Path | None) -> ClassList:

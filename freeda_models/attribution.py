@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,13 @@ from torch import Tensor
 from freeda_models.errors import UnsupportedModelError
 
 SMALLEST_FACTOR_SKIPPED = 8
+
+
+class Listener(Protocol):
+    """Who is told of attention."""
+
+    def add(self, layer: int, query: Tensor, key: Tensor, bias: Tensor | None) -> None:
+        """One step of one layer: query (N, heads, pixels, d), key (N, heads, tokens, d)."""
 
 
 class AttributionRecorder:
@@ -118,11 +125,11 @@ class AttributionRecorder:
 class ListeningProcessor:
     """Attention as diffusers' default processor computes it, with the recorder told of it."""
 
-    def __init__(self, recorder: AttributionRecorder, index: int, layer: Any) -> None:
+    def __init__(self, recorder: Listener, index: int, layer: Any) -> None:
         plain = layer.group_norm is None and layer.spatial_norm is None and not layer.residual_connection
-        if not plain or layer.rescale_output_factor != 1 or not layer.is_cross_attention:
+        if not plain or layer.rescale_output_factor != 1:
             raise UnsupportedModelError(
-                "the UNet's cross-attention has a form that attribution does not know; "
+                "the UNet's attention has a form that attribution does not know; "
                 "use a Stable Diffusion 1, 2 or XL model."
             )
         self._recorder, self._index = recorder, index
@@ -131,12 +138,12 @@ class ListeningProcessor:
         self,
         attn: Any,
         hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        """Pixels (N, pixels, C) attend to text (N, tokens, C'): (N, pixels, C)."""
-        context = encoder_hidden_states
-        if attn.norm_cross is not None:
+        """Pixels (N, pixels, C) attend to text (N, tokens, C') or to themselves: (N, pixels, C)."""
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        if attn.norm_cross is not None and encoder_hidden_states is not None:
             context = attn.norm_encoder_hidden_states(context)
         count, length = context.shape[:2]
         bias = None

@@ -6,17 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
-from pathlib import Path
 
 from freeda_models.backbone_files import CONFIG_FILE, PIXELS_FILE, WEIGHTS_FILE
 from freeda_models.clip_files import clip_files
 from freeda_models.errors import ModelError
-from freeda_models.generator_files import generator_patterns, generator_weights
+from freeda_models.generator_files import generator_files, generator_patterns
 from freeda_models.identity import CLIP_KEYS
 from freeda_models.nouns import find_spacy_model
 from freeda_models.presets import Preset, load_preset
 from freeda_models.sentence_transformer import MODULES_FILE, PACKAGED, PACKAGED_MB, PATTERNS, sentence_source
-from freeda_models.weights import ModelSource, model_source
+from freeda_models.weights import ModelSource, RequiredFile, model_source, wanted_patterns
 
 
 class ComponentState(StrEnum):
@@ -114,8 +113,8 @@ def _check_backbone(preset: Preset) -> tuple[ComponentState, str, float, str]:
 
 def _check_generator(preset: Preset) -> tuple[ComponentState, str, float, str]:
     source = model_source(preset.generator.model, preset.generator.revision)
-    required = ("model_index.json", *generator_weights(preset.generator))
-    return _check_source(source, required, generator_patterns(preset.generator), preset.generator.download_mb)
+    required, patterns = generator_files(preset.generator), generator_patterns(preset.generator)
+    return _check_source(source, required, patterns, preset.generator.download_mb)
 
 
 def _check_nouns(preset: Preset) -> tuple[ComponentState, str, float, str]:
@@ -142,14 +141,14 @@ def _check_keys(preset: Preset) -> tuple[ComponentState, str, float, str]:
 
 
 def _check_source(
-    source: ModelSource, required: Sequence[str], patterns: Sequence[str], download_mb: float
+    source: ModelSource, required: Sequence[RequiredFile], patterns: Sequence[str], download_mb: float
 ) -> tuple[ComponentState, str, float, str]:
     folder = source.found_folder(required)
     if folder is not None:
-        size = sum(Path(folder / file).stat().st_size for file in required)
-        return ComponentState.PRESENT, str(folder), size / 1e6, ""
+        files = {path for file in required if (path := source.find(file)) is not None}
+        return ComponentState.PRESENT, str(folder), sum(file.stat().st_size for file in files) / 1e6, ""
     if source.folder is not None:
-        lacking = ", ".join(file for file in required if source.find(file) is None)
-        return ComponentState.MISSING, str(source.folder), 0.0, f"add {lacking} to the folder"
-    command = source.command([*required, *patterns])
+        remedy = f"add {source.lacking(required)} to the folder"
+        return ComponentState.MISSING, str(source.folder), 0.0, remedy
+    command = source.command(wanted_patterns(required, patterns))
     return ComponentState.DOWNLOAD, source.repository, float(download_mb), command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ import torch
 
 from freeda_models.attribution import AttributionRecorder
 from freeda_models.devices import compute_dtype
-from freeda_models.errors import GenerationError
-from freeda_models.generator_files import generator_identity, generator_patterns, generator_weights
+from freeda_models.generator_files import generator_files, generator_identity, generator_patterns
 from freeda_models.presets import GeneratorSettings
 from freeda_models.protocols import BoolArray, FloatArray, GeneratedImage, GenerationRequest, ModelIdentity
 from freeda_models.quiet import quiet_loading, without_truncation_warnings
+from freeda_models.self_attention import SelfAttentionRecorder, sharpen
 from freeda_models.span_tokens import FastCutter, locate_span, well_formed
 from freeda_models.weights import model_source
 
@@ -49,6 +50,7 @@ class DiffusionGenerator:
         pipeline.set_progress_bar_config(disable=True)
         self._pipeline, self._settings, self._identity = pipeline, settings, identity
         self._recorder = AttributionRecorder(pipeline.unet)
+        self._places = _self_attention(pipeline, settings) if settings.sharpen_power else None
         self._cutter = FastCutter(pipeline.tokenizer)
 
     @property
@@ -59,9 +61,10 @@ class DiffusionGenerator:
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
         """Draw one batch; each picture's noise comes from its own seed.
 
+        A picture with pixels that are not numbers comes back black, with its flaw named.
+
         Raises:
             InputError: a span does not lie in its caption.
-            GenerationError: the pictures hold numbers that are not finite.
         """
         if not requests:
             return []
@@ -73,6 +76,7 @@ class DiffusionGenerator:
             torch.inference_mode(),
             without_truncation_warnings(),
             self._recorder.record(asked, (latent, latent)),
+            self._places.record(len(requests)) if self._places else nullcontext(),
         ):
             drawn = self._pipeline(
                 prompt=[well_formed(request.caption) for request in requests],
@@ -84,17 +88,17 @@ class DiffusionGenerator:
                 output_type="np",
             ).images
             tokens = self._recorder.maps().cpu().numpy() if any(asked) else None
-        if not np.isfinite(drawn).all():
-            raise GenerationError(
-                f"{self._identity.id} gave pixels that are not numbers in {self._pipeline.unet.dtype}; "
-                "run it on the CPU, or use a preset with another variant."
-            )
-        images = (drawn * 255).round().astype(np.uint8)
+            places = self._places.attention() if self._places else None
+        finite = np.isfinite(drawn).all(axis=(1, 2, 3))
+        images = (np.where(finite[:, None, None, None], drawn, 0) * 255).round().astype(np.uint8)
         results = []
         for index, picture in enumerate(spans):
             maps = None if tokens is None else tokens[index]
             attribution, inside = _word_maps(picture, asked[index], maps, latent)
-            results.append(GeneratedImage(images[index], attribution, inside))
+            if places is not None:
+                attribution = sharpen(attribution, places[index], self._settings.sharpen_power)
+            flaw = "" if finite[index] else f"pixels that are not numbers in {self._pipeline.unet.dtype}"
+            results.append(GeneratedImage(images[index], attribution, inside, flaw))
         return results
 
     def _span_positions(self, request: GenerationRequest) -> list[tuple[int, ...]]:
@@ -116,12 +120,22 @@ def load_generator(settings: GeneratorSettings, device: str) -> DiffusionGenerat
 
     Raises:
         ModelMissingError: the weights are not here and cannot be fetched.
-        UnsupportedModelError: the UNet has no cross-attention to listen to.
+        UnsupportedModelError: the UNet has no cross-attention to listen to, or no self-attention
+            of the size that sharpening asks for.
+    """
+    return DiffusionGenerator(load_pipeline(settings, device), settings, generator_identity(settings))
+
+
+def load_pipeline(settings: GeneratorSettings, device: str) -> Any:
+    """The diffusers pipeline of a generator, on its device, as it comes.
+
+    Raises:
+        ModelMissingError: the weights are not here and cannot be fetched.
     """
     import diffusers
 
     source = model_source(settings.model, settings.revision)
-    folder = source.fetch(("model_index.json", *generator_weights(settings)), generator_patterns(settings))
+    folder = source.fetch(generator_files(settings), generator_patterns(settings))
     with quiet_loading("diffusers", "transformers"):
         pipeline = getattr(diffusers, PIPELINES[settings.family]).from_pretrained(
             folder,
@@ -131,7 +145,15 @@ def load_generator(settings: GeneratorSettings, device: str) -> DiffusionGenerat
             local_files_only=True,
             **PIPELINE_OPTIONS[settings.family],
         )
-    return DiffusionGenerator(pipeline.to(device), settings, generator_identity(settings))
+    if settings.offload == "model":
+        pipeline.enable_model_cpu_offload(device=device)
+        return pipeline
+    return pipeline.to(device)
+
+
+def _self_attention(pipeline: Any, settings: GeneratorSettings) -> SelfAttentionRecorder:
+    latent = settings.image_size // pipeline.vae_scale_factor
+    return SelfAttentionRecorder(pipeline.unet, latent, settings.sharpen_side)
 
 
 def _word_maps(

@@ -29,7 +29,3 @@ class DeviceError(ModelError):
 
 class InputError(ModelError, ValueError):
     """Pictures, texts or spans given to a model have a wrong shape or type."""
-
-
-class GenerationError(ModelError):
-    """The generator gave pixels that are not numbers."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import resources
 from importlib.util import find_spec
@@ -13,17 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from freeda_models.errors import PackageMissingError, PresetError
+from freeda_models.noun_keys import ALONE, RULES, WORD_LISTS, caption_keys
 from freeda_models.presets import NounSettings
-from freeda_models.protocols import ModelIdentity, Noun, NounKind
+from freeda_models.protocols import ModelIdentity, Noun
 from freeda_models.span_tokens import well_formed
+from freeda_models.weights import file_sha256
 
 BATCH = 256
 UNUSED_PIPES = ("ner", "senter", "entity_linker", "textcat")
-_WORDS = tomllib.loads((resources.files("freeda_models") / "data" / "words.toml").read_text(encoding="utf-8"))
-COLOURS = frozenset(_WORDS["colours"])
-GENERAL_ADJECTIVES = frozenset(_WORDS["general_adjectives"])
-PLURAL_ONLY = frozenset(_WORDS["plural_only"])
-_NOMINAL_DEPENDENCIES = frozenset({"ROOT", "nsubj", "nsubjpass", "dobj", "pobj", "attr", "conj"})
 
 
 class SpacyNounExtractor:
@@ -31,7 +27,7 @@ class SpacyNounExtractor:
 
     Args:
         pipeline: a loaded spaCy pipeline with tagger, parser and lemmatizer.
-        stop_nouns: lemmas that never become keys.
+        stop_nouns: entries that stop keys, as :func:`read_stop_nouns` gives them.
         identity: which model this is.
     """
 
@@ -40,7 +36,7 @@ class SpacyNounExtractor:
 
     @property
     def identity(self) -> ModelIdentity:
-        """Which model this is; ``preprocessing`` names the stop list."""
+        """Which model this is; ``preprocessing`` names the rules and the word lists."""
         return self._identity
 
     def extract(self, captions: Sequence[str]) -> list[tuple[Noun, ...]]:
@@ -52,12 +48,7 @@ class SpacyNounExtractor:
         ]
 
     def _nouns(self, document: Any, origin: Sequence[int]) -> list[Noun]:
-        found: set[Noun] = set()
-        for head in document:
-            if _is_thing(head) and not _is_denied(head):
-                keys = list(_keys(document, head))
-                if not any(noun.key in self._stop for noun in keys):
-                    found.update(keys)
+        found = set(caption_keys(document, self._stop))
         placed = [replace(noun, span=(origin[noun.span[0]], origin[noun.span[1] - 1] + 1)) for noun in found]
         return sorted(placed, key=lambda noun: (noun.span, noun.key))
 
@@ -81,75 +72,6 @@ def _one_line(caption: str) -> _Line:
     return _Line("".join(" " if caption[i].isspace() else caption[i] for i in kept), kept)
 
 
-def _keys(document: Any, head: Any) -> Iterator[Noun]:
-    """The keys that end in one head noun: itself, its compound, and its phrases."""
-    start = _compound_start(document, head)
-    if head.i == 0 or document[head.i - 1].text != "-" or start == head.i:
-        yield _noun(document, head.i, head, NounKind.NOUN)
-    if start < head.i:
-        yield _noun(document, start, head, NounKind.COMPOUND)
-    first = start
-    while first > 0 and _is_describing(document[first - 1], start, head):
-        first -= 1
-    if first < start:
-        yield _noun(document, start - 1, head, NounKind.PHRASE)
-    if first < start - 1:
-        yield _noun(document, first, head, NounKind.PHRASE)
-
-
-def _noun(document: Any, first: int, head: Any, kind: NounKind) -> Noun:
-    before = "".join(word.lower_ + word.whitespace_ for word in document[first : head.i])
-    key = " ".join((before + _lemma(head)).split())
-    return Noun(key=key, span=(document[first].idx, head.idx + len(head.text)), kind=kind)
-
-
-def _compound_start(document: Any, head: Any) -> int:
-    """Index of the first word of the head's compound: ``fire truck``, ``t-shirt``."""
-    start: int = head.i
-    while start > 0:
-        hyphen = start > 1 and document[start - 1].text == "-" and not document[start - 1].whitespace_
-        word = document[start - 2 if hyphen else start - 1]
-        joins = word.dep_ == "compound" and start <= word.head.i <= head.i
-        known = hyphen or (word.pos_ == "NOUN" and word.lower_ not in COLOURS)
-        if not (joins and known and word.text.isalpha()):
-            break
-        start = word.i
-    return start
-
-
-def _is_describing(word: Any, start: int, head: Any) -> bool:
-    if not start <= word.head.i <= head.i or word.lower_ in GENERAL_ADJECTIVES or not word.text.isalpha():
-        return False
-    colour = word.lower_ in COLOURS or word.lower_ == "orange"
-    allowed = ("amod", "compound", "nmod") if colour else ("amod",)
-    return word.dep_ in allowed and (colour or word.pos_ == "ADJ")
-
-
-def _is_thing(word: Any) -> bool:
-    """A common noun that heads its phrase. Two mistakes of small taggers are mended: a lower-case
-    word taken for a name (``penguin``), and one taken for an adjective (``the locomotive``)."""
-    lemma = _lemma(word)
-    if lemma in COLOURS or len(lemma) < 2 or not lemma.replace("-", "").isalpha():
-        return False
-    if word.pos_ == "NOUN" or (word.pos_ == "PROPN" and word.text.islower()):
-        return bool(word.dep_ != "compound")
-    mistaken = word.pos_ == "ADJ" and word.dep_ in _NOMINAL_DEPENDENCIES
-    return mistaken and any(child.dep_ == "det" and child.i < word.i for child in word.children)
-
-
-def _is_denied(word: Any) -> bool:
-    """``no cars``, ``without cars``: nothing of it is in the picture."""
-    return any(child.lower_ == "no" for child in word.children) or (
-        word.dep_ == "pobj" and word.head.lower_ == "without"
-    )
-
-
-def _lemma(word: Any) -> str:
-    if word.lower_ in PLURAL_ONLY:
-        return str(word.lower_)
-    return str(word.lemma_).lower()
-
-
 def _sentence_case(caption: str) -> str:
     """Captions In Title Case or ALL CAPITALS in small letters: capitals would make names of nouns."""
     words = [word for word in caption.split() if len(word) > 3 and word[0].isalpha()]
@@ -163,7 +85,7 @@ def load_noun_extractor(settings: NounSettings) -> SpacyNounExtractor:
 
     Raises:
         PackageMissingError: none is installed; the message holds the pip command.
-        PresetError: the stop list's file cannot be read.
+        PresetError: the stop list cannot be read, or an entry to remove is not in it.
     """
     name, _ = find_spacy_model(settings)
     import spacy
@@ -192,10 +114,14 @@ def find_spacy_model(settings: NounSettings) -> tuple[str, Path]:
 
 
 def read_stop_nouns(settings: NounSettings) -> frozenset[str]:
-    """The stop list: the preset's file, or the bundled ``data/stop_nouns.txt``.
+    """The stop list of a preset.
+
+    It is the preset's file, or the bundled ``data/stop_nouns.txt``, with the entries of
+    ``stop_add`` and without those of ``stop_remove``. An entry stops every key that ends in it;
+    with ``~`` before it, it spares compounds.
 
     Raises:
-        PresetError: the preset's file cannot be read.
+        PresetError: the preset's file cannot be read, or ``stop_remove`` names what is not there.
     """
     if settings.stop_file:
         try:
@@ -207,20 +133,50 @@ def read_stop_nouns(settings: NounSettings) -> frozenset[str]:
     else:
         bundled = resources.files("freeda_models") / "data" / "stop_nouns.txt"
         text = bundled.read_text(encoding="utf-8")
-    lines = (line.strip().lower() for line in text.splitlines())
-    return frozenset(line for line in lines if line and not line.startswith("#"))
+    listed = _entries(line for line in text.splitlines() if not line.strip().startswith("#"))
+    removed = _entries(settings.stop_remove)
+    absent = {entry for entry in removed if not listed & {entry, ALONE + entry}}
+    if absent:
+        raise PresetError(
+            f"nouns.stop_remove names {', '.join(sorted(absent))}, which the stop list does not hold; "
+            "correct the preset."
+        )
+    return (listed - removed - {ALONE + entry for entry in removed}) | _entries(settings.stop_add)
+
+
+def _entries(lines: Iterable[str]) -> frozenset[str]:
+    entries = (" ".join(line.lower().split()).replace(f"{ALONE} ", ALONE) for line in lines)
+    return frozenset(entry for entry in entries if entry.strip(ALONE))
 
 
 def noun_identity(settings: NounSettings) -> ModelIdentity:
-    """Identity of a preset's noun extractor, without importing spaCy."""
+    """Identity of a preset's noun extractor, without importing spaCy.
+
+    The hash is over the files of the spaCy pipeline, so that one pipeline is the same whatever
+    package carries it. ``preprocessing`` holds the version of the rules and a digest of the word lists.
+    """
     name, folder = find_spacy_model(settings)
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    version = str(meta.get("version", ""))
     stop = read_stop_nouns(settings)
-    digest = hashlib.sha256("\n".join(sorted(stop)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256("\n".join([*sorted(stop), WORD_LISTS]).encode()).hexdigest()[:8]
     return ModelIdentity(
         id=Path(name).name,
-        revision=str(meta.get("version", "")),
-        sha256="",
+        revision=version,
+        sha256=_pipeline_sha256(folder, version),
         dim=0,
-        preprocessing=f"stop list of {len(stop)} words {digest}",
+        preprocessing=f"rules {RULES}, {len(stop)} stop nouns, word lists {digest}",
     )
+
+
+def _pipeline_sha256(folder: Path, version: str) -> str:
+    """One hash of a pipeline's weights, vocabulary and rules, not of the package's description.
+
+    A package keeps them in a folder with the version, a folder of one's own in itself.
+    """
+    inner = folder / f"{folder.name}-{version}"
+    root = inner if inner.is_dir() else folder
+    files = sorted(file.relative_to(root) for file in root.glob("*/**/*") if file.is_file())
+    used = [file for file in (*files, Path("tokenizer")) if file.parts[0] not in UNUSED_PIPES]
+    lines = [f"{file_sha256(root / file)}  {file.as_posix()}\n" for file in used if (root / file).is_file()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""

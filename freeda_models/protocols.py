@@ -59,11 +59,13 @@ class Noun:
         span: characters of the caption that the key was read from (the head word for NOUN, all
             words for COMPOUND and PHRASE).
         kind: how the key was made.
+        head: of a phrase, the characters of its head where no other noun of the caption tells them.
     """
 
     key: str
     span: Span
     kind: NounKind
+    head: Span | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,13 @@ class GeneratedImage:
         attribution_shw: float32 (S, h, w) at latent resolution, >= 0, one map a requested span
             (DAAM, Tang et al. 2023); all zero for a span outside the text encoder's window.
         inside_window: bool (S,); False where the text encoder's window cut the span off.
+        flaw: why the picture is worth nothing, in a few words; ``""`` for a sound one.
     """
 
     image_hwc: ImageArray
     attribution_shw: FloatArray
     inside_window: BoolArray
+    flaw: str = ""
 
 
 @runtime_checkable

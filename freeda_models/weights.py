@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from freeda_models.errors import ModelMissingError, UnsupportedModelError
 BUNDLED_PREFIX = "tiny:"
 LOCAL_PREFIX = "local-dir:"
 HUB_PREFIX = "hf-hub:"
+
+RequiredFile = str | tuple[str, ...]
+"""A file of a model, relative to its folder; of a tuple, one is enough."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -42,8 +46,11 @@ class ModelSource:
     repository: str = ""
     revision: str = ""
 
-    def find(self, file: str) -> Path | None:
+    def find(self, file: RequiredFile) -> Path | None:
         """The file's path if it is on this machine already; never asks the network."""
+        return next((path for form in forms(file) if (path := self._find(form)) is not None), None)
+
+    def _find(self, file: str) -> Path | None:
         if self.folder is not None:
             path = self.folder / file
             return path if path.is_file() else None
@@ -52,19 +59,19 @@ class ModelSource:
         found = try_to_load_from_cache(self.repository, file, revision=self.revision or None)
         return Path(found) if isinstance(found, str) else None
 
-    def found_folder(self, required: Sequence[str]) -> Path | None:
+    def found_folder(self, required: Sequence[RequiredFile]) -> Path | None:
         """The folder that holds every required file, or None; never asks the network."""
         paths = [self.find(file) for file in required]
         first = paths[0]
         if first is None or None in paths:
             return None
-        return first.parents[len(Path(required[0]).parts) - 1]
+        return first.parents[len(Path(forms(required[0])[0]).parts) - 1]
 
-    def fetch(self, required: Sequence[str], patterns: Sequence[str] = ()) -> Path:
+    def fetch(self, required: Sequence[RequiredFile], patterns: Sequence[str] = ()) -> Path:
         """The folder with every required file, fetched from the hub where need be.
 
         Args:
-            required: files that must be there, relative to the folder.
+            required: files that must be there.
             patterns: globs of everything to fetch with them (required files are always fetched).
 
         Raises:
@@ -74,14 +81,13 @@ class ModelSource:
         if found is not None:
             return found
         if self.folder is not None:
-            missing = [file for file in required if not (self.folder / file).is_file()]
             raise ModelMissingError(
-                f"folder {self.folder} lacks {', '.join(missing)}; give a complete model folder."
+                f"folder {self.folder} lacks {self.lacking(required)}; give a complete model folder."
             )
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
 
-        wanted = [*required, *patterns]
+        wanted = wanted_patterns(required, patterns)
         try:
             folder = snapshot_download(self.repository, revision=self.revision or None, allow_patterns=wanted)
         except (OSError, HfHubHTTPError, ValueError) as error:
@@ -89,13 +95,18 @@ class ModelSource:
                 f"{self.repository} is not on this machine and could not be fetched "
                 f"({type(error).__name__}); on a machine with a network run: {self.command(wanted)}"
             ) from error
-        missing = [file for file in required if not (Path(folder) / file).is_file()]
+        missing = ModelSource(self.name, Path(folder)).lacking(required)
         if missing:
             raise ModelMissingError(
-                f"{self.repository} has no {', '.join(missing)}; only safetensors weights are "
-                "loaded, so name a repository, revision or variant that carries them."
+                f"{self.repository} lacks {missing}: name a repository, revision or variant that has them "
+                "(only safetensors weights are loaded), or, if it was fetched in part, on a machine with a "
+                f"network run: {self.command(wanted)}"
             )
         return Path(folder)
+
+    def lacking(self, required: Sequence[RequiredFile]) -> str:
+        """Names of the required files that are not on this machine, for a message; ``""`` for none."""
+        return ", ".join(" or ".join(forms(file)) for file in required if self.find(file) is None)
 
     def command(self, patterns: Sequence[str]) -> str:
         """The exact ``hf download`` command that brings the files into the cache."""
@@ -104,6 +115,18 @@ class ModelSource:
             parts.append(f"--revision {self.revision}")
         parts += [f"--include '{pattern}'" for pattern in patterns]
         return " ".join(parts)
+
+
+def forms(file: RequiredFile) -> tuple[str, ...]:
+    """The names under which a required file may be there."""
+    return (file,) if isinstance(file, str) else file
+
+
+def wanted_patterns(required: Sequence[RequiredFile], patterns: Sequence[str]) -> list[str]:
+    """What to fetch so that every required file comes: those that no pattern covers, and the patterns."""
+    files = [form for file in required for form in forms(file)]
+    alone = [file for file in files if not any(fnmatch(file, pattern) for pattern in patterns)]
+    return [*dict.fromkeys(alone), *patterns]
 
 
 def bundled_folder(name: str) -> Path:

@@ -19,6 +19,7 @@ from freeda_segment.errors import ModelOutputError, NoPrototypesError
 from freeda_segment.retrieval import Support, TextLookup
 from freeda_segment.similarity import normalised
 from freeda_store import Filter
+from freeda_store.records import RevisionInfo
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class ClassPrototypes:
         pooling: how the prototypes of a class speak with one voice.
         text_starts: int64 (T',), where the prototypes of each text start; needed for ``MEAN``.
         voters: how many prototypes vote, for ``VOTE``.
+        revision: that the bank showed when it was asked.
     """
 
     classes: tuple[ClassName, ...]
@@ -48,6 +50,7 @@ class ClassPrototypes:
     pooling: Pooling = Pooling.MAX
     text_starts: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
     voters: int = 1
+    revision: RevisionInfo | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,8 +112,8 @@ def build_prototypes(
     owner_of_vector: list[int] = []
     text_starts: list[int] = []
     support: list[list[Support]] = [[] for _ in classes]
-    evidence = lookup(texts)
-    for owner, found in zip(owners, evidence, strict=True):
+    looked_up = lookup(texts)
+    for owner, found in zip(owners, looked_up.evidence, strict=True):
         if len(found.rows):
             text_starts.append(len(vectors))
         vectors += list(found.rows)
@@ -121,13 +124,14 @@ def build_prototypes(
         classes=tuple(classes),
         vectors=normalised(np.stack(vectors)),
         vector_starts=np.searchsorted(owner_of_vector, np.arange(len(classes))),
-        embeddings=np.stack([found.embedding for found in evidence]),
+        embeddings=np.stack([found.embedding for found in looked_up.evidence]),
         embedding_starts=np.searchsorted(owners, np.arange(len(classes))),
         support=tuple(tuple(each) for each in support),
         notes=notes,
         pooling=AGGREGATIONS[settings.aggregation].pooling,
         text_starts=np.array(text_starts, dtype=np.int64),
         voters=settings.neighbours,
+        revision=looked_up.revision,
     )
 
 

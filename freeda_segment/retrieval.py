@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -21,9 +21,12 @@ from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
 from freeda_segment.aggregation import AGGREGATIONS
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Filter
-from freeda_store.records import PrototypeInfo, Retrieved
+from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
 
 logger = logging.getLogger(__name__)
+
+_SAME_KEY = 1e-4
+"""Cosines that differ by no more are those of one text key, up to rounding."""
 
 _QUERY_MEMORY = 64 * 2**20
 """Bytes of visual vectors that one retrieval call may bring."""
@@ -73,6 +76,14 @@ class TextEvidence:
     support: Support
 
 
+@dataclass(frozen=True)
+class LookedUp:
+    """What texts brought, in their order, and the revision that the bank showed."""
+
+    revision: RevisionInfo | None
+    evidence: tuple[TextEvidence, ...]
+
+
 class Memory:
     """The texts looked up last, by all that shapes what was found."""
 
@@ -114,26 +125,32 @@ class TextLookup:
     clip: TextEncoder
     templates: str
     settings: SegmentSettings
-    revision: Callable[[], int | None] = lambda: None
+    revision: Callable[[], RevisionInfo | None] = lambda: None
     memory: Memory = field(default_factory=Memory)
 
-    def __call__(self, texts: Sequence[str]) -> list[TextEvidence]:
-        """What each text brings, in their order."""
-        revision = self.revision()
+    def __call__(self, texts: Sequence[str]) -> LookedUp:
+        """What each text brings. All of it comes from one revision, also when another is committed."""
+        while True:
+            revision = self.revision()
+            found = self._look_up(texts, revision)
+            if self.revision() == revision:
+                self._remember(found, revision)
+                return LookedUp(revision, tuple(found[text] for text in texts))
+
+    def _look_up(self, texts: Sequence[str], revision: RevisionInfo | None) -> dict[str, TextEvidence]:
         keys = {text: self._key(revision, text) for text in texts}
         found = {text: kept for text, key in keys.items() if (kept := self.memory.get(key)) is not None}
         missing = [text for text in keys if text not in found]
-        new = dict(zip(missing, self._find(missing), strict=True))
-        if self.revision() == revision:  # else a commit came between
-            for text, evidence in new.items():
-                self.memory.put(keys[text], evidence)
-        found |= new
-        return [found[text] for text in texts]
+        return found | dict(zip(missing, self._find(missing), strict=True))
 
-    def _key(self, revision: int | None, text: str) -> Hashable:
-        chosen = self.settings
+    def _remember(self, found: Mapping[str, TextEvidence], revision: RevisionInfo | None) -> None:
+        for text, evidence in found.items():
+            self.memory.put(self._key(revision, text), evidence)
+
+    def _key(self, revision: RevisionInfo | None, text: str) -> Hashable:
+        chosen, number = self.settings, None if revision is None else revision.number
         shaping = (chosen.k, chosen.where, chosen.similarity_threshold, chosen.aggregation, chosen.prototypes)
-        return (revision, self.templates, text, *shaping)
+        return (number, self.templates, text, *shaping)
 
     def _find(self, texts: Sequence[str]) -> Iterator[TextEvidence]:
         if not texts:
@@ -161,14 +178,17 @@ def _retrieve(source: PrototypeSource, queries: FloatArray, settings: SegmentSet
 
 
 def _usable(found: Retrieved, threshold: float | None) -> Retrieved:
-    """Leave out vectors that are not finite, and those under the threshold but for the nearest."""
+    """Leave out vectors that are not finite, and those under the threshold.
+
+    The nearest stays, and with it those that are as near: prototypes of one noun often share their
+    text key, and which of them comes first says nothing.
+    """
     keep = np.isfinite(found.visuals).all(axis=1) if len(found.ids) else np.zeros(0, dtype=bool)
     if not keep.all():
         logger.warning("left out %d prototypes that are not finite", int((~keep).sum()))
     if threshold is not None and keep.any():
-        near = found.similarities >= threshold
-        near[int(np.argmax(keep))] = True
-        keep &= near
+        nearest = float(found.similarities[keep].max())
+        keep &= found.similarities >= min(threshold, nearest - _SAME_KEY)
     chosen = np.flatnonzero(keep)
     return Retrieved(
         ids=tuple(found.ids[index] for index in chosen),

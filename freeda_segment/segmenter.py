@@ -21,19 +21,19 @@ import numpy as np
 from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import DenseBackbone, ImageArray, TextEncoder, TextImageEncoder
 from freeda_models.text_keys import TEMPLATE_SETS
-from freeda_models.vocabulary import unknown_names
+from freeda_segment import strange_names
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage, encode_image
 from freeda_segment.errors import ImageError, OptionError
 from freeda_segment.images import open_image, to_rgb
 from freeda_segment.labelling import LabelRequest, label_pixels
+from freeda_segment.origins import describe_origin
 from freeda_segment.prototypes import ClassPrototypes, build_prototypes
 from freeda_segment.retrieval import Memory, PrototypeSource, TextLookup
 from freeda_segment.segmentation import (
     Evidence,
     Origin,
     Segmentation,
-    Setting,
     merge_regions,
     summarise,
 )
@@ -118,7 +118,7 @@ class Segmenter:
     @property
     def origin(self) -> Origin:
         """What its results will say of where they come from: bank, revision, models and settings."""
-        return self._origin()
+        return self._origin(self._bank.revision)
 
     def with_settings(self, **changes: Any) -> Segmenter:
         """A segmenter with the same bank and models and some settings changed.
@@ -160,7 +160,7 @@ class Segmenter:
             NoPrototypesError: the bank, or what the filter leaves, has nothing for a class.
         """
         parsed = classes if isinstance(classes, ClassList) else parse_classes(classes)
-        notes = (*parsed.notes, *self._unknown(parsed))
+        notes = (*parsed.notes, *strange_names.warnings(self._preset, parsed))
         with _timed("prepare"):
             lookup = TextLookup(
                 self._bank,
@@ -168,10 +168,11 @@ class Segmenter:
                 self._clip,
                 self._template_set,
                 self._settings,
-                self._revision_number,
+                lambda: self._bank.revision,
                 self._memory,
             )
-            return build_prototypes(parsed.classes, lookup, notes)
+            built = build_prototypes(parsed.classes, lookup, notes)
+        return dataclasses.replace(built, notes=(*notes, *strange_names.readings(self._preset, built)))
 
     def label(self, encoded: EncodedImage, prototypes: ClassPrototypes) -> Segmentation:
         """Give every pixel a class.
@@ -203,7 +204,7 @@ class Segmenter:
                 background_area=background_area,
                 region_map=merge_regions(request.working_hw, encoded.boxes, windows),
                 evidence=Evidence(encoded.boxes, windows, prototypes, self._settings.alpha, encoded.windows),
-                origin=self._origin(),
+                origin=self._origin(prototypes.revision),
                 notes=prototypes.notes,
             )
 
@@ -231,33 +232,13 @@ class Segmenter:
     ) -> None:
         self.close()
 
-    def _unknown(self, classes: ClassList) -> list[str]:
-        if self._preset is None:
-            return []
-        texts = [text for each in classes.classes for text in each.texts]
-        return [
-            f"preset '{self._preset.name}' does not know '{text}'; "
-            "make a bank with a preset for photographs, such as sd21, to segment it well."
-            for text in unknown_names(self._preset, texts)
-        ]
-
-    def _revision_number(self) -> int | None:
-        revision = self._bank.revision
-        return None if revision is None else revision.number
-
-    def _origin(self) -> Origin:
-        revision = self._bank.revision
-        return Origin(
-            bank=str(self._bank.address),
-            revision=None if revision is None else revision.number,
-            committed_at="" if revision is None else revision.committed_at,
-            models={
-                "clip": self._clip.identity.id,
-                "backbone": self._backbone.identity.id,
-                "keys": self._keys.identity.id,
-            },
-            settings=describe_settings(self._settings, self._template_set),
-        )
+    def _origin(self, revision: RevisionInfo | None) -> Origin:
+        models = {
+            "clip": self._clip.identity.id,
+            "backbone": self._backbone.identity.id,
+            "keys": self._keys.identity.id,
+        }
+        return describe_origin(self._bank.address, revision, models, self._settings, self._template_set)
 
 
 def open_segmenter(
@@ -297,25 +278,6 @@ def open_segmenter(
     except BaseException:
         bank.close()
         raise
-
-
-def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Setting]:
-    """Every setting by name, flat, as reports show them."""
-    flat: dict[str, Setting] = {"templates": templates}
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if field.name == "superpixels":
-            flat["superpixels"] = value.name
-            flat |= {f"superpixels.{name}": number for name, number in dataclasses.asdict(value).items()}
-        elif field.name in ("background", "refinement"):
-            flat[field.name] = "none" if value is None else _short(value)
-        elif field.name not in ("batch_size", "templates"):
-            flat[field.name] = str(value) if field.name == "where" else value
-    return flat
-
-
-def _short(options: Any) -> str:
-    return " ".join(f"{name}={value}" for name, value in dataclasses.asdict(options).items())
 
 
 def _as_pixels(image: ImageArray | Image.Image | str | Path) -> ImageArray:

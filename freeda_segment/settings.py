@@ -32,7 +32,7 @@ class SegmentSettings:
         k: prototypes retrieved a class text.
         where: which prototypes may be retrieved.
         similarity_threshold: prototypes whose text key is less similar are left out, but the
-            nearest always stays; None for no threshold.
+            nearest always stays, with those that are as near; None for no threshold.
         aggregation: how retrieved vectors become prototypes, a name of
             :data:`freeda_segment.aggregation.AGGREGATIONS`.
         prototypes: how many a class text gets at most, for the k-means aggregations.

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
         Scores,
     )
     from freeda_store.revisions import BankDiff
+    from freeda_store.sharing.archive import export_bank, import_bank
+    from freeda_store.sharing.copy import CopyProgress, CopyReport
+    from freeda_store.sharing.hub_bank import fetch_bank, publish_bank
+    from freeda_store.sharing.transfer import copy_bank
     from freeda_store.stats import BankStats
+    from freeda_store.table_export import export_table
     from freeda_store.vectors.filters import Filter, parse_filter
     from freeda_store.verify import VerifyReport
     from freeda_store.writer import RevisionWriter
@@ -35,6 +40,8 @@ _HOMES = {
     "BankDiff": "revisions",
     "BankStats": "stats",
     "Caption": "records",
+    "CopyProgress": "sharing.copy",
+    "CopyReport": "sharing.copy",
     "Filter": "vectors.filters",
     "Manifest": "manifest",
     "ModelRecord": "manifest",
@@ -46,8 +53,14 @@ _HOMES = {
     "RevisionWriter": "writer",
     "Scores": "records",
     "VerifyReport": "verify",
+    "copy_bank": "sharing.transfer",
+    "export_bank": "sharing.archive",
+    "export_table": "table_export",
+    "fetch_bank": "sharing.hub_bank",
     "generation_key": "keys",
+    "import_bank": "sharing.archive",
     "parse_filter": "vectors.filters",
+    "publish_bank": "sharing.hub_bank",
 }
 
 __all__ = [
@@ -56,6 +69,8 @@ __all__ = [
     "BankDiff",
     "BankStats",
     "Caption",
+    "CopyProgress",
+    "CopyReport",
     "Filter",
     "Manifest",
     "ModelRecord",
@@ -67,8 +82,14 @@ __all__ = [
     "RevisionWriter",
     "Scores",
     "VerifyReport",
+    "copy_bank",
+    "export_bank",
+    "export_table",
+    "fetch_bank",
     "generation_key",
+    "import_bank",
     "parse_filter",
+    "publish_bank",
 ]
 
 

@@ -63,10 +63,11 @@ class Bank:
             RevisionMissingError: it has no such revision or tag.
             NewerSchemaError, UpgradeError, BankDamagedError, StorageError: its files.
         """
-        from freeda_store.opening import open_address
+        from freeda_store.opening import open_address, require_all_points
 
         stores, manifest, parsed = open_address(Address.parse(address), create)
         try:
+            require_all_points(stores)
             if create is not None:
                 manifest.check(create)
             version = parsed.version
@@ -204,7 +205,8 @@ class Bank:
 
         Raises:
             ThumbnailKeyError: it is no key.
-            ThumbnailMissingError, ThumbnailDamagedError: its file.
+            ThumbnailMissingError, ThumbnailDamagedError: its file; a ThumbnailAbsentError when the
+                key is empty, for a prototype that was stored without a picture.
         """
         from freeda_store.thumbnails import decode
 

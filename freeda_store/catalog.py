@@ -43,6 +43,7 @@ from freeda_store.vectors.filters import View
 
 _CHUNK = 500
 """Values in one IN list; SQLite has a limit."""
+_DAMAGE = ("malformed", "not a database", "no such table", "no such column")
 T = TypeVar("T")
 
 
@@ -85,7 +86,7 @@ class Catalog:
                 yield connection
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
-            if "malformed" in str(cause) or "not a database" in str(cause):
+            if any(sign in str(cause) for sign in _DAMAGE):
                 raise BankDamagedError(
                     f"{self._engine.url.database} is damaged ({cause}); restore it from a copy."
                 ) from error
@@ -289,6 +290,12 @@ class Catalog:
             query = select(PrototypeRow.id).where(PrototypeRow.revision_id == revision)
             return set(connection.execute(query).scalars())
 
+    def committed_prototypes(self) -> int:
+        """How many prototypes committed revisions wrote, whatever shows them."""
+        committed = select(RevisionRow.id).where(RevisionRow.number.is_not(None))
+        with self.transaction() as connection:
+            return _count(connection, PrototypeRow.revision_id.in_(committed))
+
     def nouns_of(self, revision: int) -> list[str]:
         """Nouns that one revision wrote prototypes of, sorted."""
         query = select(PrototypeRow.noun).where(PrototypeRow.revision_id == revision).distinct()
@@ -352,11 +359,11 @@ class Catalog:
                 yield read_prototype(row)
 
     def thumbnail_keys(self) -> set[str]:
-        """Keys of all thumbnails that should exist."""
+        """Keys of all thumbnails that should exist; the empty key, for one never kept, is none."""
         with self.transaction() as connection:
             pictures = connection.execute(select(GenerationRow.picture_key)).scalars()
             maps = connection.execute(select(PrototypeRow.attribution_key)).scalars()
-            return {*pictures, *maps}
+            return {*pictures, *maps} - {""}
 
 
 def _count(connection: Connection, condition: ColumnElement[bool]) -> int:

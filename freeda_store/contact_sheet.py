@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_store.errors import PrototypeMissingError, ThumbnailDamagedError, ThumbnailMissingError
+from freeda_store.errors import PrototypeMissingError
 from freeda_store.vectors.filters import Condition, Filter, Operator
+from freeda_store.viewing import ThumbnailSource, look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,13 +40,10 @@ _HEAT = np.array(
 
 
 class ReadableBank(Protocol):
-    """The part of :class:`freeda_store.Bank` that a sheet needs."""
+    """The part of :class:`freeda_store.Bank` that a choice needs."""
 
     def infos(self, where: Filter = ..., /) -> Iterator[PrototypeInfo]:
         """Prototypes that pass."""
-
-    def thumbnail(self, key: str, /) -> Image.Image:
-        """A picture or attribution map."""
 
 
 def choose_prototypes(
@@ -91,12 +89,13 @@ def sheet_name(noun: str) -> str:
 
 
 def draw_contact_sheet(
-    bank: ReadableBank, infos: Sequence[PrototypeInfo], *, columns: int = 4
+    bank: ThumbnailSource, infos: Sequence[PrototypeInfo], *, columns: int = 4
 ) -> Image.Image:
     """Draw prototypes in rows.
 
     Args:
-        bank: where their thumbnails are; a missing or damaged one is drawn as a grey field.
+        bank: where their thumbnails are; in the place of one that is missing, damaged or was never
+            kept there is a grey field that says so.
         infos: the prototypes, in reading order; at least one.
         columns: cells in a row at most.
 
@@ -139,18 +138,18 @@ def overlay_attribution(
     return blended
 
 
-def _cell(bank: ReadableBank, info: PrototypeInfo, size: tuple[int, int]) -> Image.Image:
+def _cell(bank: ThumbnailSource, info: PrototypeInfo, size: tuple[int, int]) -> Image.Image:
     from PIL import Image, ImageDraw, ImageFont
 
     cell = Image.new("RGB", size, _PAPER)
-    picture = _thumbnail(bank, info.picture_key)
-    attribution = _thumbnail(bank, info.attribution_key)
-    cell.paste(picture or Image.new("RGB", (SIDE, SIDE), _MISSING), (0, 0))
-    right: Image.Image = Image.new("RGB", (SIDE, SIDE), _MISSING)
+    picture, lack = look(bank, info.picture_key, SIDE)
+    attribution, map_lack = look(bank, info.attribution_key, SIDE)
+    right: Image.Image | None = None
     if picture is not None and attribution is not None:
         map_hw = np.asarray(attribution.convert("L"))
         right = Image.fromarray(overlay_attribution(np.asarray(picture), map_hw))
-    cell.paste(right, (SIDE + 2, 0))
+    cell.paste(picture or _grey(lack), (0, 0))
+    cell.paste(right or _grey(map_lack.replace("picture", "map") if picture else ""), (SIDE + 2, 0))
     font = ImageFont.load_default(size=11)
     draw = ImageDraw.Draw(cell)
     for line, (text, colour) in enumerate(_text(info)):
@@ -158,21 +157,25 @@ def _cell(bank: ReadableBank, info: PrototypeInfo, size: tuple[int, int]) -> Ima
     return cell
 
 
+def _grey(words: str) -> Image.Image:
+    """The field in the place of a picture, with what is the matter."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    field = Image.new("RGB", (SIDE, SIDE), _MISSING)
+    if words:
+        centre = (SIDE / 2, SIDE / 2)
+        font = ImageFont.load_default(size=11)
+        ImageDraw.Draw(field).text(centre, words, fill=_FAINT, font=font, anchor="mm")
+    return field
+
+
 def _text(info: PrototypeInfo) -> list[tuple[str, tuple[int, int, int]]]:
     """Two lines of caption, one of scores, one of provenance."""
     caption = wrap(shorten(info.caption, 2 * _LETTERS - 6, placeholder="…"), _LETTERS, max_lines=2)
     scores = info.scores
-    told = f"contrast {scores.contrast:.2f}  area {scores.area:.0%}  clip {scores.clip_agreement:.2f}"
+    told = "no scores"
+    if scores.known:
+        told = f"contrast {scores.contrast:.2f}  area {scores.area:.0%}  clip {scores.clip_agreement:.2f}"
     origin = f"{info.noun} · {info.source or 'unknown source'} · revision {info.revision}"
     lines = [(line, _INK) for line in [*caption, "", ""][:2]]
     return [*lines, (told, _FAINT), (shorten(origin, _LETTERS, placeholder="…"), _FAINT)]
-
-
-def _thumbnail(bank: ReadableBank, key: str) -> Image.Image | None:
-    from PIL import Image
-
-    try:
-        thumbnail = bank.thumbnail(key)
-    except (ThumbnailMissingError, ThumbnailDamagedError):
-        return None
-    return thumbnail.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)

@@ -79,9 +79,53 @@ class ThumbnailMissingError(BankError):
     """A thumbnail's file is gone."""
 
 
+class ThumbnailAbsentError(ThumbnailMissingError):
+    """A prototype was stored without a picture, on purpose; its key is empty."""
+
+
 class ThumbnailDamagedError(BankError):
     """A thumbnail's file does not hold what its key says."""
 
 
 class StorageError(BankError):
     """The disk or an engine refused to write; nothing that was committed is lost."""
+
+
+class TableFormatError(BankError):
+    """A table would be written to a file whose name tells no known format."""
+
+
+class ArchiveError(BankDamagedError):
+    """An archive, or a repository laid out like one, is damaged or no bank's."""
+
+
+class NewerArchiveError(ArchiveError):
+    """An archive was written by a newer freeda than this one."""
+
+
+class ArchiveExistsError(BankError):
+    """An archive would be written over a file that is there already."""
+
+
+class RepositoryNameError(BankError):
+    """A dataset repository's name cannot be read."""
+
+
+class HubError(BankError):
+    """The hub of dataset repositories cannot be reached, refused, or has no such repository."""
+
+
+class DivergedError(BankError):
+    """Neither of two banks' histories is the beginning of the other, so neither can be copied to the other."""
+
+
+class UnfinishedRunError(BankError):
+    """A run that was not finished stands where a revision is to be copied."""
+
+
+class AuthorsBankError(BankError):
+    """The folder or the index of the FreeDA authors' bank is not what it should be."""
+
+
+class FaissMissingError(BankError):
+    """faiss is not installed, and the index of the authors' bank cannot be read without it."""

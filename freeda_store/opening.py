@@ -75,6 +75,26 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
     return Stores(catalog, vectors, FolderThumbnails(folder / "thumbnails"), folder), manifest
 
 
+def require_all_points(stores: Stores) -> None:
+    """Refuse a folder whose vectors are fewer than its database lists.
+
+    A truncated file can make the engine show fewer points without a word. Points of open revisions
+    do not count: their rows may be more after a power cut, and resuming the run mends that.
+
+    Raises:
+        BankDamagedError: points of committed revisions are gone.
+    """
+    if not isinstance(stores.vectors, EdgeVectors):
+        return
+    listed, held = stores.catalog.committed_prototypes(), stores.vectors.points
+    if held < listed:
+        raise BankDamagedError(
+            f"the vectors in {stores.folder / 'vectors'} hold {held:,} of the {listed:,} prototypes that "
+            f"{DATABASE_NAME} lists, so files are truncated or missing; restore the bank from a copy, or run "
+            "`freeda bank verify --repair` to keep what is whole."
+        )
+
+
 def _read_manifest(catalog: Catalog, folder: Path, sizes: VectorSizes) -> Manifest:
     document = catalog.manifest()
     if document is None:

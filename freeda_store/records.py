@@ -53,6 +53,11 @@ class Scores:
     clip_agreement: float
     outlier_distance: float
 
+    @property
+    def known(self) -> bool:
+        """Whether a mask was scored at all; an imported prototype without one has only zeros."""
+        return self.area > 0
+
 
 @dataclass(frozen=True)
 class NewPrototype:
@@ -64,7 +69,8 @@ class NewPrototype:
         text_key: float32 (D_text,), L2-normalised.
         visual: float32 (D_visual,), raw mean of patch features.
         scores: see :class:`Scores`.
-        attribution_hw: uint8 (h, w), the min-max normalised map, for the thumbnail.
+        attribution_hw: uint8 (h, w), the min-max normalised map, for the thumbnail; None when there is
+            none to keep.
     """
 
     noun: str
@@ -73,7 +79,7 @@ class NewPrototype:
     text_key: FloatArray
     visual: FloatArray
     scores: Scores
-    attribution_hw: ImageArray
+    attribution_hw: ImageArray | None
 
 
 @dataclass(frozen=True)
@@ -82,20 +88,23 @@ class NewGeneration:
 
     Attributes:
         seed: the seed its picture was drawn with.
-        image_hwc: uint8 (H, W, 3), the picture, for the thumbnail.
+        image_hwc: uint8 (H, W, 3), the picture, for the thumbnail; None when there is none to keep.
         notes: what a person should know, e.g. nouns cut off by the text window.
     """
 
     caption: Caption
     seed: int
-    image_hwc: ImageArray
+    image_hwc: ImageArray | None
     prototypes: tuple[NewPrototype, ...]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PrototypeInfo:
-    """A stored prototype without its vectors: what filtering and explaining need."""
+    """A stored prototype without its vectors: what filtering and explaining need.
+
+    ``picture_key`` and ``attribution_key`` are empty where no picture was kept.
+    """
 
     id: UUID
     noun: str

@@ -13,10 +13,9 @@ from freeda_store.errors import (
     SettingsError,
     StorageError,
     ThumbnailDamagedError,
-    ThumbnailKeyError,
     ThumbnailMissingError,
 )
-from freeda_store.thumbnails import KEY_PATTERN
+from freeda_store.thumbnails import KEY_PATTERN, check_key
 
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "http": "aiohttp", "https": "aiohttp", "gs": "gcsfs", "gcs": "gcsfs"}
 _READ_ONLY = ("http", "https")
@@ -79,7 +78,7 @@ class RemoteThumbnails:
 
     def has(self, key: str) -> bool:
         """Whether there is a file of this key."""
-        return bool(self._files.exists(self._place(key)))
+        return bool(key) and bool(self._files.exists(self._place(key)))
 
     def keys(self) -> Iterator[str]:
         """All keys, in order."""
@@ -92,6 +91,8 @@ class RemoteThumbnails:
     def delete(self, key: str) -> None:
         """Remove one."""
         self._require_writable()
+        if not key:
+            return
         try:
             self._files.rm_file(self._place(key))
         except FileNotFoundError:
@@ -102,8 +103,7 @@ class RemoteThumbnails:
         return 0
 
     def _place(self, key: str) -> str:
-        if not KEY_PATTERN.fullmatch(key):
-            raise ThumbnailKeyError(f"{key!r} is no thumbnail key; expected 64 lower-case hex digits.")
+        check_key(key)
         return f"{self._url}/{key[:2]}/{key}.webp"
 
     def _require_writable(self) -> None:
@@ -125,6 +125,8 @@ class NoThumbnails:
 
     def get(self, key: str) -> bytes:
         """Refuse: there is no place to look."""
+        if not key:
+            check_key(key)
         raise ThumbnailMissingError(self._message())
 
     def has(self, key: str) -> bool:

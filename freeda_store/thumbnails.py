@@ -11,7 +11,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from freeda_store.errors import ThumbnailDamagedError, ThumbnailKeyError, ThumbnailMissingError
+from freeda_store.errors import (
+    ThumbnailAbsentError,
+    ThumbnailDamagedError,
+    ThumbnailKeyError,
+    ThumbnailMissingError,
+)
 from freeda_store.records import ImageArray
 
 if TYPE_CHECKING:
@@ -22,7 +27,11 @@ PICTURE_QUALITY = 90
 
 
 class ThumbnailStore(Protocol):
-    """Where thumbnails live. Keys are 64 lower-case hex digits; all else is a ThumbnailKeyError."""
+    """Where thumbnails live. Keys are 64 lower-case hex digits; all else is a ThumbnailKeyError.
+
+    The empty key stands for a picture that was never kept: it is not there, and getting it is a
+    ThumbnailAbsentError.
+    """
 
     def put(self, data: bytes) -> str:
         """Keep bytes and give their key; putting the same bytes again changes nothing."""
@@ -31,7 +40,7 @@ class ThumbnailStore(Protocol):
         """The bytes of a key, checked against it.
 
         Raises:
-            ThumbnailMissingError: there is no such file.
+            ThumbnailMissingError: there is no such file; a ThumbnailAbsentError for the empty key.
             ThumbnailDamagedError: the file holds other bytes.
         """
 
@@ -84,7 +93,7 @@ class FolderThumbnails:
 
     def has(self, key: str) -> bool:
         """Whether there is a file of this key."""
-        return self._path(key).is_file()
+        return bool(key) and self._path(key).is_file()
 
     def keys(self) -> Iterator[str]:
         """All keys, in order."""
@@ -94,7 +103,8 @@ class FolderThumbnails:
 
     def delete(self, key: str) -> None:
         """Remove one."""
-        self._path(key).unlink(missing_ok=True)
+        if key:
+            self._path(key).unlink(missing_ok=True)
 
     def size_bytes(self) -> int:
         """Bytes of all files."""
@@ -111,11 +121,23 @@ class FolderThumbnails:
         """The file of a key, which cannot lie outside the folder.
 
         Raises:
-            ThumbnailKeyError: not 64 lower-case hex digits.
+            ThumbnailKeyError, ThumbnailAbsentError: see :func:`check_key`.
         """
-        if not KEY_PATTERN.fullmatch(key):
-            raise ThumbnailKeyError(f"{key!r} is no thumbnail key; expected 64 lower-case hex digits.")
+        check_key(key)
         return self._folder / key[:2] / f"{key}.webp"
+
+
+def check_key(key: str) -> None:
+    """Refuse what is no key, so that nothing outside the thumbnails is ever touched.
+
+    Raises:
+        ThumbnailAbsentError: it is empty.
+        ThumbnailKeyError: not 64 lower-case hex digits.
+    """
+    if not key:
+        raise ThumbnailAbsentError("the prototype was stored without a picture; there is nothing to see.")
+    if not KEY_PATTERN.fullmatch(key):
+        raise ThumbnailKeyError(f"{key!r} is no thumbnail key; expected 64 lower-case hex digits.")
 
 
 def encode_picture(image_hwc: ImageArray) -> bytes:

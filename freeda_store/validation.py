@@ -25,7 +25,9 @@ def check_generation(generation: NewGeneration, sizes: VectorSizes) -> None:
     if not 0 <= generation.seed <= MAX_SEED:
         raise InvalidGenerationError(f"{name}: seed {generation.seed} is outside 0 to 2**63 - 1.")
     image = generation.image_hwc
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+    if image is not None and (
+        image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0
+    ):
         raise InvalidGenerationError(
             f"{name}: image_hwc is {image.dtype} {image.shape}; expected uint8 (H, W, 3)."
         )
@@ -78,7 +80,9 @@ def _check_prototype(prototype: NewPrototype, name: str, sizes: VectorSizes, len
     if not all(math.isfinite(value) for value in values):
         raise InvalidGenerationError(f"{name}: {scores} holds a value that is not finite.")
     attribution = prototype.attribution_hw
-    if attribution.dtype != np.uint8 or attribution.ndim != 2 or attribution.size == 0:
+    if attribution is not None and (
+        attribution.dtype != np.uint8 or attribution.ndim != 2 or attribution.size == 0
+    ):
         raise InvalidGenerationError(
             f"{name}: attribution_hw is {attribution.dtype} {attribution.shape}; expected uint8 (h, w)."
         )

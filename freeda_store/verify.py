@@ -14,6 +14,7 @@ from freeda_store.records import JsonValue
 from freeda_store.revisions import History
 from freeda_store.stores import Stores
 from freeda_store.thumbnails import FolderThumbnails
+from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Payload
 
@@ -86,14 +87,17 @@ class _Findings:
 
 
 def verify_bank(stores: Stores, *, repair: bool = False) -> VerifyReport:
-    """Compare every row with its point and every thumbnail with its key.
+    """Compare every row with its point and every thumbnail with its key; read every embedded vector.
 
     Raises:
         BankInUseError: repairs were asked for while a writer is at work.
+        BankDamagedError: vectors cannot be read; see :func:`freeda_store.salvage.salvage`.
     """
     with stores.commit_lock if repair else nullcontext():
         if repair and stores.writing:
             raise BankInUseError("a writer is at work in this bank; commit or leave it before repairing.")
+        if isinstance(stores.vectors, EdgeVectors):
+            stores.vectors.check_readable()
         history = stores.catalog.history()
         found = _compare(stores, history)
         open_orphans = {id_ for id_, revision in found.orphans.items() if _is_open(history, revision)}

@@ -155,11 +155,12 @@ class RevisionWriter:
             catalog.drop_generations(revision, doubles)
 
     def _put_thumbnails(self, key: UUID, revision: int, generation: NewGeneration) -> StoredGeneration:
-        put = self._stores.thumbnails.put
-        picture_key = put(encode_picture(generation.image_hwc))
+        put, image = self._stores.thumbnails.put, generation.image_hwc
+        picture_key = "" if image is None else put(encode_picture(image))
         prototypes = []
         for new in generation.prototypes:
-            attribution_key = put(encode_attribution(new.attribution_hw))
+            attribution = new.attribution_hw
+            attribution_key = "" if attribution is None else put(encode_attribution(attribution))
             prototypes.append(_name(key, revision, generation, new, picture_key, attribution_key))
         return StoredGeneration(
             key, generation.caption, generation.seed, picture_key, generation.notes, tuple(prototypes)

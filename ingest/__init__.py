@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ingest.caption_records import Reject
     from ingest.captions import read_captions
+    from ingest.concepts import add_concepts
+    from ingest.executors.devices import devices_executor
+    from ingest.executors.ray import ray_executor
     from ingest.ingestor import Ingestor, RunOptions, open_ingestor
     from ingest.masks import DropReason, MaskSettings
     from ingest.models import IngestModels, LoadedModels, PresetModels
@@ -32,7 +35,10 @@ _HOMES = {
     "Reject": "caption_records",
     "RunOptions": "ingestor",
     "StageSettings": "pipeline",
+    "add_concepts": "concepts",
+    "devices_executor": "executors.devices",
     "open_ingestor": "ingestor",
+    "ray_executor": "executors.ray",
     "read_captions": "captions",
 }
 
@@ -49,7 +55,10 @@ __all__ = [
     "Reject",
     "RunOptions",
     "StageSettings",
+    "add_concepts",
+    "devices_executor",
     "open_ingestor",
+    "ray_executor",
     "read_captions",
 ]
 

@@ -110,6 +110,21 @@ def caption_from_json(raw: bytes, source: str, limits: ReaderLimits) -> Caption:
     )
 
 
+def checked_own(caption: Caption, place: int) -> Caption | Reject:
+    """A caption of a Python caller's, or a reject when no database can hold it; ``place`` counts from 1."""
+    reason = "" if caption.text.strip() else "empty caption"
+    try:
+        labels: list[JsonValue] = [caption.external_id, caption.source, caption.license, caption.url]
+        _refuse_unstorable({"caption": caption.text, "labels": labels, "extra": dict(caption.extra)})
+    except BadRecordError as error:
+        reason = reason or str(error)
+    except (TypeError, ValueError):
+        reason = reason or "extra is no JSON"
+    if not reason:
+        return caption
+    return Reject(place, reason, show(caption.text.encode("utf-8", errors="backslashreplace")))
+
+
 def parse_object(raw: bytes) -> dict[str, JsonValue]:
     """Bytes as one JSON object that any database can hold (finite numbers, whole Unicode, no NUL).
 

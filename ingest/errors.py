@@ -21,3 +21,19 @@ class OptionError(IngestError):
 
 class ModelOutputError(IngestError):
     """A model gave arrays of another shape than its protocol promises."""
+
+
+class WorkerError(IngestError):
+    """A worker process was lost again and again, or cannot make its networks."""
+
+
+class ClusterError(IngestError):
+    """Ray is not installed, cannot be reached, or has no room for a worker."""
+
+
+class DeviceMemoryError(IngestError):
+    """Not even one picture fits the device's memory."""
+
+
+class NothingDrawnError(IngestError):
+    """The generator drew many pictures in a row, and all are worth nothing."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from freeda_store.keys import generation_key
 from freeda_store.records import Caption
+from ingest.batches import SeededCaption
 from ingest.caption_records import Reject
 from ingest.errors import RejectedCaptionError
 from ingest.identity import caption_seed
-from ingest.pipeline import SeededCaption
 from ingest.rejects import RejectsFile
 
 SHOWN_REJECTS = 20
+MOST_AHEAD = 1000
+"""Records that are held at most to find the first captions among repeated and broken ones."""
 
 
 class CaptionFeed:
-    """Reads on demand and counts what it sees.
+    """Reads on demand and counts what it gives.
 
     Args:
         records: from :func:`ingest.captions.read_captions`, or a caller's own captions.
@@ -45,13 +48,14 @@ class CaptionFeed:
         strict: bool = False,
         rejects: RejectsFile | None = None,
     ) -> None:
-        self._records = records
+        self._records = iter(records)
         self._name = name
         self._seed = seed
         self._limit = limit
         self._strict = strict
         self._rejects = rejects
         self._seen: set[bytes] = set()
+        self._ahead: deque[Caption | Reject] = deque()
         self.captions = 0
         self.rejected = 0
         self.duplicates = 0
@@ -64,7 +68,7 @@ class CaptionFeed:
         Raises:
             RejectedCaptionError: a record is no caption, and ``strict`` is set.
         """
-        for record in self._records:
+        for record in self._from_first():
             if isinstance(record, Reject):
                 self._reject(record)
                 continue
@@ -79,6 +83,25 @@ class CaptionFeed:
             if self._limit is not None and len(self._seen) >= self._limit:
                 return
         self.exhausted = True
+
+    def first(self, count: int) -> list[Caption]:
+        """The first distinct captions of the input, whatever the limit; fewer when the input ends, or when
+        they do not come within :data:`MOST_AHEAD` records. Iterating begins with them all the same, and
+        counts only what it gives."""
+        found: dict[UUID, Caption] = {}
+        while len(found) < count and len(self._ahead) < MOST_AHEAD:
+            record = next(self._records, None)
+            if record is None:
+                break
+            self._ahead.append(record)
+            if isinstance(record, Caption):
+                found.setdefault(generation_key(record, caption_seed(record, self._seed)), record)
+        return list(found.values())
+
+    def _from_first(self) -> Iterator[Caption | Reject]:
+        while self._ahead:
+            yield self._ahead.popleft()
+        yield from self._records
 
     def _reject(self, reject: Reject) -> None:
         self.rejected += 1

@@ -26,9 +26,9 @@ def caption_seed(caption: Caption, base_seed: int) -> int:
 def run_key(first_captions: Iterable[Caption], base_seed: int) -> str:
     """The name under which a run that died is found again: SHA-256, in hex.
 
-    It is made from the base seed and the first :data:`RUN_KEY_CAPTIONS` captions that the run takes.
-    Batch size and message are left out: a run may go on with others. So may it with another limit,
-    unless one of the two is smaller than that number.
+    It is made from the base seed and the first :data:`RUN_KEY_CAPTIONS` captions of the input. Batch
+    size, limit and message are left out: a run may go on with others. Only captions that come live,
+    through a pipe, are not waited for beyond a limit, so there a limit smaller than that number counts.
     """
     identities = [[caption.text, caption.external_id, caption.source] for caption in first_captions]
     return _digest(["run", base_seed, identities]).hex()

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from freeda_models.loading import identify
 from freeda_models.presets import Preset, load_preset
 from freeda_store.bank import Bank
 from freeda_store.errors import BankMissingError
+from freeda_store.peek import read_manifest
 from freeda_store.records import Caption
-from ingest.caption_records import Reject
+from ingest.caption_records import Reject, checked_own
 from ingest.captions import STDIN, estimate_captions, read_captions
 from ingest.errors import OptionError
+from ingest.executors.local import LocalExecutor
+from ingest.executors.protocol import Executor, ExecutorFactory
 from ingest.feed import CaptionFeed
+from ingest.identity import RUN_KEY_CAPTIONS
 from ingest.manifests import is_complete, make_manifest, stage_settings
-from ingest.models import IngestModels, PresetModels
-from ingest.pipeline import DEFAULT_SETTINGS, StageSettings
+from ingest.models import PresetModels
 from ingest.rejects import RejectsFile, rejects_path
 from ingest.report import IngestReport, ProgressCallback
 from ingest.run import Run, RunPlan, WritableBank
@@ -38,7 +41,10 @@ class RunOptions:
 
     Attributes:
         limit: how many distinct captions to take at most, None for all.
-        batch_size: captions drawn together, None for the ingestor's own.
+        batch_size: captions drawn together, None for the ingestor's own. ``auto`` is what the device
+            holds: on CUDA it is measured when first asked for and remembered, so that a run that is
+            continued on the same machine has the same batches (:mod:`freeda_models.batch_size`);
+            elsewhere, and with several devices, it is the ingestor's own.
         seed: base of every caption's seed; another one draws other pictures.
         message: kept with the revision; made from the file's name when empty.
         source: provenance of captions that name none.
@@ -47,7 +53,7 @@ class RunOptions:
     """
 
     limit: int | None = None
-    batch_size: int | None = None
+    batch_size: int | Literal["auto"] | None = None
     seed: int = 0
     message: str = ""
     source: str = ""
@@ -56,7 +62,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         for name in ("limit", "batch_size"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if isinstance(value, int) and value < 1:
                 raise OptionError(f"{name.replace('_', ' ')} is {value}; give a number from 1 on.")
 
 
@@ -70,9 +76,8 @@ class Ingestor:
     Built by :func:`open_ingestor`, or from parts of your own. Leaving its ``with`` block closes the bank.
 
     Args:
-        bank: an open bank whose manifest fits the models.
-        models: the networks; loaded only when something is to be drawn.
-        settings: what shapes prototypes.
+        bank: an open bank whose manifest fits the executor's models.
+        executor: computes the batches; closed with the ingestor.
         batch_size: captions drawn together, unless a run says otherwise.
         fallback_folder: where rejects go that cannot lie beside their captions.
     """
@@ -80,21 +85,22 @@ class Ingestor:
     def __init__(
         self,
         bank: WritableBank,
-        models: IngestModels,
-        settings: StageSettings = DEFAULT_SETTINGS,
+        executor: Executor,
         *,
         batch_size: int = DEFAULT_BATCH_SIZE,
         fallback_folder: Path | None = None,
     ) -> None:
         self._bank = bank
-        self._models = models
-        self._settings = settings
+        self._executor = executor
         self._batch_size = batch_size
         self._fallback_folder = fallback_folder
 
     def close(self) -> None:
-        """Close the bank. Closing twice is fine."""
-        self._bank.close()
+        """Stop the executor and close the bank. Closing twice is fine."""
+        try:
+            self._executor.close()
+        finally:
+            self._bank.close()
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +120,7 @@ class Ingestor:
 
         Ctrl-C finishes and stores the batch in hand, and the report says ``interrupted``; a second
         one raises KeyboardInterrupt. Run again with the same captions and seed to go on, whatever
-        the batch size, and whatever the limit when it is at least 16.
+        the batch size and the limit.
 
         Args:
             captions: path of a captions file, ``-`` for standard input, or captions of your own.
@@ -140,16 +146,22 @@ class Ingestor:
                 rejects=rejects,
             )
             plan = RunPlan(
-                batch_size=options.batch_size or self._batch_size,
+                batch_size=self._size(options.batch_size),
                 seed=options.seed,
                 message=options.message or f"ingest {source.name}",
                 total=source.total,
                 live=source.live,
+                first=_naming_captions(source, options),
             )
-            run = Run(self._bank, self._models, self._settings, feed, plan, progress)
+            run = Run(self._bank, self._executor, feed, plan, progress)
             run.go()
             kept = rejects.close(complete=feed.exhausted and not run.interrupted)
         return run.report(rejects_path=kept, total_seconds=time.perf_counter() - started)
+
+    def _size(self, asked: int | Literal["auto"] | None) -> int:
+        if asked == "auto":
+            asked = self._executor.fitting_batch_size()
+        return asked or self._batch_size
 
 
 @dataclass(frozen=True)
@@ -166,7 +178,8 @@ class _Source:
 
 def _open(captions: str | Path | Records, options: RunOptions) -> _Source:
     if not isinstance(captions, str | Path):
-        return _Source("captions", None, captions, options.limit, live=True, keeps_rejects=False)
+        live = not isinstance(captions, Sequence)
+        return _Source("captions", None, _checked(captions), options.limit, live=live, keeps_rejects=False)
     records = read_captions(captions, source=options.source)
     total = estimate_captions(captions)
     if options.limit is not None:
@@ -177,6 +190,19 @@ def _open(captions: str | Path | Records, options: RunOptions) -> _Source:
     return _Source(path.name, path, records, total, live=not path.is_file(), keeps_rejects=True)
 
 
+def _checked(records: Records) -> Iterator[Caption | Reject]:
+    """Captions of a caller's own, those that no database can hold rejected."""
+    for place, record in enumerate(records, start=1):
+        yield checked_own(record, place) if isinstance(record, Caption) else record
+
+
+def _naming_captions(source: _Source, options: RunOptions) -> int:
+    """How many captions name the run; of a live source none is waited for beyond the limit."""
+    if source.live and options.limit is not None:
+        return min(options.limit, RUN_KEY_CAPTIONS)
+    return RUN_KEY_CAPTIONS
+
+
 def _check_all(path: Path, name: str, options: RunOptions) -> None:
     """Read a file through, so that a strict run fails before anything is drawn."""
     if path.is_file():
@@ -185,7 +211,11 @@ def _check_all(path: Path, name: str, options: RunOptions) -> None:
 
 
 def open_ingestor(
-    address: str | Path, preset: str | Preset | None = None, *, device: str = "auto"
+    address: str | Path,
+    preset: str | Preset | None = None,
+    *,
+    device: str = "auto",
+    executor: ExecutorFactory | None = None,
 ) -> Ingestor:
     """Open a bank, or make it, with the models of a preset; networks are loaded when first needed.
 
@@ -199,6 +229,8 @@ def open_ingestor(
         preset: name or ``.toml`` path of a preset, or one that was read; by default the one that the
             bank was made with, ``tiny`` for a new bank.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        executor: makes what computes the batches, see :mod:`ingest.executors.protocol`; by default
+            this process does, on ``device``.
 
     Raises:
         PresetError: there is no such preset.
@@ -217,8 +249,7 @@ def open_ingestor(
     bank = Bank.open(address, create=manifest)
     return Ingestor(
         bank,
-        models,
-        settings,
+        executor(chosen, settings) if executor is not None else LocalExecutor(models, settings),
         batch_size=chosen.generator.batch_size,
         fallback_folder=None if bank.address.profile else bank.address.folder,
     )
@@ -227,7 +258,6 @@ def open_ingestor(
 def _preset_of(address: str | Path) -> str:
     """The preset that a bank was made with, or the default for a new one."""
     try:
-        with Bank.open(address) as bank:
-            return bank.manifest.preset
+        return read_manifest(address).preset
     except BankMissingError:
         return DEFAULT_PRESET

@@ -11,17 +11,22 @@ from typing import Self
 
 
 class Interrupts:
-    """While entered, Ctrl-C inside :meth:`shielded` only sets :attr:`requested`.
+    """While entered, the first Ctrl-C inside :meth:`shielded` only sets :attr:`requested`.
 
-    Outside, and at the second Ctrl-C, it raises KeyboardInterrupt as ever. In threads other than the
-    main one signals are not touched.
+    Outside, and inside :meth:`exposed`, it raises KeyboardInterrupt as ever; so does the second one
+    everywhere. In threads other than the main one signals are not touched.
 
     Args:
         on_request: called once, when the first Ctrl-C meets a shield.
+
+    Attributes:
+        requested: Ctrl-C was pressed.
+        insisted: it was pressed more than once.
     """
 
     def __init__(self, on_request: Callable[[], None] | None = None) -> None:
         self.requested = False
+        self.insisted = False
         self._shielded = False
         self._on_request = on_request
         self._previous: Callable[[int, FrameType | None], object] | int | None = None
@@ -35,6 +40,15 @@ class Interrupts:
             yield
         finally:
             self._shielded = False
+
+    @contextmanager
+    def exposed(self) -> Iterator[None]:
+        """Inside a shield: what may wait for ever, and is torn apart by Ctrl-C."""
+        before, self._shielded = self._shielded, False
+        try:
+            yield
+        finally:
+            self._shielded = before
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -50,8 +64,8 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if not self._shielded or self.requested:
+        self.insisted, self.requested = self.requested, True
+        if not self._shielded or self.insisted:
             raise KeyboardInterrupt
-        self.requested = True
         if self._on_request is not None:
             self._on_request()

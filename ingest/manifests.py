@@ -52,14 +52,16 @@ def stage_settings(preset: Preset) -> StageSettings:
             value=defaults.threshold_value,
             min_area=defaults.min_area,
             max_area=defaults.max_area,
+            min_contrast=defaults.min_contrast,
         ),
+        weighting=defaults.weighting,
+        min_agreement=defaults.min_agreement,
         find_unknown=partial(unknown_names, preset),
     )
 
 
 def make_manifest(preset_name: str, identities: Identities, settings: StageSettings) -> Manifest:
     """The manifest of a bank made with these models and settings."""
-    mask = settings.mask
     return Manifest(
         preset=preset_name,
         clip=ModelRecord.of(identities.clip),
@@ -69,15 +71,31 @@ def make_manifest(preset_name: str, identities: Identities, settings: StageSetti
         keys=ModelRecord.of(identities.keys),
         key_strategy=settings.key_strategy,
         templates=KEY_TEMPLATES,
-        threshold={
-            "strategy": mask.threshold,
-            "value": mask.value,
-            "min_area": mask.min_area,
-            "max_area": mask.max_area,
-            "upsampling": mask.upsampling,
-        },
+        threshold=mask_record(settings),
         created_by=f"freeda {_version()}",
     )
+
+
+def mask_record(settings: StageSettings) -> dict[str, str | float | int]:
+    """What a manifest keeps of masks and gates.
+
+    Gates and weightings that came later than the first banks are recorded only where they differ
+    from what those banks were made with, so that they still match.
+    """
+    mask = settings.mask
+    record: dict[str, str | float | int] = {
+        "strategy": mask.threshold,
+        "value": mask.value,
+        "min_area": mask.min_area,
+        "max_area": mask.max_area,
+        "upsampling": mask.upsampling,
+    }
+    later: dict[str, tuple[str | float, str | float]] = {
+        "min_contrast": (mask.min_contrast, 0.0),
+        "weighting": (settings.weighting, "token"),
+        "min_agreement": (settings.min_agreement, -1.0),
+    }
+    return record | {name: value for name, (value, before) in later.items() if value != before}
 
 
 def is_complete(identities: Identities) -> bool:

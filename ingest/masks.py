@@ -30,10 +30,13 @@ class DropReason(StrEnum):
     FLAT_MAP = "flat attribution map"
     TOO_SMALL = "mask too small"
     TOO_LARGE = "mask covers nearly everything"
+    LOW_CONTRAST = "attribution too even"
+    LOW_AGREEMENT = "CLIP sees something else"
     NON_FINITE_FEATURES = "non-finite features"
     HUGE_FEATURES = "features too large for float16"
     EMPTY_VECTOR = "empty vector"
     NON_FINITE_KEY = "non-finite text key"
+    NON_FINITE_SCORE = "non-finite CLIP score"
 
 
 def fixed(upsampled_hw: FloatArray, value: float) -> float:
@@ -71,6 +74,7 @@ class MaskSettings:
         value: its parameter, see there.
         min_area, max_area: share of the picture, 0..1, that a mask may cover; both included.
         upsampling: filter from the map's size to the picture's.
+        min_contrast: least attribution inside over outside, see :attr:`Mask.contrast`; 0 lets all pass.
     """
 
     threshold: str = "fixed"
@@ -78,6 +82,7 @@ class MaskSettings:
     min_area: float = 0.005
     max_area: float = 0.95
     upsampling: Upsampling = "bicubic"
+    min_contrast: float = 0.0
 
     def __post_init__(self) -> None:
         if self.threshold not in THRESHOLDS:
@@ -87,7 +92,15 @@ class MaskSettings:
                 f"areas {self.min_area} to {self.max_area} are no range within 0..1; "
                 "give min_area <= max_area, both shares of the picture."
             )
+        if not 0 <= self.min_contrast <= MAX_CONTRAST:
+            raise OptionError(
+                f"min_contrast is {self.min_contrast}; give a number from 0 to {MAX_CONTRAST:g}, "
+                "0 for no such gate."
+            )
 
+
+MAX_CONTRAST = 1000.0
+"""Stands for "nothing at all outside": a database holds no infinity."""
 
 DEFAULT_MASKS = MaskSettings()
 
@@ -110,10 +123,6 @@ class Mask:
     contrast: float
 
 
-MAX_CONTRAST = 1000.0
-"""Stands for "nothing at all outside": a database holds no infinity."""
-
-
 def make_mask(map_hw: FloatArray, size_hw: tuple[int, int], settings: MaskSettings) -> Mask | DropReason:
     """Cut one attribution map.
 
@@ -126,7 +135,8 @@ def make_mask(map_hw: FloatArray, size_hw: tuple[int, int], settings: MaskSettin
         settings: threshold and gates.
 
     Returns:
-        The mask, or why there is none: a non-finite or flat map, or an area outside the gates.
+        The mask, or why there is none: a non-finite or flat map, an area outside the gates, or too
+        little contrast.
     """
     if not np.isfinite(map_hw).all():
         return DropReason.NON_FINITE_MAP
@@ -142,7 +152,10 @@ def make_mask(map_hw: FloatArray, size_hw: tuple[int, int], settings: MaskSettin
     if area > settings.max_area:
         return DropReason.TOO_LARGE
     raw = upsampled.astype(np.float64) * (highest - lowest) + lowest
-    return Mask(mask_hw=mask, normalised_hw=normalised, area=area, contrast=_contrast(raw, mask))
+    contrast = _contrast(raw, mask)
+    if contrast < settings.min_contrast:
+        return DropReason.LOW_CONTRAST
+    return Mask(mask_hw=mask, normalised_hw=normalised, area=area, contrast=contrast)
 
 
 def normalise(map_hw: FloatArray) -> FloatArray | None:

@@ -21,6 +21,10 @@ class IngestModels(Protocol):
     """What the stages ask for; ``keys`` may be ``clip`` itself."""
 
     @property
+    def device(self) -> str:
+        """What they compute on: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``."""
+
+    @property
     def nouns(self) -> NounExtractor:
         """Captions to nouns."""
 
@@ -50,16 +54,19 @@ class LoadedModels:
     backbone: DenseBackbone
     clip: TextImageEncoder
     keys: TextEncoder
+    device: str = "cpu"
 
 
 class PresetModels:
     """The networks of a preset, each loaded when first asked for.
 
-    A run that finds everything done loads none.
+    A run that finds everything done loads none. What is asked for the first time raises what its
+    function in :mod:`freeda_models.loading` raises: ``DeviceError``, ``ModelMissingError``,
+    ``PackageMissingError``, ``PresetError`` or ``UnsupportedModelError``.
 
     Args:
         preset: names the models.
-        device: as :func:`freeda_models.loading.resolve_device` takes it.
+        device: as :func:`freeda_models.loading.resolve_device` takes it; looked at when first needed.
     """
 
     def __init__(self, preset: Preset, device: str) -> None:
@@ -67,7 +74,8 @@ class PresetModels:
         self._requested = device
 
     @cached_property
-    def _device(self) -> str:
+    def device(self) -> str:
+        """The device asked for, or the best one here."""
         from freeda_models.loading import resolve_device
 
         return resolve_device(self._requested)
@@ -84,21 +92,21 @@ class PresetModels:
         """Captions to pictures with attribution maps."""
         from freeda_models.loading import load_generator
 
-        return load_generator(self._preset, self._device)
+        return load_generator(self._preset, self.device)
 
     @cached_property
     def backbone(self) -> DenseBackbone:
         """Pictures to patch features."""
         from freeda_models.loading import load_backbone
 
-        return load_backbone(self._preset, self._device)
+        return load_backbone(self._preset, self.device)
 
     @cached_property
     def clip(self) -> TextImageEncoder:
         """Judges masked crops."""
         from freeda_models.loading import load_text_image_encoder
 
-        return load_text_image_encoder(self._preset, self._device)
+        return load_text_image_encoder(self._preset, self.device)
 
     @cached_property
     def keys(self) -> TextEncoder:
@@ -106,7 +114,7 @@ class PresetModels:
         from freeda_models.loading import load_key_encoder
 
         clip = self.clip if self._preset.keys.encoder == "clip" else None
-        return load_key_encoder(self._preset, self._device, clip)
+        return load_key_encoder(self._preset, self.device, clip)
 
     def load_all(self) -> None:
         """Load every network now; a hub model that is not on this machine yet is fetched."""

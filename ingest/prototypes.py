@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.resampling import resample
+from ingest.resampling import bilinear_matrix, resample
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -23,6 +25,34 @@ def token_weights(masks_nhw: BoolArray, grid_hw: tuple[int, int]) -> FloatArray:
         float32 (N, h, w) in 0..1, the exact share of each token's area.
     """
     return np.clip(resample(masks_nhw.astype(np.float32), grid_hw, "area"), 0, 1)
+
+
+def pixel_weights(masks_nhw: BoolArray, grid_hw: tuple[int, int]) -> FloatArray:
+    """How much of each token a mean over a mask's pixels holds.
+
+    The mean of features that were upsampled to the picture (bilinear) and averaged over a mask's
+    pixels is a weighted mean of the tokens themselves; these are its weights, so that nothing has
+    to be upsampled. They reach one token beyond the mask.
+
+    Args:
+        masks_nhw: bool (N, H, W) at the picture's size, no smaller than the grid.
+        grid_hw: rows and columns of the backbone's tokens.
+
+    Returns:
+        float32 (N, h, w), >= 0, in tokens: a mask over everything weighs h * w.
+    """
+    height, width = masks_nhw.shape[1:]
+    rows, columns = bilinear_matrix(grid_hw[0], height), bilinear_matrix(grid_hw[1], width)
+    weights = rows.T @ masks_nhw.astype(np.float32) @ columns
+    share = np.float32(grid_hw[0] * grid_hw[1] / (height * width))
+    return np.asarray(weights * share, dtype=np.float32)
+
+
+WEIGHTINGS: Mapping[str, Callable[[BoolArray, tuple[int, int]], FloatArray]] = {
+    "token": token_weights,
+    "pixel": pixel_weights,
+}
+"""How a mask at the picture's size weighs the tokens under it, by name."""
 
 
 def pool(features_bhwd: FloatArray, weights_nhw: FloatArray, picture_n: IntArray) -> FloatArray:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeda_store.records import NewGeneration, RevisionInfo
+from freeda_store.records import Caption, RevisionInfo
+from ingest.batches import BatchResult
 from ingest.caption_records import Reject
 from ingest.masks import DropReason
-from ingest.pipeline import BatchResult
 
 SHOWN_NOTES = 20
 
@@ -48,14 +48,17 @@ class IngestReport:
         written: captions drawn and stored by this run.
         without_nouns: captions with nothing to look for; not drawn.
         prototypes: stored by this run.
+        undrawn: captions whose pictures are worth nothing, say with pixels that are not numbers. They are
+            not stored: the next run draws them again, this one does not.
+        halved: how often a batch had to be halved to fit the device's memory.
         dropped: nouns that gave no prototype, by :class:`~ingest.masks.DropReason`.
         unknown_nouns: words that the preset's models do not know, with how often they came.
         cut_captions: captions with nouns beyond the text encoder's window.
-        notes: the first few of those, in words.
+        notes: the first few captions that were cut or not drawn, in words.
         rejected: records that are no caption.
         first_rejects: the first few of them.
         rejects_path: file with all of them, None when there are none or nowhere to write.
-        seconds: duration of each stage; writing overlaps with the others.
+        seconds: duration of each stage. Stages overlap, so they may come to more than the whole.
         total_seconds: of the whole run.
         revision: what was committed, None when nothing was new or the run was interrupted.
         interrupted: Ctrl-C ended the run; the same command goes on from here.
@@ -67,6 +70,8 @@ class IngestReport:
     written: int
     without_nouns: int
     prototypes: int
+    undrawn: int
+    halved: int
     dropped: Mapping[str, int]
     unknown_nouns: Mapping[str, int]
     cut_captions: int
@@ -93,6 +98,9 @@ class Tally:
         self.written = 0
         self.without_nouns = 0
         self.prototypes = 0
+        self.undrawn = 0
+        self.halved = 0
+        self.sound = 0
         self.cut_captions = 0
         self.dropped: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
@@ -102,25 +110,30 @@ class Tally:
     @property
     def captions_done(self) -> int:
         """Distinct captions dealt with."""
-        return self.done_before + self.written + self.without_nouns
+        return self.done_before + self.written + self.without_nouns + self.undrawn
 
     def add(self, result: BatchResult) -> None:
         """Count one computed batch."""
+        self.done_before += sum(item.stored for item in result.batch)
         self.written += len(result.generations)
         self.without_nouns += len(result.without_nouns)
         self.prototypes += sum(len(generation.prototypes) for generation in result.generations)
+        self.undrawn += len(result.undrawn)
+        self.halved += result.halved
+        self.sound += result.sound
         self.dropped.update(result.dropped)
         self.unknown.update(result.unknown)
         for name, took in result.seconds.items():
             self.seconds[name] = self.seconds.get(name, 0.0) + took
+        for failed in result.undrawn:
+            self._note(failed.caption, failed.reason)
         for generation in result.generations:
-            self._note(generation)
+            self.cut_captions += bool(generation.notes)
+            for note in generation.notes:
+                self._note(generation.caption, note)
 
-    def _note(self, generation: NewGeneration) -> None:
-        self.cut_captions += bool(generation.notes)
-        for note in generation.notes:
-            if len(self.notes) < SHOWN_NOTES:
-                caption = generation.caption
-                start = caption.text if len(caption.text) <= 60 else caption.text[:60] + "…"
-                name = f"caption {caption.external_id}" if caption.external_id else f"'{start}'"
-                self.notes.append(f"{name}: {note}")
+    def _note(self, caption: Caption, note: str) -> None:
+        if len(self.notes) < SHOWN_NOTES:
+            start = caption.text if len(caption.text) <= 60 else caption.text[:60] + "…"
+            name = f"caption {caption.external_id}" if caption.external_id else f"'{start}'"
+            self.notes.append(f"{name}: {note}")

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from freeda_store.records import RevisionInfo
 from ingest.background import BackgroundWriter, Writer
+from ingest.batches import BatchResult, SeededCaption
+from ingest.errors import NothingDrawnError
+from ingest.executors.protocol import Executor
 from ingest.feed import CaptionFeed
 from ingest.identity import RUN_KEY_CAPTIONS, run_key
 from ingest.interrupts import Interrupts
-from ingest.models import IngestModels
-from ingest.pipeline import SeededCaption, StageSettings, process_batch
 from ingest.report import IngestProgress, IngestReport, ProgressCallback, Tally
 
 logger = logging.getLogger(__name__)
 
 LOOK_UP = 256
 """How many captions are looked up in the bank at once."""
+
+HOPELESS = 32
+"""After so many pictures that are worth nothing, and not one that is, a run ends."""
 
 _T = TypeVar("_T")
 _Keyed = tuple[UUID, SeededCaption]
@@ -49,6 +53,7 @@ class RunPlan:
         message: kept with the revision.
         total: how many captions there seem to be.
         live: captions come as somebody writes them, so none is waited for before its batch is due.
+        first: how many captions name the run.
     """
 
     batch_size: int
@@ -56,6 +61,7 @@ class RunPlan:
     message: str
     total: int | None = None
     live: bool = False
+    first: int = RUN_KEY_CAPTIONS
 
 
 class Run:
@@ -64,15 +70,13 @@ class Run:
     def __init__(
         self,
         bank: WritableBank,
-        models: IngestModels,
-        settings: StageSettings,
+        executor: Executor,
         feed: CaptionFeed,
         plan: RunPlan,
         progress: ProgressCallback | None,
     ) -> None:
         self._bank = bank
-        self._models = models
-        self._settings = settings
+        self._executor = executor
         self._feed = feed
         self._plan = plan
         self._progress = progress
@@ -83,27 +87,21 @@ class Run:
 
     def go(self) -> None:
         """Read, compute, store and commit; after Ctrl-C leave the revision open to be resumed."""
-        captions = iter(self._feed)
         with Interrupts(self._say_stopping) as interrupts:
             try:
-                first = list(islice(captions, RUN_KEY_CAPTIONS))
-                if first:
-                    self._store(chain(first, captions), first, interrupts)
+                key = run_key(self._feed.first(self._plan.first), self._plan.seed)
+                self._store(key, interrupts)
             except KeyboardInterrupt:
-                if self._stopping:
+                if interrupts.insisted:
                     raise
                 self.interrupted = True
 
-    def _store(self, captions: Iterator[_Keyed], first: Sequence[_Keyed], interrupts: Interrupts) -> None:
-        key = run_key([item.caption for _, item in first], self._plan.seed)
+    def _store(self, key: str, interrupts: Interrupts) -> None:
         with self._bank.write(self._plan.message, key) as writer, BackgroundWriter(writer) as background:
             try:
-                for batch in self._look_up(captions, background):
-                    with interrupts.shielded():
-                        self._handle(batch, background)
-                    if interrupts.requested:
-                        break
-                background.drain()
+                with interrupts.shielded():
+                    self._compute(self._look_up(iter(self._feed), background, interrupts), background)
+                    background.drain()
             finally:
                 self._tally.seconds["write"] = background.seconds
             self.interrupted = interrupts.requested
@@ -111,26 +109,45 @@ class Run:
                 with interrupts.shielded():
                     self._revision = background.commit()
 
+    def _compute(self, batches: Iterator[list[SeededCaption]], background: BackgroundWriter) -> None:
+        """Hand batches to the executor, and what comes back to the writer."""
+        with closing(self._executor.run(batches, live=self._plan.live)) as results:
+            for result in results:
+                self._tally.add(result)
+                self._check_hope(result)
+                if result.generations:
+                    background.submit(result.generations)
+                self._tell()
+
+    def _check_hope(self, result: BatchResult) -> None:
+        """Give up on a generator that draws nothing of worth at all, rather than after days.
+
+        Raises:
+            NothingDrawnError: none of the first :data:`HOPELESS` pictures is worth anything.
+        """
+        if self._tally.undrawn >= HOPELESS and not self._tally.sound:
+            raise NothingDrawnError(
+                f"none of the first {self._tally.undrawn} pictures is worth anything "
+                f"({result.undrawn[-1].reason}); use --device cpu, or a preset with another variant."
+            )
+
     def _look_up(
-        self, captions: Iterator[_Keyed], background: BackgroundWriter
+        self, captions: Iterator[_Keyed], background: BackgroundWriter, interrupts: Interrupts
     ) -> Iterator[list[SeededCaption]]:
-        """Batches in the order of the input, each caption marked whether the bank has it."""
+        """Batches of which something is missing, in the order of the input, each caption marked whether
+        the bank has it. Ctrl-C ends them."""
         size = self._plan.batch_size
         at_once = size if self._plan.live else size * max(1, LOOK_UP // size)
-        for window in _batched(captions, at_once):
+        while window := _read(captions, at_once, interrupts):
             missing = background.missing([key for key, _ in window])
-            marked = [replace(item, stored=key not in missing) for key, item in window]
-            yield from _batched(marked, size)
-
-    def _handle(self, batch: list[SeededCaption], background: BackgroundWriter) -> None:
-        stored = sum(item.stored for item in batch)
-        self._tally.done_before += stored
-        if stored < len(batch):
-            result = process_batch(self._models, self._settings, batch)
-            self._tally.add(result)
-            if result.generations:
-                background.submit(result.generations)
-        self._tell()
+            for batch in _batched([replace(item, stored=key not in missing) for key, item in window], size):
+                if interrupts.requested:
+                    return
+                if all(item.stored for item in batch):
+                    self._tally.done_before += len(batch)
+                    self._tell()
+                else:
+                    yield batch
 
     def _say_stopping(self) -> None:
         self._stopping = True
@@ -159,6 +176,8 @@ class Run:
             written=tally.written,
             without_nouns=tally.without_nouns,
             prototypes=tally.prototypes,
+            undrawn=tally.undrawn,
+            halved=tally.halved,
             dropped=dict(tally.dropped),
             unknown_nouns=dict(tally.unknown.most_common()),
             cut_captions=tally.cut_captions,
@@ -171,6 +190,17 @@ class Run:
             revision=self._revision,
             interrupted=self.interrupted,
         )
+
+
+def _read(captions: Iterator[_Keyed], count: int, interrupts: Interrupts) -> list[_Keyed]:
+    """The next captions; none when Ctrl-C came while they were waited for."""
+    try:
+        with interrupts.exposed():
+            return list(islice(captions, count))
+    except KeyboardInterrupt:
+        if interrupts.insisted:
+            raise
+        return []
 
 
 def _batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -27,8 +27,8 @@ def distinct_nouns(nouns: Sequence[Noun]) -> tuple[Noun, ...]:
 def attribution_spans(nouns: Sequence[Noun]) -> dict[Noun, Span]:
     """The span of each noun's map: its own, or that of a phrase's head.
 
-    The head is the longest noun or compound that ends where the phrase ends (English puts heads
-    last); a phrase without one falls back on its own words.
+    The head is the one that the phrase tells, or the longest noun or compound that ends where the phrase
+    ends (English puts heads last); a phrase without one falls back on its own words.
     """
     return {noun: _head_span(noun, nouns) if noun.kind is NounKind.PHRASE else noun.span for noun in nouns}
 
@@ -45,6 +45,8 @@ def unknown_nouns(nouns: Sequence[Noun], find_unknown: FindUnknown) -> list[str]
 
 
 def _head_span(phrase: Noun, nouns: Sequence[Noun]) -> Span:
+    if phrase.head is not None:
+        return phrase.head
     heads = [
         noun.span
         for noun in nouns

@@ -9,6 +9,7 @@ from freeda_segment.outputs.formats import (
 )
 from freeda_segment.outputs.index import IndexEntry, write_index
 from freeda_segment.outputs.labels import LabelMap, read_labels
+from freeda_segment.outputs.names import picture_place, result_stems
 from freeda_segment.outputs.result import Result
 from freeda_segment.outputs.resume import find_done, made_of, picture_hash, write_fresh
 
@@ -23,7 +24,9 @@ __all__ = [
     "made_of",
     "output_paths",
     "picture_hash",
+    "picture_place",
     "read_labels",
+    "result_stems",
     "write_fresh",
     "write_index",
     "write_outputs",

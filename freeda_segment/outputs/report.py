@@ -31,7 +31,13 @@ def report(result: Result) -> dict[str, Any]:
     colours = class_colours(len(segmentation.shares))
     return {
         "format": FORMAT_VERSION,
-        "picture": {"source": result.source, "width": width, "height": height, "sha256": result.sha256},
+        "picture": {
+            "source": result.source,
+            "file": result.file,
+            "width": width,
+            "height": height,
+            "sha256": result.sha256,
+        },
         "formats": list(result.formats),
         "classes": [
             {

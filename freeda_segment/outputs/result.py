@@ -18,6 +18,7 @@ class Result:
         source: where the picture came from, for people.
         sha256: hash of the picture's file, "" when it is not known.
         formats: what else is written of it, for the report to vouch for.
+        file: where its file lies as seen from the folder of the results, "" when it is not known.
     """
 
     image: ImageArray
@@ -25,6 +26,7 @@ class Result:
     source: str = ""
     sha256: str = ""
     formats: tuple[str, ...] = ()
+    file: str = ""
 
     def vouching(self, formats: tuple[str, ...]) -> Result:
         """The same with other ``formats``."""

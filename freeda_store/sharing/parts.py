@@ -7,7 +7,7 @@ prototypes on both sides and a later copy need only bring the revisions that are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -22,7 +22,7 @@ from freeda_store.revisions import RevisionRecord
 HalfArray = NDArray[np.float16]
 
 PART_GENERATIONS = 256
-"""Generations in one part at most; with their vectors and thumbnails some tens of megabytes."""
+"""Generations in one part; with their vectors and thumbnails some tens of megabytes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Part:
     """Some generations of one revision, in the order of their keys.
 
     Attributes:
-        generations: at most ``PART_GENERATIONS``.
+        generations: ``PART_GENERATIONS`` of them, fewer only in the last part of a revision. So every
+            source cuts a revision at the same places, and a copy that stopped can be continued.
         texts: float32 (N, D_text), unit length; N counts the generations' prototypes, in their order.
         visuals: float16 (N, D_visual), as the bank holds them.
         thumbnails: bytes of the pictures and maps, by key; a missing one is left out.
@@ -76,6 +77,25 @@ class Part:
     def prototypes(self) -> tuple[SharedPrototype, ...]:
         """All prototypes, one a row of ``texts`` and ``visuals``."""
         return tuple(prototype for generation in self.generations for prototype in generation.prototypes)
+
+    @property
+    def thumbnail_keys(self) -> Sequence[str]:
+        """Keys of all its pictures and maps, those that are missing included."""
+        return thumbnail_keys(self.generations)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of its vectors and thumbnails."""
+        return self.texts.nbytes + self.visuals.nbytes + sum(map(len, self.thumbnails.values()))
+
+
+def thumbnail_keys(generations: Iterable[SharedGeneration]) -> Sequence[str]:
+    """Keys of all pictures and maps of generations, each once; of those never kept there is none."""
+    keys: dict[str, None] = {}
+    for generation in generations:
+        keys[generation.picture_key] = None
+        keys |= dict.fromkeys(prototype.attribution_key for prototype in generation.prototypes)
+    return [key for key in keys if key]
 
 
 class Source(Protocol):
@@ -115,6 +135,16 @@ class Sink(Protocol):
     def records(self) -> Sequence[RevisionRecord]:
         """The revisions it has, oldest first."""
 
+    def tags(self) -> Mapping[str, int]:
+        """The tags it has: ids of revisions."""
+
+    def expect(self, records: Sequence[RevisionRecord]) -> None:
+        """What will be begun, oldest first; called once, before anything is read.
+
+        Raises:
+            BankError: they cannot come in.
+        """
+
     def begin(self, record: RevisionRecord) -> int:
         """Start, or resume, a revision; returns how many parts of it are there already."""
 
@@ -125,4 +155,4 @@ class Sink(Protocol):
         """Make the revision count, with what it retired."""
 
     def end(self, tags: Mapping[str, int]) -> None:
-        """Set the tags and finish whatever there is to finish once."""
+        """Set these tags, keeping the others it has, and finish whatever there is to finish once."""

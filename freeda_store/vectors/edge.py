@@ -7,6 +7,7 @@ The engine is in beta, pinned, and seen by nobody but this file. Its write-ahead
 from __future__ import annotations
 
 import json
+import logging
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -17,11 +18,21 @@ from uuid import UUID
 import numpy as np
 import qdrant_edge as engine
 
-from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
+from freeda_store.errors import BankDamagedError, BankError, StorageError
 from freeda_store.records import FloatArray
+from freeda_store.vectors.edge_faults import (
+    ROOM_BYTES,
+    free_bytes,
+    opening_error,
+    quiet_panics,
+    refusal,
+    require_room,
+)
 from freeda_store.vectors.filters import PointFilter, translate
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
+
+logger = logging.getLogger(__name__)
 
 INDEX_FROM = 400_000
 """Points from which the text vectors get an HNSW graph and search becomes approximate.
@@ -31,6 +42,7 @@ k = 350 take 0.6 s by a scan, and 2.0 s by HNSW for a recall of 0.95.
 """
 _WRITE_BATCH = 512
 _READ_BATCH = 1024
+_ID_BATCH = 10_000
 _SCROLL_BATCH = 2048
 _INDEXED_FIELDS = {
     "added_in": engine.PayloadSchemaType.Integer,
@@ -108,6 +120,7 @@ class EdgeVectors:
             StorageError: the folder holds vectors already, or cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        require_room(folder)
         shard = _open(lambda: engine.EdgeShard.create(str(folder), _settings(sizes)), folder, StorageError)
         for field, kind in _INDEXED_FIELDS.items():
             shard.update(engine.UpdateOperation.create_field_index(field, kind))
@@ -123,11 +136,14 @@ class EdgeVectors:
             BankDamagedError: files are missing or truncated.
         """
         if not (folder / "edge_config.json").is_file():
-            raise BankDamagedError(f"{folder} holds no vectors; restore the bank from a copy.")
+            raise BankDamagedError(
+                f"{folder} holds no vectors, for edge_config.json is missing; restore the bank from a copy, "
+                "or run `freeda bank verify --repair` to keep what is whole."
+            )
         shard = _open(
             lambda: engine.EdgeShard.load(str(folder), _config_of(folder)), folder, BankDamagedError
         )
-        return cls(shard, folder, _sizes_of(folder))
+        return cls(shard, folder, read_sizes(folder))
 
     @property
     def sizes(self) -> VectorSizes:
@@ -150,13 +166,14 @@ class EdgeVectors:
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """Remove points."""
-        if ids:
-            self._update(engine.UpdateOperation.delete_points(list(ids)))
+        for start in range(0, len(ids), _ID_BATCH):
+            self._update(engine.UpdateOperation.delete_points(list(ids[start : start + _ID_BATCH])))
 
     def set_payload(self, ids: Sequence[UUID], payload: Payload) -> None:
         """Set payload fields."""
-        if ids:
-            self._update(engine.UpdateOperation.set_payload(list(ids), dict(payload)))
+        for start in range(0, len(ids), _ID_BATCH):
+            batch = ids[start : start + _ID_BATCH]
+            self._update(engine.UpdateOperation.set_payload(list(batch), dict(payload)))
 
     def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
         """The k nearest text vectors of each query; exact below INDEX_FROM points."""
@@ -199,6 +216,11 @@ class EdgeVectors:
                 found.append(id_)
                 payloads.append(record.payload or {})
                 vectors = record.vector if names else {}
+                if any(name not in vectors for name in names):
+                    raise BankDamagedError(
+                        f"vectors of prototype {id_} are missing in {self._folder}; restore the bank from a "
+                        "copy, or run `freeda bank verify --repair` to keep what is whole."
+                    )
                 if texts:
                     text_rows.append(vectors["text"])
                 if visuals:
@@ -225,7 +247,13 @@ class EdgeVectors:
         return int(self._ask("count", request))
 
     def optimize(self) -> None:
-        """Merge segments, drop deleted points, and build the graph once the store is large."""
+        """Merge segments, drop deleted points, and build the graph once the store is large.
+
+        It takes as much room again for a while; where there is none, it is left for the next time.
+        """
+        if free_bytes(self._folder) < ROOM_BYTES + self.size_bytes():
+            logger.warning("the disk of %s is too full to merge its vectors; left for later", self._folder)
+            return
         self._ask("optimize")
 
     def flush(self) -> None:
@@ -242,20 +270,43 @@ class EdgeVectors:
             self._shard.close()
             self._shard = None
 
+    @property
+    def points(self) -> int:
+        """How many points it holds, told at once."""
+        return int(self._ask("info").points_count)
+
+    def check_readable(self) -> None:
+        """Read every vector once.
+
+        Raises:
+            BankDamagedError: one cannot be read, or is no direction.
+        """
+        ids = (id_ for id_, _ in self.scroll(PointFilter(), payloads=True))
+        while batch := list(islice(ids, _READ_BATCH)):
+            fetched = self.fetch(batch, texts=True, visuals=True)
+            lengths = np.linalg.norm(fetched.texts, axis=1)
+            broken = ~(np.isfinite(fetched.visuals).all(axis=1) & (np.abs(lengths - 1) < 0.1))
+            if broken.any():
+                raise BankDamagedError(
+                    f"vectors of prototype {fetched.ids[int(broken.argmax())]} in {self._folder} hold other "
+                    "values than were written; restore the bank from a copy, or run "
+                    "`freeda bank verify --repair` to keep what is whole."
+                )
+
     def _update(self, operation: Any) -> None:
+        require_room(self._folder)
         self._ask("update", operation)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
-        """Call the engine, which raises plain ``Exception`` for everything."""
+        """Call the engine, which raises plain ``Exception``, or panics, for everything."""
         if self._shard is None:
             raise StorageError(f"the vectors in {self._folder} are closed; open the bank again.")
         try:
             return getattr(self._shard, method)(*arguments)
-        except Exception as error:
-            raise StorageError(
-                f"the vector engine refused in {self._folder}: {error}. "
-                "Free disk space if it is short, then repeat; nothing that was committed is lost."
-            ) from error
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:
+            raise refusal(error, self._folder) from error
 
 
 class _Rows:
@@ -281,35 +332,36 @@ def disk_bytes(path: Path) -> int:
     return int(status.st_size if blocks is None else blocks * 512)
 
 
-def _open(call: Callable[[], Any], folder: Path, otherwise: type[Exception]) -> Any:
+def _open(call: Callable[[], Any], folder: Path, otherwise: type[BankError]) -> Any:
     """Open or make a shard, telling a lock from damage.
 
     Broken files can make the engine panic, which is no ``Exception``.
     """
     try:
-        return call()
+        with quiet_panics():
+            return call()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        if "WouldBlock" in str(error):
-            raise BankInUseError(
-                f"the bank in {folder.parent} is in use by another process; wait until it ends, or close it."
-            ) from error
-        raise otherwise(
-            f"the vectors in {folder} cannot be opened ({error}); restore the bank from a copy."
-        ) from error
+        raise opening_error(error, folder, otherwise) from error
 
 
 def _config_of(folder: Path) -> Any:
     """The settings this version wants for a shard that exists."""
-    return _settings(_sizes_of(folder))
+    return _settings(read_sizes(folder))
 
 
-def _sizes_of(folder: Path) -> VectorSizes:
+def read_sizes(folder: Path) -> VectorSizes:
+    """The lengths of vectors that a store's configuration tells.
+
+    Raises:
+        BankDamagedError: it cannot be read.
+    """
     try:
         vectors = json.loads((folder / "edge_config.json").read_text(encoding="utf-8"))["vectors"]
         return VectorSizes(int(vectors["text"]["size"]), int(vectors["visual"]["size"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BankDamagedError(
-            f"{folder / 'edge_config.json'} cannot be read; restore the bank from a copy."
+            f"{folder / 'edge_config.json'} is damaged; restore the bank from a copy, or run "
+            "`freeda bank verify --repair` to keep what is whole."
         ) from error

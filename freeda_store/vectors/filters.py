@@ -131,11 +131,12 @@ class View:
 
 @dataclass(frozen=True)
 class PointFilter:
-    """What an engine is asked: a person's filter, inside a view, or of one writing revision."""
+    """What an engine is asked: a person's filter, inside a view, or of one writing or hiding revision."""
 
     where: Filter = Filter()
     view: View | None = None
     added_in: int | None = None
+    retired_in: int | None = None
 
 
 C = TypeVar("C")
@@ -200,6 +201,8 @@ def translate(request: PointFilter, dialect: FilterDialect[C]) -> C | None:
         must_not.append(words.inside("retired_in", request.view))
     if request.added_in is not None:
         must.append(dialect.one_of("added_in", [request.added_in]))
+    if request.retired_in is not None:
+        must.append(dialect.one_of("retired_in", [request.retired_in]))
     for condition in request.where.conditions:
         side = must_not if condition.operator is Operator.NE else must
         side.append(words.condition(condition))

@@ -155,15 +155,17 @@ class Backbone:
 
 
 class Opened:
-    """Remembers how the segmenter was opened, and with what settings it ended."""
+    """Remembers how the segmenter was opened; works with small pictures unless ``small`` is unset."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
+        self.small = True
 
     def __call__(self, address: str, *, preset: str, device: str, settings: SegmentSettings) -> Segmenter:
         self.calls.append({"address": address, "preset": preset, "device": device})
-        small = replace(settings, shorter_side=32, longest_side=64, window=32, stride=32)
-        return Segmenter(Bank.open(address), Clip(), Backbone(), None, small, load_preset(preset))
+        if self.small:
+            settings = replace(settings, shorter_side=32, longest_side=64, window=32, stride=32)
+        return Segmenter(Bank.open(address), Clip(), Backbone(), None, settings, load_preset(preset))
 
 
 @pytest.fixture

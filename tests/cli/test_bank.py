@@ -24,6 +24,7 @@ def test_stats_tell_counts_models_and_address(freeda: Any, bank: Path) -> None:
     assert facts["nouns"] == "3"
     assert facts["revision"] == "2 of 2"
     assert facts["sources"] == "coco 3, examples 1"
+    assert facts["segmented"].startswith("with clip_agreement>=0.2,")
     assert facts["backbone:"] == "backbone (revision r1, dim 6)"
     assert result.stderr == ""
 
@@ -32,6 +33,7 @@ def test_stats_json_has_the_same_counts(freeda: Any, bank: Path) -> None:
     counted = json.loads(freeda("bank", "stats", "--bank", f"{bank}@1", "--json").stdout)
     assert (counted["revision"], counted["prototypes"], counted["revisions"]) == (1, 3, 2)
     assert counted["models"]["keys"]["dim"] == 4
+    assert counted["default_filter"] == "clip_agreement>=0.2"
 
 
 def test_the_environment_names_the_bank(freeda: Any, bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:

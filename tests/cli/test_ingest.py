@@ -25,6 +25,8 @@ REPORT = IngestReport(
     written=226,
     without_nouns=0,
     prototypes=512,
+    undrawn=0,
+    halved=0,
     dropped={"too_small": 5, "outside_window": 3},
     unknown_nouns={},
     cut_captions=0,
@@ -64,7 +66,7 @@ def ingestor(monkeypatch: pytest.MonkeyPatch) -> FakeIngestor:
     monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, ()))
 
     @contextmanager
-    def open_fake(address: str, preset: Any, *, device: str) -> Iterator[FakeIngestor]:
+    def open_fake(address: str, preset: Any, *, device: str, executor: Any) -> Iterator[FakeIngestor]:
         fake.opened.append((address, preset.name, device))
         yield fake
 
@@ -104,6 +106,28 @@ def test_options_reach_the_run(freeda: Any, ingestor: FakeIngestor, captions: Pa
     assert result.exit_code == 0
     assert ingestor.opened == [("b", "sd21", "cpu")]
     assert ingestor.runs[0][1] == RunOptions(9, 2, 5, "why", strict=True)
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "2.5", "many", "²"])
+def test_a_batch_size_is_a_number_or_auto(
+    size: str, freeda: Any, ingestor: FakeIngestor, captions: Path
+) -> None:
+    assert freeda("ingest", captions, "--batch-size", "auto").exit_code == 0
+    assert ingestor.runs[0][1].batch_size == "auto"
+    result = freeda("ingest", captions, "--batch-size", size)
+    assert result.exit_code == 2
+    assert f"--batch-size is '{size}'; give a number from 1 on, or 'auto'." in " ".join(result.stderr.split())
+
+
+def test_faults_are_told(freeda: Any, ingestor: FakeIngestor, captions: Path) -> None:
+    notes = ("caption 7: pixels that are not numbers",)
+    ingestor.report = replace(REPORT, undrawn=5, halved=2, notes=notes)
+    result = freeda("ingest", captions)
+    assert "5; the next run tries them again" in result.stdout
+    told = " ".join(result.stderr.split())
+    assert "warning: caption 7: pixels that are not numbers" in told
+    assert "warning: 2 more captions like these." in told
+    assert "warning: 2 batches did not fit the device's memory, and were drawn in halves" in told
 
 
 def test_a_download_is_announced_with_its_size(

@@ -184,7 +184,7 @@ def test_models_check_tells_what_is_missing(freeda: Any, tmp_path: Path) -> None
 
 def test_models_list_names_the_presets(freeda: Any) -> None:
     rows = freeda("models", "list").stdout.splitlines()
-    assert [row.split()[0] for row in rows] == ["preset", "sd15", "sd21", "sdxl", "tiny"]
+    assert [row.split()[0] for row in rows] == ["preset", "sd15", "sd21", "sdxl", "tiny", "tiny-sentences"]
     assert freeda("models", "list", "--json").stdout.startswith("[")
 
 

@@ -1,15 +1,13 @@
-"""Which files a person means, and what their results are called."""
+"""Which files a person means."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cli.errors import UsageError
-from cli.pictures import find_pictures, output_stems
+from cli.pictures import find_pictures
 
 
 def make(folder: Path, *names: str) -> None:
@@ -45,14 +43,3 @@ def test_what_names_no_picture_is_misuse(argument: str) -> None:
     Path("empty").mkdir()
     with pytest.raises(UsageError, match=argument.rstrip("*.png")):
         find_pictures([argument])
-
-
-def test_stems_stay_as_they_are_where_they_can() -> None:
-    paths = [Path("a/car.png"), Path("a/tree.png"), Path("b/CAR.jpg"), Path("b/car.png")]
-    assert output_stems(paths) == ["car-png", "tree", "CAR-jpg", "car-png-2"]
-
-
-@given(st.lists(st.text("aA.-2pn/", min_size=1, max_size=8).map(Path), max_size=12))
-def test_stems_never_collide(paths: list[Path]) -> None:
-    stems = output_stems(paths)
-    assert len({stem.casefold() for stem in stems}) == len(paths)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from cli.segment_settings import background_from, chosen_superpixels, gather_classes, superpixel_numbers
 from freeda_models.presets import load_preset
@@ -16,6 +17,8 @@ from freeda_segment import BackgroundStrategy, Segmenter
 from freeda_segment.errors import ClassesError, OptionError
 from freeda_segment.outputs import read_labels
 from freeda_segment.superpixels import Felzenszwalb, Slic
+
+TINY_FILTER = ",".join(load_preset("tiny").segment.where)
 
 
 def test_writes_three_files_and_tells_of_them(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
@@ -146,7 +149,7 @@ def test_misuse_is_one_line_and_loads_nothing(
 def test_a_filter_that_leaves_nothing_fails(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
     result = freeda("segment", picture, "-c", "car", "--where", "source=nowhere", "--bank", bank)
     assert result.exit_code == 1
-    assert "no usable prototype for 'car' under the filter 'source=nowhere'" in result.stderr
+    assert f"no usable prototype for 'car' under the filter '{TINY_FILTER},source=nowhere'" in result.stderr
 
 
 def test_classes_outside_the_preset_are_named(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
@@ -174,7 +177,7 @@ def test_settings_reach_the_segmenter(freeda: Any, opened: Any, bank: Path, pict
     assert (settings["k"], settings["alpha"], settings["superpixels"]) == (2, 0.5, "slic")
     assert settings["superpixels.n_segments"] == 9
     assert settings["background"] == "strategy=local threshold=0.4"
-    assert settings["where"] == "source=coco"
+    assert settings["where"] == f"{TINY_FILTER},source=coco"
 
 
 def test_what_is_not_said_comes_from_the_preset(
@@ -182,7 +185,8 @@ def test_what_is_not_said_comes_from_the_preset(
 ) -> None:
     text = (resources.files("freeda_models") / "presets" / "tiny.toml").read_text()
     own = tmp_path / "own.toml"
-    own.write_text(re.sub(r"(?m)^k = \d+", 'k = 7\nwhere = ["contrast>=1.5"]', text))
+    text = re.sub(r"(?m)^k = \d+", "k = 7", text)
+    own.write_text(re.sub(r"(?m)^where = .*", 'where = ["contrast>=1.5"]', text))
     options = ["--preset", own, "--superpixel-option", "scale=55", "--where", "source=coco"]
     result = freeda("segment", picture, "-c", "car", "--bank", bank, *options, "--json")
     settings = json.loads(result.stdout)[0]["settings"]
@@ -190,6 +194,60 @@ def test_what_is_not_said_comes_from_the_preset(
     sigma = load_preset("tiny").segment.superpixel_options["sigma"]
     assert (settings["superpixels.scale"], settings["superpixels.sigma"]) == (55.0, sigma)
     assert settings["where"] == "contrast>=1.5,source=coco"
+
+
+def test_the_presets_filter_is_told_and_can_be_taken_away(
+    freeda: Any, opened: Any, bank: Path, picture: Path
+) -> None:
+    line = ["segment", picture, "-c", "car", "--bank", bank, "--json"]
+    usual = freeda(*line)
+    assert f"preset tiny, prototypes with {TINY_FILTER}\n" in usual.stderr
+    assert json.loads(usual.stdout)[0]["settings"]["where"] == TINY_FILTER
+    without = freeda(*line, "--where", "none")
+    assert "preset tiny\n" in without.stderr
+    assert json.loads(without.stdout)[0]["settings"]["where"] == ""
+    other = freeda(*line, "--where", "none,source=coco", "--where", "contrast>=1")
+    assert json.loads(other.stdout)[0]["settings"]["where"] == "source=coco,contrast>=1.0"
+    assert TINY_FILTER in freeda("segment", "--help").stdout
+
+
+def test_results_that_are_there_are_found_without_loading_a_network(
+    freeda: Any, opened: Any, bank: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["segment", picture, "-c", "car,tree", "--bank", bank]
+    opened.small = False  # as the command itself takes settings
+    assert freeda(*line).exit_code == 0
+    assert len(opened.calls) == 1
+    again = freeda(*line)
+    assert (again.exit_code, again.stdout) == (0, f"{picture}: up to date (--force makes it anew)\n")
+    assert len(opened.calls) == 1
+    for number, other in enumerate((["--force"], ["-k", "3"], ["--where", "none"], ["--format", "npz"])):
+        assert freeda(*line, *other).exit_code == 0
+        assert len(opened.calls) == number + 2
+    assert freeda(*line).exit_code == 0
+    assert freeda("bank", "prune", "--where", "noun=dog", "--bank", bank).exit_code == 0
+    before = len(opened.calls)
+    assert "up to date" not in freeda(*line).stdout
+    assert len(opened.calls) == before + 1
+
+
+def test_pictures_of_one_stem_in_calls_of_their_own_share_no_file(
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    other, third = tmp_path / "photo.bmp", tmp_path / "photo.coco.png"
+    with Image.open(picture) as image:
+        image.save(other)
+        image.crop((0, 0, 20, 20)).save(third)
+    line = ["-c", "car", "--bank", bank, "--out", "out", "--format", "overlay,rle", "--json"]
+    written = [json.loads(freeda("segment", each, *line).stdout)[0] for each in (picture, other, third)]
+    files = [path for record in written for path in record["written"].values()]
+    assert len(set(files)) == len(files) == 9
+    assert written[0]["written"]["overlay"] == "out/photo.overlay.png"
+    assert written[0]["picture"]["file"] == "../photo.png"
+    together = json.loads(freeda("segment", third, other, picture, *line).stdout)
+    assert [record["written"]["overlay"] for record in together] == [
+        record["written"]["overlay"] for record in reversed(written)
+    ]
 
 
 def test_an_old_revision_can_be_asked(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:

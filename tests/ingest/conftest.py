@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from ingest_fakes import fake_manifest, fake_models
 
 from freeda_store import Bank
+from ingest.executors.local import LocalExecutor
 from ingest.ingestor import Ingestor
 
 
@@ -22,4 +23,4 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
 
 @pytest.fixture
 def ingestor(bank: Bank, tmp_path: Path) -> Ingestor:
-    return Ingestor(bank, fake_models(), batch_size=3, fallback_folder=tmp_path)
+    return Ingestor(bank, LocalExecutor(fake_models()), batch_size=3, fallback_folder=tmp_path)

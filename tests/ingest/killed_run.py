@@ -1,4 +1,4 @@
-"""Ingests with the fake models, and dies by SIGKILL at a chosen step. Started by tests.
+"""Ingests with the fake models, and dies by SIGKILL at a chosen step. Started by ``kill_at_random.py``.
 
     killed_run.py BANK CAPTIONS LIMIT [STEP]
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -23,6 +24,7 @@ from freeda_store.catalog import Catalog
 from freeda_store.thumbnails import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.writer import RevisionWriter
+from ingest.executors.local import LocalExecutor
 from ingest.ingestor import Ingestor, RunOptions
 
 STEPS = [
@@ -46,11 +48,13 @@ class Countdown:
     def __init__(self, deadly: int | None) -> None:
         self.deadly = deadly
         self.taken = 0
+        self._lock = threading.Lock()
 
     def step(self) -> None:
-        if self.taken == self.deadly:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.taken += 1
+        with self._lock:
+            if self.taken == self.deadly:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.taken += 1
 
     def watch(self, owner: type, name: str) -> None:
         original: Callable[..., Any] = getattr(owner, name)
@@ -72,7 +76,9 @@ def main() -> None:
         countdown.watch(owner, name)
     with Bank.open(folder, create=fake_manifest()) as bank:
         print("ready", flush=True)
-        report = Ingestor(bank, fake_models(), batch_size=4).run(Path(captions), RunOptions(limit=int(limit)))
+        report = Ingestor(bank, LocalExecutor(fake_models()), batch_size=4).run(
+            Path(captions), RunOptions(limit=int(limit))
+        )
     print(report.written, countdown.taken, flush=True)
 
 

@@ -18,7 +18,10 @@ from freeda_store import Bank, Caption
 from freeda_store.errors import StorageError
 from freeda_store.writer import RevisionWriter
 from ingest import captions as captions_module
+from ingest.caption_records import Reject
 from ingest.errors import CaptionsError, OptionError, RejectedCaptionError
+from ingest.executors.local import LocalExecutor
+from ingest.feed import MOST_AHEAD
 from ingest.ingestor import Ingestor, RunOptions
 from ingest.masks import DropReason
 from ingest.rejects import rejects_path
@@ -56,7 +59,7 @@ def test_done_captions_load_no_network(bank: Bank, ingestor: Ingestor, tmp_path:
         def __getattr__(self, role: str) -> object:
             raise AssertionError(f"{role} was loaded")
 
-    assert Ingestor(bank, Unloaded()).run(path).done_before == 3  # type: ignore[arg-type]
+    assert Ingestor(bank, LocalExecutor(Unloaded())).run(path).done_before == 3  # type: ignore[arg-type]
 
 
 def test_limit_counts_distinct_captions_and_a_longer_run_goes_on(bank: Bank, ingestor: Ingestor) -> None:
@@ -122,8 +125,19 @@ def test_progress_reaches_the_total(ingestor: Ingestor, captions: Path) -> None:
 def test_batches_follow_the_order_of_the_input(bank: Bank, captions: Path) -> None:
     models = fake_models()
     assert isinstance(models.generator, FakeGenerator)
-    Ingestor(bank, models).run(captions, RunOptions(batch_size=5))
+    Ingestor(bank, LocalExecutor(models)).run(captions, RunOptions(batch_size=5))
     assert [len(batch) for batch in models.generator.batches] == [5, 4, 4]
+
+
+def test_auto_is_what_the_executor_says_else_the_ingestors_own(bank: Bank, captions: Path) -> None:
+    models = fake_models()
+    assert isinstance(models.generator, FakeGenerator)
+    executor = LocalExecutor(models)
+    ingestor = Ingestor(bank, executor, batch_size=6)
+    ingestor.run(captions, RunOptions(limit=6, batch_size="auto"))
+    executor.fitting_batch_size = lambda: 4  # type: ignore[method-assign]
+    ingestor.run(captions, RunOptions(batch_size="auto", seed=1))
+    assert [len(batch) for batch in models.generator.batches] == [6, 4, 3, 4, 2]
 
 
 # rejects
@@ -155,6 +169,12 @@ def test_rejects_of_standard_input_lie_with_the_bank(
     report = ingestor.run("-")
     assert (report.written, report.rejected) == (1, 1)
     assert report.rejects_path == tmp_path / "stdin.rejects.jsonl"
+
+
+def test_captions_behind_very_many_rejects_are_found(ingestor: Ingestor) -> None:
+    records = [Reject(line, "not JSON", "{") for line in range(1, 2 * MOST_AHEAD)]
+    report = ingestor.run([*records, Caption("a car"), Caption("a tree")], RunOptions(limit=1))
+    assert (report.rejected, report.captions, report.written) == (len(records), 1, 1)
 
 
 def test_strict_stops_before_anything_is_drawn(bank: Bank, ingestor: Ingestor, captions: Path) -> None:
@@ -198,7 +218,7 @@ class InterruptedGenerator(FakeGenerator):
 @pytest.fixture
 def undisturbed(tmp_path: Path, captions: Path) -> dict[str, object]:
     with Bank.open(tmp_path / "undisturbed", create=fake_manifest()) as whole:
-        Ingestor(whole, fake_models(), batch_size=3).run(captions)
+        Ingestor(whole, LocalExecutor(fake_models()), batch_size=3).run(captions)
         return dump(whole)
 
 
@@ -207,29 +227,34 @@ def test_ctrl_c_finishes_the_batch_and_the_same_command_goes_on(
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     seen: list[IngestProgress] = []
-    interrupted = Ingestor(bank, replace(fake_models(), generator=InterruptedGenerator(1)), batch_size=3)
+    interrupted = Ingestor(
+        bank, LocalExecutor(replace(fake_models(), generator=InterruptedGenerator(1))), batch_size=3
+    )
     report = interrupted.run(captions, progress=seen.append)
     assert report.interrupted
     assert report.written == 6
     assert report.revision is None
     assert bank.revision is None
-    assert [progress.stopping for progress in seen] == [False, True, True]
+    assert seen[-1].stopping
+    assert (seen[-1].captions_done, seen[-1].captions_drawn) == (6, 6)
     assert signal.getsignal(signal.SIGINT) is handler
 
-    rest = Ingestor(bank, fake_models(), batch_size=3).run(captions)
+    rest = Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions)
     assert (rest.done_before, rest.written) == (6, 7)
     assert dump(bank) == undisturbed
 
 
-def test_a_second_ctrl_c_stops_at_once_and_nothing_is_lost(
+def test_a_second_ctrl_c_stops_at_once_and_the_same_command_goes_on(
     bank: Bank, captions: Path, undisturbed: dict[str, object]
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    interrupted = Ingestor(bank, replace(fake_models(), generator=InterruptedGenerator(2)), batch_size=3)
+    interrupted = Ingestor(
+        bank, LocalExecutor(replace(fake_models(), generator=InterruptedGenerator(2))), batch_size=3
+    )
     with pytest.raises(KeyboardInterrupt):
         interrupted.run(captions)
     assert signal.getsignal(signal.SIGINT) is handler
-    assert Ingestor(bank, fake_models(), batch_size=3).run(captions).done_before == 3
+    assert Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions).done_before in (0, 3)
     assert dump(bank) == undisturbed
 
 
@@ -248,12 +273,34 @@ def test_ctrl_c_while_waiting_for_captions(bank: Bank, ingestor: Ingestor) -> No
 
 def test_a_run_may_go_on_with_other_batches(bank: Bank, captions: Path) -> None:
     models = replace(fake_models(), generator=InterruptedGenerator(1))
-    assert Ingestor(bank, models, batch_size=3).run(captions).interrupted
-    report = Ingestor(bank, fake_models(), batch_size=4).run(captions, RunOptions(message="other"))
+    assert Ingestor(bank, LocalExecutor(models), batch_size=3).run(captions).interrupted
+    report = Ingestor(bank, LocalExecutor(fake_models()), batch_size=4).run(
+        captions, RunOptions(message="other")
+    )
     assert report.done_before + report.written == 13
     assert report.revision is not None
     assert report.revision.message == "ingest captions.jsonl"
     assert report.revision.prototypes_added == bank.stats().prototypes
+
+
+def test_a_run_stopped_under_a_small_limit_goes_on_without_one(
+    bank: Bank, captions: Path, undisturbed: dict[str, object]
+) -> None:
+    models = replace(fake_models(), generator=InterruptedGenerator(1))
+    stopped = Ingestor(bank, LocalExecutor(models), batch_size=3).run(captions, RunOptions(limit=7))
+    assert stopped.interrupted
+    assert (stopped.captions, stopped.rejected) == (7, 1)
+    Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions)
+    assert dump(bank) == undisturbed
+
+
+def test_a_pipe_is_not_waited_for_beyond_the_limit(ingestor: Ingestor) -> None:
+    def typed() -> Iterator[Caption]:
+        yield Caption("a car")
+        yield Caption("a tree")
+        raise AssertionError("waited for a third caption")
+
+    assert ingestor.run(typed(), RunOptions(limit=2)).written == 2
 
 
 def test_an_error_of_the_writing_thread_ends_the_run_and_is_mended_by_the_next(
@@ -270,9 +317,9 @@ def test_an_error_of_the_writing_thread_ends_the_run_and_is_mended_by_the_next(
 
     monkeypatch.setattr(RevisionWriter, "add", full)
     with pytest.raises(StorageError, match="disk full"):
-        Ingestor(bank, fake_models(), batch_size=3).run(captions)
+        Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions)
     monkeypatch.undo()
-    assert Ingestor(bank, fake_models(), batch_size=3).run(captions).done_before == 3
+    assert Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions).done_before == 3
     assert dump(bank) == undisturbed
 
 
@@ -280,12 +327,12 @@ def test_an_error_while_drawing_keeps_what_was_drawn_before(bank: Bank, captions
     class Failing(FakeGenerator):
         def generate(self, requests: list) -> list[GeneratedImage]:  # type: ignore[override]
             if len(self.batches) == 2:
-                raise RuntimeError("out of memory")
+                raise RuntimeError("device lost")
             return super().generate(requests)
 
-    with pytest.raises(RuntimeError, match="out of memory"):
-        Ingestor(bank, replace(fake_models(), generator=Failing()), batch_size=3).run(captions)
-    assert Ingestor(bank, fake_models(), batch_size=3).run(captions).done_before == 6
+    with pytest.raises(RuntimeError, match="device lost"):
+        Ingestor(bank, LocalExecutor(replace(fake_models(), generator=Failing())), batch_size=3).run(captions)
+    assert Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions).done_before == 6
 
 
 def test_importing_loads_no_network_and_no_database() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 from freeda_models import loading, weights
 from freeda_models.check import ComponentState, check_preset
 from freeda_models.devices import compute_dtype, resolve_device
+from freeda_models.diffusion import load_pipeline
 from freeda_models.errors import DeviceError, ModelMissingError, PresetError, UnsupportedModelError
 from freeda_models.presets import Preset, load_preset, preset_names
 from freeda_models.protocols import GenerationRequest
@@ -82,15 +85,31 @@ def test_bundled_presets_are_whole():
         preset = load_preset(name)
         assert preset.name == name
         assert preset.segment.superpixel_options.keys() == {"scale", "sigma", "min_size"}
-        if name != "tiny":
+        if not preset.nouns_known:
             revisions = (preset.clip.revision, preset.backbone.revision, preset.generator.revision)
             assert all(len(revision) == 40 for revision in revisions)
             assert preset.backbone.image_size == 518
 
 
+def test_a_preset_file_may_hold_only_what_differs_from_a_bundled_one(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "tiny"\nname = "mine"\n[ingest]\nmin_contrast = 1.5\n[segment]\nk = 7\n')
+    mine, tiny = load_preset(str(path)), load_preset("tiny")
+    assert mine.name == "mine"
+    assert (mine.ingest.min_contrast, mine.segment.k) == (1.5, 7)
+    assert mine.ingest.threshold_value == tiny.ingest.threshold_value
+    assert mine.model_copy(update={"name": "tiny", "ingest": tiny.ingest, "segment": tiny.segment}) == tiny
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ('extends = "sd99"\nname = "x"', "'extends' names a bundled preset"),
+        ('extends = "tiny"\nname = "tiny"', "under another name"),
+        ('extends = ["tiny"]\nname = "x"', "'extends' names a bundled preset"),
+        ('extends = "tiny"', "needs a name of its own"),
+        ('extends = "tiny"\nname = "x"\nsegment = 3', "field 'segment'"),
+        ('extends = "tiny"\nname = "x"\n[ingest]\nmin_agreement = 2', "ingest.min_agreement"),
         ("name = ", "not valid TOML"),
         ('name = "x"\ndescription = ""', "field 'clip': Field required"),
         ('name = "x"\ndescription = ""\nclip.surprise = 1', "field 'clip"),
@@ -145,6 +164,53 @@ def test_a_cached_hub_model_loads_offline(no_network, backbone_settings):
     np.testing.assert_array_equal(local.encode(image), hub.encode(image))
     assert hub.identity.sha256 == local.identity.sha256
     assert hub.identity.id == "someone/dino"
+
+
+GENERATOR_FILES = (
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "tokenizer/tokenizer_config.json",
+    "tokenizer/tokenizer.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+)
+
+
+@pytest.mark.parametrize("absent", GENERATOR_FILES)
+def test_a_generator_that_was_fetched_in_part_is_not_there(absent, no_network, generator_settings, tmp_path):
+    folder = Path(generator_settings("sd1").model)
+    present = [file for file in GENERATOR_FILES if file != absent]
+    cached(no_network, "someone/sd", "2" * 40, {file: (folder / file).read_bytes() for file in present})
+    hub = generator_settings("sd1", model="someone/sd", revision="2" * 40)
+    tiny = load_preset("tiny")
+    path = _write(tmp_path / "hub.toml", tiny.model_copy(update={"name": "hub", "generator": hub}))
+    roles = {component.role: component for component in check_preset(path).components}
+    assert roles["generator"].state is ComponentState.DOWNLOAD
+    assert roles["generator"].remedy.count("scheduler") == 1
+    with pytest.raises(ModelMissingError, match="hf download someone/sd"):
+        load_pipeline(hub, "cpu")
+    cached(no_network, "someone/sd", "2" * 40, {absent: (folder / absent).read_bytes()})
+    assert {one.role: one.state for one in check_preset(path).components}["generator"] == "present"
+
+
+def test_a_tokenizer_may_be_a_vocabulary_and_merges(generator_settings, tmp_path):
+    folder = tmp_path / "sd"
+    shutil.copytree(generator_settings("sd1").model, folder)
+    whole = folder / "tokenizer" / "tokenizer.json"
+    model = json.loads(whole.read_text(encoding="utf-8"))["model"]
+    whole.unlink()
+    settings = generator_settings("sd1", model=str(folder))
+    with pytest.raises(ModelMissingError, match=r"lacks tokenizer/tokenizer.json or tokenizer/vocab.json"):
+        load_pipeline(settings, "cpu")
+    (folder / "tokenizer" / "vocab.json").write_text(json.dumps(model["vocab"]))
+    merges = [" ".join(pair) for pair in model["merges"]]
+    (folder / "tokenizer" / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
+    tokens = load_pipeline(settings, "cpu").tokenizer("a red car").input_ids
+    assert tokens == load_pipeline(generator_settings("sd1"), "cpu").tokenizer("a red car").input_ids
 
 
 def test_a_repository_without_safetensors_is_refused(monkeypatch, tmp_path):

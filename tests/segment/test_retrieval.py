@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings
+from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
 from freeda_segment.retrieval import Memory, TextEvidence, TextLookup
 from freeda_segment.segmenter import Segmenter
@@ -79,13 +79,23 @@ def test_a_new_revision_is_asked_anew():
     assert bank.queries == 2
 
 
-def test_what_a_commit_interrupts_is_not_remembered():
-    numbers = iter([1, 2, 2, 2, 2])
-    bank, clip = FakeBank(), FakeClip()
-    lookup = TextLookup(bank, clip, clip, "none", small_settings(), lambda: next(numbers))
-    lookup(["red"])
-    lookup(["red"])
+def test_what_a_commit_interrupts_is_looked_up_again():
+    bank, clip = GrowingBank(), FakeClip()
+    revisions = [dataclasses.replace(bank.revision, number=number) for number in (1, 2, 2, 2)]
+    told = iter(revisions)
+    looked_up = TextLookup(bank, clip, clip, "none", small_settings(), lambda: next(told))(["red"])
     assert bank.queries == 2
+    assert looked_up.revision == revisions[-1]
+
+
+def test_a_result_names_the_revision_that_was_asked():
+    bank = GrowingBank()
+    segmenter = segmenter_of(bank)
+    prepared = segmenter.prepare("red,blue")
+    bank.number = 2
+    made = segmenter.label(segmenter.encode(striped_picture(["red", "blue"], 40, 60)), prepared)
+    assert made.origin.revision == 1
+    assert segmenter.origin.revision == 2
 
 
 def test_another_bank_shares_nothing():

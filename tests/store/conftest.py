@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from hosted_makers import Team, make_team
 from postgres_server import PostgresServer, find_binaries, running_postgres
+from sharing_makers import fill
 from store_makers import make_manifest
 
 from freeda_store import Bank
@@ -62,3 +63,33 @@ def folder(tmp_path: Path, empty_bank: Path) -> Path:
 def bank(folder: Path) -> Iterator[Bank]:
     with Bank.open(folder) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def full_bank(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
+    """One bank of five revisions and two tags; see ``sharing_makers.fill``. It is only copied."""
+    folder = Path(shutil.copytree(empty_bank, tmp_path_factory.mktemp("full") / "bank"))
+    with Bank.open(folder) as made:
+        fill(made)
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path, full_bank: Path) -> Iterator[Bank]:
+    """The full bank, to copy from."""
+    with Bank.open(shutil.copytree(full_bank, tmp_path / "source")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sink(bank: Bank) -> Bank:
+    """An empty bank, to copy to."""
+    return bank
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two generations a part, so that a small bank has several."""
+    from freeda_store.sharing import reading
+
+    monkeypatch.setattr(reading, "PART_GENERATIONS", 2)

@@ -295,7 +295,7 @@ def test_invalid_generations_write_nothing(bank: Bank) -> None:
 def test_thumbnail_keys_cannot_leave_the_folder(bank: Bank, folder: Path) -> None:
     secret = folder.parent / f"{'a' * 64}.webp"
     secret.write_bytes(b"x")
-    for key in ("../../" + "a" * 64, "..", "", "A" * 64, "a" * 63, "a" * 64 + "\n", "/etc/passwd"):
+    for key in ("../../" + "a" * 64, "..", " ", "A" * 64, "a" * 63, "a" * 64 + "\n", "/etc/passwd"):
         with pytest.raises(ThumbnailKeyError, match="no thumbnail key"):
             bank.thumbnail(key)
     with pytest.raises(ThumbnailMissingError, match="verify"):

@@ -223,6 +223,15 @@ def test_scroll_walks_everything_in_the_order_of_ids(store: VectorStore) -> None
     assert len(third) == store.count(PointFilter(added_in=3)) == 550
 
 
+def test_points_are_found_by_the_revision_that_hides_them(store: VectorStore) -> None:
+    points = make_points(40)
+    store.upsert(points)
+    hidden = {id_ for id_, _ in store.scroll(PointFilter(retired_in=3))}
+    assert hidden == {point.id for point in points if point.payload["retired_in"]}
+    assert len(hidden) == 4
+    assert store.count(PointFilter(retired_in=2)) == 0
+
+
 def test_edge_opens_again_with_everything(tmp_path: Path) -> None:
     from freeda_store.vectors.edge import EdgeVectors
 

@@ -1,0 +1,33 @@
+"""``freeda bank export-table``: what a bank shows as one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import console
+from cli.options import DEFAULT_BANK, BankOption, WhereOption
+
+EPILOG = "Example: freeda bank export-table flowers.parquet --bank flowers@v2 --where 'contrast>=1.5'"
+
+
+def export_table(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.parquet|FILE.csv", help="Where to write; its name picks the format."),
+    ],
+    bank: BankOption = DEFAULT_BANK,
+    where: WhereOption = None,
+) -> None:
+    """Write all prototypes with captions, provenance, scores and keys as a table, one a row."""
+    from freeda_store import Bank, parse_filter
+    from freeda_store.table_export import check_table_path
+    from freeda_store.table_export import export_table as write_table
+
+    check_table_path(path)
+    passing = parse_filter(where or [])
+    with Bank.open(bank) as opened:
+        rows = write_table(opened, path, passing)
+    console.say(f"{path}: {console.count(rows, 'prototype')}")

@@ -1,0 +1,131 @@
+"""A bank to copy from: a folder or a hosted bank, up to the version that its address names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import numpy as np
+
+from freeda_store.address import Address
+from freeda_store.errors import BankDamagedError, ThumbnailDamagedError, ThumbnailMissingError
+from freeda_store.manifest import Manifest
+from freeda_store.opening import open_address
+from freeda_store.revisions import RevisionRecord
+from freeda_store.sharing.parts import Part, SharedGeneration, thumbnail_keys
+from freeda_store.sharing.reading import page_starts, read_page
+from freeda_store.stores import Stores
+
+
+class BankSource:
+    """A :class:`~freeda_store.sharing.parts.Source`. Memory is that of one part, however large the bank.
+
+    Open revisions are not seen: what they add is in no committed revision, and what they retire is
+    told by them alone.
+    """
+
+    def __init__(self, stores: Stores, manifest: Manifest, name: str, upto: int | None = None) -> None:
+        """Read from open stores, which :meth:`close` closes.
+
+        Args:
+            stores: of the bank.
+            manifest: of the bank.
+            name: what to call it in messages.
+            upto: number of the last revision to give; None for all.
+        """
+        self._stores = stores
+        self._manifest = manifest
+        self._name = name
+        self._upto = upto
+
+    @classmethod
+    def open(cls, address: str | Path) -> Self:
+        """Open a bank by its address; ``DIR@3`` and ``DIR@tag`` give the revisions up to that one.
+
+        Raises:
+            ReadOnlyBankError: its profile names no SQL, which holds half of what there is to copy.
+            RevisionMissingError: it has no such revision or tag.
+            Others: those of ``Bank.open``.
+        """
+        parsed = Address.parse(address)
+        stores, manifest, parsed = open_address(parsed, None)
+        try:
+            with stores.catalog.transaction():
+                pass  # a profile without SQL refuses
+            version = parsed.version
+            upto = None if version is None else stores.catalog.history().resolve(version).number
+        except BaseException:
+            stores.close()
+            raise
+        return cls(stores, manifest, str(parsed), upto)
+
+    def close(self) -> None:
+        """Let go of the bank's files and its lock."""
+        self._stores.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """The bank's address."""
+        return self._name
+
+    def manifest(self) -> Manifest:
+        """What made the bank."""
+        return self._manifest
+
+    def records(self) -> list[RevisionRecord]:
+        """The committed revisions, oldest first."""
+        records = self._stores.catalog.history().committed_records()
+        return records if self._upto is None else records[: self._upto]
+
+    def tags(self) -> Mapping[str, int]:
+        """Ids of the revisions that are given, by tag."""
+        given = {record.id for record in self.records()}
+        tags = self._stores.catalog.history().tags
+        return {name: id_ for name, id_ in sorted(tags.items()) if id_ in given}
+
+    def parts(self, revision: int, skip: int = 0) -> Iterator[Part]:
+        """What a revision added, after leaving out the first ``skip`` parts.
+
+        Raises:
+            BankDamagedError: vectors are lost.
+        """
+        starts = page_starts(self._stores.catalog, revision, skip)
+        for first, before in pairwise([*starts, None]):
+            if first is not None:
+                yield self._part(read_page(self._stores.catalog, revision, first, before))
+
+    def retirements(self, revision: int) -> list[UUID]:
+        """Prototypes that a revision retired, in the order of their ids."""
+        return sorted(self._stores.catalog.retired_by(revision))
+
+    def _part(self, generations: tuple[SharedGeneration, ...]) -> Part:
+        ids = [prototype.id for generation in generations for prototype in generation.prototypes]
+        fetched = self._stores.vectors.fetch(ids, texts=True, visuals=True)
+        if len(fetched.ids) != len(ids):
+            lost = set(ids) - set(fetched.ids)
+            raise BankDamagedError(
+                f"{self._name} has lost the vectors of {len(lost):,} of its prototypes (first {min(lost)}); "
+                "restore the bank from a copy, or run `freeda bank verify --repair`, which gives them up, "
+                "then copy again."
+            )
+        thumbnails = dict(self._thumbnails(generations))
+        return Part(generations, fetched.texts, fetched.visuals.astype(np.float16), thumbnails)
+
+    def _thumbnails(self, generations: Iterable[SharedGeneration]) -> Iterator[tuple[str, bytes]]:
+        for key in thumbnail_keys(generations):
+            try:
+                yield key, self._stores.thumbnails.get(key)
+            except (ThumbnailMissingError, ThumbnailDamagedError):
+                continue  # counted by who copies: it has the keys

@@ -1,0 +1,75 @@
+"""What a part must be before any of it is stored: it may come from a file that somebody else made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_store.errors import BankDamagedError
+from freeda_store.keys import generation_key, prototype_id
+from freeda_store.sharing.parts import PART_GENERATIONS, Part, SharedGeneration, SharedPrototype
+from freeda_store.thumbnails import KEY_PATTERN
+from freeda_store.validation import MAX_SEED
+from freeda_store.vectors.protocol import VectorSizes
+
+
+def check_part(part: Part, revision: int, sizes: VectorSizes, source: str) -> None:
+    """Refuse a part whose names, vectors or scores cannot be those of a bank.
+
+    Prototypes are named after their content and their revision, so a part cannot overwrite what
+    another revision shows.
+
+    Raises:
+        BankDamagedError: names what is wrong.
+    """
+    keys = [generation.key for generation in part.generations]
+    if not 1 <= len(keys) <= PART_GENERATIONS or keys != sorted(set(keys)):
+        raise _damaged(source, f"a part holds {len(keys)} generations that are too many or in no order")
+    for generation in part.generations:
+        _check_generation(generation, revision, source)
+    for key in part.thumbnail_keys:
+        if not KEY_PATTERN.fullmatch(key):
+            raise _damaged(source, f"{key[:80]!r} is no thumbnail's key")
+    _check_vectors(part.texts, len(part.prototypes), sizes.text, "text", source)
+    _check_vectors(part.visuals, len(part.prototypes), sizes.visual, "visual", source)
+    lengths = np.linalg.norm(part.texts.astype(np.float64), axis=1)
+    if lengths.size and float(np.abs(lengths - 1).max()) > 1e-2:
+        raise _damaged(source, "a text vector has not length 1")
+
+
+def _check_generation(generation: SharedGeneration, revision: int, source: str) -> None:
+    caption, seed = generation.caption, generation.seed
+    if not caption.text or not 0 <= seed <= MAX_SEED or generation.key != generation_key(caption, seed):
+        raise _damaged(source, f"generation {generation.key} is not that of its caption and seed")
+    for prototype in generation.prototypes:
+        _check_prototype(prototype, generation, revision, source)
+
+
+def _check_prototype(
+    prototype: SharedPrototype, generation: SharedGeneration, revision: int, source: str
+) -> None:
+    if prototype.id != prototype_id(generation.key, revision, prototype.noun, prototype.span):
+        raise _damaged(source, f"prototype {prototype.id} is not that of its noun, caption and revision")
+    start, stop = prototype.span
+    if not prototype.noun or not 0 <= start < stop <= len(generation.caption.text):
+        raise _damaged(source, f"prototype {prototype.id} has no noun in its caption")
+    scores = prototype.scores
+    values = (scores.contrast, scores.area, scores.clip_agreement, scores.outlier_distance)
+    if not all(math.isfinite(value) for value in values):
+        raise _damaged(source, f"a score of prototype {prototype.id} is not finite")
+
+
+def _check_vectors(vectors: NDArray[Any], count: int, size: int, name: str, source: str) -> None:
+    expected: Sequence[int] = (count, size)
+    if vectors.shape != expected:
+        raise _damaged(source, f"its {name} vectors have shape {vectors.shape}, expected {expected}")
+    if not np.isfinite(vectors).all():
+        raise _damaged(source, f"a {name} vector holds a value that is not finite")
+
+
+def _damaged(source: str, what: str) -> BankDamagedError:
+    return BankDamagedError(f"what arrives at {source} is damaged: {what}; get the bank again.")

@@ -1,0 +1,192 @@
+"""A part as four files, and four files that may come from anywhere as a part.
+
+Tables are Parquet without compression or dictionaries: pictures and vectors are most of a part and do
+not shrink, and a reader can refuse what unfolds to more than its size. Vectors are safetensors:
+``texts`` float32, ``visuals`` float16.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from freeda_store.errors import ArchiveError
+from freeda_store.records import Caption, FloatArray, Scores
+from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, THUMBNAILS, VECTORS
+from freeda_store.sharing.part_tables import read_table, write_table
+from freeda_store.sharing.parts import HalfArray, Part, SharedGeneration, SharedPrototype, thumbnail_keys
+from freeda_store.thumbnails import KEY_PATTERN
+from freeda_store.vectors.protocol import VectorSizes
+
+_SCORES = ("contrast", "area", "clip_agreement", "outlier_distance")
+
+
+def encode_part(part: Part) -> dict[str, bytes]:
+    """The files of a part by their names; the same part gives the same bytes."""
+    from safetensors.numpy import save
+
+    pairs = [(generation, own) for generation in part.generations for own in generation.prototypes]
+    vectors = {
+        "texts": np.ascontiguousarray(part.texts, dtype=np.float32),
+        "visuals": np.ascontiguousarray(part.visuals, dtype=np.float16),
+    }
+    thumbnails = [{"key": key, "data": part.thumbnails[key]} for key in sorted(part.thumbnails)]
+    return {
+        GENERATIONS: write_table(GENERATIONS, map(_generation_row, part.generations)),
+        PROTOTYPES: write_table(PROTOTYPES, (_prototype_row(*pair) for pair in pairs)),
+        THUMBNAILS: write_table(THUMBNAILS, thumbnails),
+        VECTORS: save(vectors),
+    }
+
+
+def decode_part(files: Mapping[str, bytes], name: str, sizes: VectorSizes) -> Part:
+    """The part of files by their names.
+
+    Their form is checked here, and that they fit each other; whether the part can be one of a bank is
+    for the bank to check that takes it (``checking.check_part``).
+
+    Args:
+        files: the bytes of all four files.
+        name: where they come from, for messages.
+        sizes: lengths of the vectors.
+
+    Raises:
+        ArchiveError: a file is not of its format, or they contradict each other.
+    """
+    try:
+        rows: list[tuple[str, SharedPrototype]] = [
+            (row["generation"], _prototype(row)) for row in read_table(PROTOTYPES, files[PROTOTYPES])
+        ]
+        own: dict[str, list[SharedPrototype]] = {}
+        for key, prototype in rows:
+            own.setdefault(key, []).append(prototype)
+        generations = [_generation(row, own) for row in read_table(GENERATIONS, files[GENERATIONS])]
+        theirs = [prototype for generation in generations for prototype in generation.prototypes]
+        order = [prototype for _, prototype in rows]
+        _require(order == theirs, "its prototypes are not those of its generations, in their order")
+        _require(len({prototype.id for prototype in order}) == len(order), "a prototype comes twice")
+        texts, visuals = _read_vectors(files[VECTORS], len(order), sizes)
+        thumbnails = _read_thumbnails(files[THUMBNAILS], generations)
+    except (ArchiveError, ValueError, RecursionError) as error:
+        raise ArchiveError(f"{name} is not valid ({str(error)[:200]}); get a sound copy.") from error
+    return Part(tuple(generations), texts, visuals, thumbnails)
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ArchiveError(otherwise)
+
+
+def _generation_row(generation: SharedGeneration) -> dict[str, Any]:
+    caption = generation.caption
+    return {
+        "key": str(generation.key),
+        "caption": caption.text,
+        "external_id": caption.external_id,
+        "source": caption.source,
+        "license": caption.license,
+        "url": caption.url,
+        "extra": json.dumps(dict(caption.extra), sort_keys=True),
+        "seed": generation.seed,
+        "picture_key": generation.picture_key,
+        "notes": list(generation.notes),
+        "complete": generation.complete,
+    }
+
+
+def _generation(row: Mapping[str, Any], own: Mapping[str, list[SharedPrototype]]) -> SharedGeneration:
+    extra = json.loads(row["extra"], parse_constant=_refuse_constant)
+    _require(isinstance(extra, dict), f"extra fields of generation {row['key'][:40]} are no object")
+    caption = Caption(row["caption"], row["external_id"], row["source"], row["license"], row["url"], extra)
+    texts = (caption.text, caption.external_id, caption.source, caption.license, caption.url, *row["notes"])
+    _require(not any("\x00" in text for text in texts), f"a NUL in generation {row['key'][:40]}")
+    return SharedGeneration(
+        key=_uuid(row["key"]),
+        caption=caption,
+        seed=row["seed"],
+        picture_key=_thumbnail_key(row["picture_key"]),
+        notes=tuple(row["notes"]),
+        complete=row["complete"],
+        prototypes=tuple(own.get(row["key"], ())),
+    )
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"extra fields hold {name}")
+
+
+def _prototype_row(generation: SharedGeneration, prototype: SharedPrototype) -> dict[str, Any]:
+    scores = {name: getattr(prototype.scores, name) for name in _SCORES}
+    return {
+        "id": str(prototype.id),
+        "generation": str(generation.key),
+        "noun": prototype.noun,
+        "kind": prototype.kind,
+        "span_start": prototype.span[0],
+        "span_stop": prototype.span[1],
+        **scores,
+        "attribution_key": prototype.attribution_key,
+    }
+
+
+def _prototype(row: Mapping[str, Any]) -> SharedPrototype:
+    noun, kind = row["noun"], row["kind"]
+    _require("\x00" not in noun + kind and len(kind) <= 32, f"noun of prototype {row['id'][:40]}")
+    return SharedPrototype(
+        id=_uuid(row["id"]),
+        noun=noun,
+        kind=kind,
+        span=(row["span_start"], row["span_stop"]),
+        scores=Scores(*(row[name] for name in _SCORES)),
+        attribution_key=_thumbnail_key(row["attribution_key"]),
+    )
+
+
+def _uuid(text: str) -> UUID:
+    """An id in its one canonical form."""
+    id_ = UUID(text)
+    _require(str(id_) == text, f"{text[:40]!r} is no id")
+    return id_
+
+
+def _thumbnail_key(key: str) -> str:
+    """A key; ``""`` where no picture was kept."""
+    _require(not key or KEY_PATTERN.fullmatch(key) is not None, f"{key[:80]!r} is no thumbnail key")
+    return key
+
+
+def _read_vectors(data: bytes, count: int, sizes: VectorSizes) -> tuple[FloatArray, HalfArray]:
+    """Texts float32 (N, D_text) and visuals float16 (N, D_visual)."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = load(data)
+    except SafetensorError as error:
+        raise ArchiveError(f"{VECTORS} is no safetensors file ({error})") from error
+    expected = {
+        "texts": ((count, sizes.text), np.dtype(np.float32)),
+        "visuals": ((count, sizes.visual), np.dtype(np.float16)),
+    }
+    found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    _require(found == expected, f"{VECTORS} holds {found}, expected {expected}")
+    return arrays["texts"], arrays["visuals"]
+
+
+def _read_thumbnails(data: bytes, generations: Sequence[SharedGeneration]) -> dict[str, bytes]:
+    """Thumbnails by key, each the SHA-256 of its bytes and named by a generation."""
+    wanted = set(thumbnail_keys(generations))
+    found: dict[str, bytes] = {}
+    for row in read_table(THUMBNAILS, data):
+        key, content = row["key"], row["data"]
+        _require(key in wanted and key not in found, f"thumbnail {key[:80]!r} is not one of this part")
+        _require(
+            hashlib.sha256(content).hexdigest() == key, f"thumbnail {key} holds other bytes than its key"
+        )
+        found[key] = content
+    return found

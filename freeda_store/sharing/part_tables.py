@@ -1,0 +1,128 @@
+"""The Parquet tables of a shared bank: their schemas, and reading them without trusting them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from freeda_store.errors import ArchiveError
+from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, RETIREMENTS, THUMBNAILS
+
+_TEXT, _NUMBER = "string", "double"
+_BATCH_ROWS = 256
+_SLACK_BYTES = 2**20
+
+SCHEMAS: Mapping[str, Mapping[str, str]] = {
+    GENERATIONS: {
+        "key": _TEXT,
+        "caption": _TEXT,
+        "external_id": _TEXT,
+        "source": _TEXT,
+        "license": _TEXT,
+        "url": _TEXT,
+        "extra": _TEXT,
+        "seed": "int64",
+        "picture_key": _TEXT,
+        "notes": "texts",
+        "complete": "bool",
+    },
+    PROTOTYPES: {
+        "id": _TEXT,
+        "generation": _TEXT,
+        "noun": _TEXT,
+        "kind": _TEXT,
+        "span_start": "int32",
+        "span_stop": "int32",
+        "contrast": _NUMBER,
+        "area": _NUMBER,
+        "clip_agreement": _NUMBER,
+        "outlier_distance": _NUMBER,
+        "attribution_key": _TEXT,
+    },
+    THUMBNAILS: {"key": _TEXT, "data": "binary"},
+    RETIREMENTS: {"prototype": _TEXT},
+}
+"""Columns of each file, in their order; ``texts`` is a list of strings. No value is null."""
+
+
+def _schema(file: str) -> Any:
+    import pyarrow as pa
+
+    texts = pa.list_(pa.field("item", pa.string(), nullable=False))
+    types = {
+        name: texts if kind == "texts" else pa.type_for_alias(kind) for name, kind in SCHEMAS[file].items()
+    }
+    return pa.schema([pa.field(name, type_, nullable=False) for name, type_ in types.items()])
+
+
+def write_table(file: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """A file of :data:`SCHEMAS` with these rows."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    buffer = BytesIO()
+    table = pa.Table.from_pylist(list(rows), schema=_schema(file))
+    parquet.write_table(table, buffer, compression="none", use_dictionary=False)
+    return buffer.getvalue()
+
+
+def read_table(file: str, data: bytes) -> Iterator[dict[str, Any]]:
+    """The rows of a file of :data:`SCHEMAS`.
+
+    Raises:
+        ArchiveError: it is no such file, or would hold more than its size.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(pa.BufferReader(data)) as opened:
+            limit = 2 * len(data) + _SLACK_BYTES
+            _check_metadata(file, opened, limit)
+            taken = 0
+            for batch in opened.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+                taken += batch.nbytes
+                if taken > limit:
+                    raise ArchiveError(f"{file} would grow beyond its size")
+                if any(column.null_count for column in batch.columns):
+                    raise ArchiveError(f"{file} leaves a value out")
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ArchiveError(f"{file} cannot be read ({str(error)[:120]})") from error
+
+
+def _check_metadata(file: str, opened: Any, limit: int) -> None:
+    """Refuse other columns than those of the schema, and more than ``limit`` bytes or so many rows.
+
+    What a file says of itself may be wrong; who reads it counts again. Codecs and encodings are not
+    asked for, since pyarrow ends the process on unknown ones.
+    """
+    if not opened.schema_arrow.equals(_schema(file), check_metadata=False):
+        raise ArchiveError(f"{file} has other columns than {', '.join(SCHEMAS[file])}")
+    metadata = opened.metadata
+    told = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    if told > limit or metadata.num_rows > limit:
+        raise ArchiveError(f"{file} would grow beyond its size")
+
+
+def encode_retirements(ids: Iterable[UUID]) -> bytes:
+    """The file of what a revision retired."""
+    return write_table(RETIREMENTS, ({"prototype": str(id_)} for id_ in ids))
+
+
+def decode_retirements(data: bytes, name: str) -> Sequence[UUID]:
+    """What a revision retired, in rising order.
+
+    Raises:
+        ArchiveError: it is no such file.
+    """
+    try:
+        ids = [UUID(row["prototype"]) for row in read_table(RETIREMENTS, data)]
+    except (ArchiveError, ValueError) as error:
+        raise ArchiveError(f"{name} is not valid ({error}); get a sound copy.") from error
+    if any(later <= earlier for earlier, later in pairwise(ids)):
+        raise ArchiveError(f"{name} is not valid (it is not in order); get a sound copy.")
+    return ids

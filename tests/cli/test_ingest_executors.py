@@ -1,0 +1,72 @@
+"""The options of ``freeda ingest`` that say where to compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cli.errors import UsageError
+from cli.ingest_executors import ExecutorName, place_of
+from freeda_models.presets import load_preset
+from ingest.executors.devices import DevicesExecutor
+from ingest.executors.ray import RayExecutor
+from ingest.settings import DEFAULT_SETTINGS
+
+LOCAL, RAY = ExecutorName.LOCAL, ExecutorName.RAY
+
+
+def test_one_device_is_computed_on_by_this_process() -> None:
+    assert place_of(LOCAL, "cuda:1", None, None).device == "cuda:1"
+    assert place_of(LOCAL, "cuda:1", None, None).executor is None
+
+
+def test_devices_and_ray_make_their_executors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.executors.ray.find_spec", lambda name: object())
+    for place, kind in (
+        (place_of(LOCAL, "auto", "cuda:0, cuda:1", None), DevicesExecutor),
+        (place_of(RAY, "auto", None, 3), RayExecutor),
+    ):
+        assert place.device == "cpu"
+        assert place.executor is not None
+        made = place.executor(load_preset("tiny"), DEFAULT_SETTINGS)
+        assert isinstance(made, kind)
+        made.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((LOCAL, "cpu", "cpu,cpu", None), "--device cpu and --devices cpu,cpu exclude each other"),
+        ((LOCAL, "auto", None, 2), "--workers is for --executor ray"),
+        ((RAY, "auto", "cuda:0,cuda:1", None), "--devices is for this machine"),
+    ],
+)
+def test_options_that_exclude_each_other(arguments: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        place_of(*arguments)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--device", "cpu", "--devices", "cpu,cpu"), ("--devices", "cpu,cuda:0"), ("--devices", "cpu,")],
+)
+def test_misuse_exits_with_2_before_anything_is_made(
+    options: tuple[str, ...], freeda: Any, tmp_path: Any
+) -> None:
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a car\n")
+    result = freeda("ingest", captions, "--bank", tmp_path / "bank", *options)
+    assert result.exit_code == 2
+    assert not (tmp_path / "bank").exists()
+
+
+def test_missing_ray_fails_with_the_command(
+    freeda: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.executors.ray.find_spec", lambda name: None)
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a car\n")
+    result = freeda("ingest", captions, "--executor", "ray")
+    assert result.exit_code == 1
+    assert "pip install 'freeda[ray]'" in " ".join(result.stderr.split())

@@ -1,0 +1,201 @@
+"""Truncated and missing files of the vectors: one clear sentence, and nothing lost that can be kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from store_makers import TEXT_DIM, make_generation
+
+from freeda_store import Bank
+from freeda_store.errors import BankDamagedError, BankInUseError
+from freeda_store.salvage import open_to_verify, salvage
+from freeda_store.vectors.edge_faults import quiet_panics
+
+ROOT = Path(__file__).parents[2]
+COUNT = 8
+
+FAULTS = {
+    "config missing": ("edge_config.json", None),
+    "config truncated": ("edge_config.json", 40),
+    "ids missing": ("segments/*/mutable_id_tracker.mappings", None),
+    "ids truncated": ("segments/*/mutable_id_tracker.mappings", 100),
+    "payloads missing": ("segments/*/payload_storage/page_0.dat", None),
+    "payloads emptied": ("segments/*/payload_storage/page_0.dat", 0),
+    "text vectors missing": ("segments/*/vector_storage-text/vectors/chunk_0.mmap", None),
+    "text vectors truncated": ("segments/*/vector_storage-text/vectors/chunk_0.mmap", 100),
+    "visual vectors truncated": ("segments/*/vector_storage-visual/vectors/chunk_0.mmap", 100),
+    "visual vectors unknown": ("segments/*/vector_storage-visual/vectors/status.dat", None),
+    "a panic": ("segments/*/vector_storage-visual/deleted/status.dat", 5),
+    "index of payloads": ("segments/*/payload_index/*-noun-null/is_null/status.dat", 8),
+    "segment without state": ("segments/*/segment.json", None),
+    "log truncated": ("wal/open-1", 0),
+}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
+    folder = tmp_path_factory.mktemp("filled") / "bank"
+    copy_bank(empty_bank, folder)
+    with Bank.open(folder) as bank, bank.write("m", "run") as writer:
+        writer.add([make_generation(i) for i in range(COUNT)])
+        writer.commit()
+    return folder
+
+
+def copy_bank(source: Path, target: Path) -> Path:
+    """Copy a bank; the engine's files are mostly holes, and stay so."""
+    subprocess.run(["cp", "-r", "--sparse=always", source, target], check=True)
+    return target
+
+
+@pytest.fixture
+def damage(tmp_path: Path, filled: Path) -> Callable[[str], Path]:
+    """A copy of the filled bank with one fault."""
+
+    def make(fault: str) -> Path:
+        folder = copy_bank(filled, tmp_path / "bank")
+        pattern, length = FAULTS[fault]
+        paths = sorted((folder / "vectors").glob(pattern))
+        assert paths, pattern
+        for path in paths:
+            if length is None:
+                path.unlink()
+            else:
+                os.truncate(path, length)
+        return folder
+
+    return make
+
+
+def use(folder: Path) -> int:
+    """Open, search and read: what segmenting does."""
+    with Bank.open(folder) as bank:
+        (found,) = bank.nearest(np.ones((1, TEXT_DIM), np.float32), 5)
+        bank.vectors(found.ids)
+        return len(list(bank.infos()))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_one_sentence_and_is_repaired(
+    damage: Callable[[str], Path], fault: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = damage(fault)
+    with pytest.raises(BankDamagedError) as caught:
+        use(folder)
+    message = str(caught.value)
+    assert str(folder / "vectors") in message
+    assert "`freeda bank verify --repair`" in message
+    assert "restore the bank from a copy" in message
+    assert "\n" not in message
+    assert "panicked" not in capfd.readouterr().err
+    done = salvage(folder)
+    assert (folder / "damaged" / "1" / "bank.sqlite").is_file()
+    assert "copy of the database" in done[0]
+    with open_to_verify(folder) as bank:
+        report = bank.verify(repair=True)
+    kept = 2 * COUNT - len(report.rows_without_point)
+    assert use(folder) == kept
+    with Bank.open(folder) as bank:
+        assert bank.verify().ok
+        with bank.write("again", "again") as writer:
+            writer.add([make_generation(i) for i in range(COUNT)])
+            writer.commit()
+        assert bank.verify().ok
+    assert use(folder) == 2 * COUNT, "the same captions make anew what was lost"
+    assert "panicked" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("fault", ["config missing", "index of payloads"])
+def test_what_can_be_made_anew_costs_nothing(damage: Callable[[str], Path], fault: str) -> None:
+    folder = damage(fault)
+    assert len(salvage(folder)) == 2
+    with Bank.open(folder) as bank:
+        assert bank.verify().ok
+    assert use(folder) == 2 * COUNT
+
+
+def test_the_whole_folder_of_vectors_missing(filled: Path, tmp_path: Path) -> None:
+    folder = copy_bank(filled, tmp_path / "bank")
+    (folder / "vectors").rename(tmp_path / "elsewhere")
+    with pytest.raises(BankDamagedError, match="holds no vectors"):
+        use(folder)
+    salvage(folder)
+    with open_to_verify(folder) as bank:
+        assert len(bank.verify(repair=True).rows_without_point) == 2 * COUNT
+    assert use(folder) == 0
+
+
+def test_a_whole_segment_is_kept_beside_a_broken_one(filled: Path, tmp_path: Path) -> None:
+    """Two segments hold the same points here, so that every prototype outlives one of them."""
+    folder = copy_bank(filled, tmp_path / "bank")
+    (segment,) = [path for path in (folder / "vectors" / "segments").iterdir() if path.is_dir()]
+    shutil.copytree(segment, segment.with_name("0" * 8 + segment.name[8:]))
+    (segment / "segment.json").unlink()
+    with pytest.raises(BankDamagedError, match=r"segment\.json"):
+        use(folder)
+    done = salvage(folder)
+    assert len(done) == 2
+    assert segment.name in done[1]
+    assert (folder / "damaged" / "1" / "segments" / segment.name / "version.info").is_file()
+    assert use(folder) == 2 * COUNT
+
+
+def test_sound_banks_are_left_alone(filled: Path, tmp_path: Path) -> None:
+    folder = copy_bank(filled, tmp_path / "bank")
+    assert salvage(folder) == []
+    assert salvage(tmp_path / "none") == []
+    assert not (folder / "damaged").exists()
+    with Bank.open(folder), pytest.raises(BankInUseError):
+        salvage(folder)
+
+
+def test_rows_of_an_open_revision_do_not_count(filled: Path, tmp_path: Path) -> None:
+    """A power cut may lose points of an open revision; the bank opens, and the run is resumed."""
+    folder = copy_bank(filled, tmp_path / "bank")
+    with Bank.open(folder) as bank, bank.write("more", "more") as writer:
+        writer.add([make_generation(99)])
+        bank._stores.vectors.delete(list(bank._stores.catalog.prototype_ids(2)))
+    assert use(folder) == 2 * COUNT
+
+
+def test_only_panics_are_kept_off_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet_panics():
+        os.write(2, b"words of another library\n")
+    assert capfd.readouterr().err == "words of another library\n"
+    with quiet_panics():
+        os.write(2, b"thread '<unnamed>' panicked at src/lib.rs:1\n")
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_the_command_repairs(damage: Callable[[str], Path]) -> None:
+    folder = damage("a panic")
+
+    def freeda(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cli", "bank", *arguments, "--bank", str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+
+    for command in ("stats", "verify"):
+        done = freeda(command)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "verify --repair" in done.stderr
+    repaired = freeda("verify", "--repair")
+    assert repaired.returncode == 0
+    assert f"{folder}/damaged/1" in repaired.stderr
+    assert "panicked" not in repaired.stderr
+    assert "prototypes without vectors" in repaired.stdout
+    assert freeda("verify").returncode == 0
