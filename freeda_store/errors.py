@@ -116,7 +116,7 @@ class HubError(BankError):
 
 
 class DivergedError(BankError):
-    """Neither of two banks' histories is the beginning of the other, so neither can be copied to the other."""
+    """Neither of two banks' histories is the beginning of the other, so neither can be copied there."""
 
 
 class UnfinishedRunError(BankError):

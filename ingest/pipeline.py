@@ -65,7 +65,7 @@ def process_halves(
         raise DeviceMemoryError(
             "the device has not enough memory to draw one picture at a time "
             f"({reason.splitlines()[0] if reason else 'no details'}); end other programs that use it, "
-            "or use --device cpu, or a preset with smaller models or with offload = \"model\"."
+            'or use --device cpu, or a preset with smaller models or with offload = "model".'
         )
     release_memory()
     logger.warning("a batch of %d did not fit the device's memory and was halved", len(batch))
