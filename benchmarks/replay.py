@@ -107,6 +107,9 @@ class ReplayedGenerator:
                 listening.enter_context(recorder.record(len(requests)))
             pictures = generator.generate(requests)
             places = {f"places_{side}": recorder.attention() for side, recorder in recorders.items()}
+        flaws = [picture.flaw for picture in pictures if picture.flaw]
+        if flaws:
+            raise ValueError(f"the generator drew {flaws[0]}; nothing can be measured with such pictures.")
         return {
             "images": np.stack([picture.image_hwc for picture in pictures]),
             "maps": np.concatenate([picture.attribution_shw for picture in pictures]),

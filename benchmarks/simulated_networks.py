@@ -23,7 +23,7 @@ from freeda_store import Bank
 from ingest.executors.local import LocalExecutor
 from ingest.manifests import make_manifest
 from ingest.models import LoadedModels
-from ingest.pipeline import DEFAULT_SETTINGS
+from ingest.settings import DEFAULT_SETTINGS
 
 SIDE, LATENT, GRID = 64, 16, 8
 TEXT_DIM, VISUAL_DIM = 64, 96

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from freeda_models.loading import load_backbone, load_key_encoder, load_text_image_encoder
-from freeda_models.presets import load_preset
+from freeda_models.presets import Preset, load_preset
 from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
 from freeda_segment import open_segmenter
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
@@ -33,9 +33,9 @@ CAPTIONS = Path(__file__).parent.parent / "examples" / "captions.jsonl"
 PRESET = "tiny"
 
 
-def generated_bank(folder: Path) -> Manifest:
+def generated_bank(folder: Path, preset: str | Preset = PRESET) -> Manifest:
     """Ingest the example captions; what is there already is not made again."""
-    with open_ingestor(folder, PRESET) as ingestor:
+    with open_ingestor(folder, preset) as ingestor:
         ingestor.run(CAPTIONS)
     with Bank.open(folder) as bank:
         return bank.manifest

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.tiny_quality import PRESET, generated_bank, oracle_bank
 from freeda_models.presets import load_preset
-from freeda_segment import Segmenter, open_segmenter, parse_superpixels
+from freeda_segment import Segmenter, SegmentSettings, open_segmenter, parse_superpixels
 from freeda_segment.evaluation.datasets import load_scenes
 from freeda_segment.evaluation.evaluate import evaluate_scenes
 from freeda_segment.evaluation.labelled import open_dataset
@@ -26,7 +26,7 @@ from freeda_segment.evaluation.metrics import Confusion, Metrics, measure
 from freeda_segment.evaluation.plan import plan_maskclip
 from freeda_segment.evaluation.run import count
 from freeda_segment.superpixels import ALGORITHMS
-from freeda_store import Bank, Filter, parse_filter
+from freeda_store import Bank, Filter
 
 NEIGHBOURS = (10, 50, 350)
 
@@ -44,18 +44,20 @@ class Row:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def rows(similarity_threshold: float | None) -> list[Row]:
+def rows(preset: SegmentSettings) -> list[Row]:
     """The rows that need no other bank and no other method."""
-    threshold = "none" if similarity_threshold is None else f"{similarity_threshold:g}"
+    threshold = "none" if preset.similarity_threshold is None else f"{preset.similarity_threshold:g}"
+    where = str(preset.where)
     return [
         Row("full method"),
         Row("without superpixels (patches, resampled)", {"superpixels": parse_superpixels("none")}),
         Row("without global similarity (alpha = 1)", {"alpha": 1.0}),
+        Row(f"without the preset's filter ({where or 'it has none'})", {"where": Filter()}),
         Row(
-            f"without curation (no filter, no similarity threshold; the preset's: {threshold})",
-            {"where": Filter(), "similarity_threshold": None},
+            f"without the preset's similarity threshold ({threshold})",
+            {"similarity_threshold": None},
         ),
-        Row("with a filter (clip_agreement>=0.4)", {"where": parse_filter(["clip_agreement>=0.4"])}),
+        Row("without curation (neither)", {"where": Filter(), "similarity_threshold": None}),
         *(Row(f"K = {k}", {"k": k}) for k in NEIGHBOURS),
         *(
             Row(f"K = {k}, no similarity threshold", {"k": k, "similarity_threshold": None})
@@ -78,7 +80,7 @@ def measured(folder: Path, limit: int | None) -> Iterator[tuple[str, Metrics]]:
     generated, oracle = folder / "generated", folder / "oracle"
     manifest = generated_bank(generated)
     with open_segmenter(generated, device="cpu") as segmenter:
-        for row in rows(segmenter.settings.similarity_threshold):
+        for row in rows(segmenter.settings):
             yield row.name, _figures(segmenter, row.changes, limit)
     if not oracle.exists():
         oracle_bank(oracle, manifest)

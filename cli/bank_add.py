@@ -61,13 +61,13 @@ def add(
     """
     from freeda_models.vocabulary import unknown_names
     from freeda_store import Bank, parse_filter
+    from freeda_store.peek import read_manifest
     from freeda_store.separation import measure_separation
     from ingest.concepts import add_concepts, parse_concepts
     from ingest.ingestor import RunOptions
 
     names = parse_concepts(concepts)
-    with Bank.open(bank) as opened:
-        chosen = preset_of_bank(opened.manifest, preset)
+    chosen = preset_of_bank(read_manifest(bank), preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     unknown = unknown_names(chosen, names)
     if unknown:

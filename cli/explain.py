@@ -89,6 +89,7 @@ def explain(
     --retire a bad prototype is hidden in a new revision, and the page shows the difference.
     """
     from freeda_segment import SegmentSettings, open_image, open_segmenter, retire_and_compare
+    from freeda_segment.outputs import explanation_stem, picture_hash, picture_place
     from freeda_segment.outputs.explanation_json import explanation_document
     from freeda_segment.outputs.explanation_page import ExplanationPage
     from freeda_segment.outputs.files import write_text
@@ -111,6 +112,7 @@ def explain(
         refine=refine,
         where=where,
     )
+    _check_paths(picture, out)
     image = open_image(picture)
     chosen = preset_for(bank, preset)
     settings = options.change(SegmentSettings.of(chosen.segment))
@@ -133,8 +135,16 @@ def explain(
         rendered = page.render()
     for line in thumbnails.warnings():
         console.warn(line)
-    document = explanation_document(str(picture), before, explanations, comparison, after)
-    target = out or Path(o.DEFAULT_OUT) / f"{picture.stem}.explain.html"
+    target = out or Path(o.DEFAULT_OUT) / f"{explanation_stem(o.DEFAULT_OUT, picture)}.explain.html"
+    document = explanation_document(
+        str(picture),
+        before,
+        explanations,
+        comparison,
+        after,
+        file=picture_place(picture, target.parent),
+        sha256=picture_hash(picture),
+    )
     beside = target.with_name(target.name.removesuffix(".html").removesuffix(".explain") + ".explain.json")
     write_text(target, rendered)
     write_text(beside, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -148,6 +158,15 @@ def explain(
         _tell_difference(comparison, after, bank)
     console.say(str(target))
     console.say(str(beside))
+
+
+def _check_paths(picture: Path, out: Path | None) -> None:
+    """Find out before anything is looked up, or retired, that the page cannot be made."""
+    if not picture.is_file():
+        found = "is a folder" if picture.is_dir() else "does not exist"
+        raise UsageError(f"picture {picture} {found}; give the file of one picture.")
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out {out} is a folder; give the page's file, for example {out / 'why.html'}.")
 
 
 def pixel(text: str | None) -> tuple[int, int] | None:

@@ -221,8 +221,8 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _revision(report: IngestReport) -> str:
+    if report.revision is not None:
+        return f"{report.revision.number}: {report.revision.message}"
     if report.interrupted:
         return "left open; the same command goes on"
-    if report.revision is None:
-        return "none made, for nothing was new"
-    return f"{report.revision.number}: {report.revision.message}"
+    return "none made, for nothing was new"

@@ -3,7 +3,7 @@
 Rounding depends on what a batch holds, so a run that is continued should be cut into the same
 batches. Free memory differs from hour to hour; a size that followed it would differ too. So the
 size is measured by drawing, rounded down to a power of two, and kept in a file of the user's cache
-under the model, its settings, the device, and the version of torch. Remove the file to measure
+under the models, the generator's settings, the device, and the version of torch. Remove the file to measure
 again, say when another program held the device's memory the first time. Only CUDA devices are
 measured: a processor gains nothing from larger batches.
 """
@@ -15,12 +15,12 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
 from freeda_models.memory import is_out_of_memory, release_memory
-from freeda_models.protocols import GenerationRequest, ImageGenerator
+from freeda_models.protocols import GenerationRequest, ImageGenerator, ModelIdentity
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,13 @@ TRIAL_CAPTION = "a photo of a dog and a cat beside a red car in front of a house
 TRIAL_SPANS = ((13, 16), (23, 26), (40, 43), (58, 63))
 
 
-def fitting_batch_size(generator: ImageGenerator, device: str, memory_file: Path | None = None) -> int | None:
+def fitting_batch_size(
+    generator: ImageGenerator,
+    device: str,
+    *,
+    beside: Sequence[ModelIdentity] = (),
+    memory_file: Path | None = None,
+) -> int | None:
     """The batch that a CUDA device holds, a power of two; None on other devices.
 
     The first call for a model draws a few batches, which takes a while; later ones look it up.
@@ -40,6 +46,7 @@ def fitting_batch_size(generator: ImageGenerator, device: str, memory_file: Path
     Args:
         generator: on the device, with all other networks of the run beside it.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        beside: which networks those are, since they take memory, too.
         memory_file: where sizes are remembered, by default ``freeda/batch_sizes.json`` in the
             user's cache folder.
     """
@@ -48,7 +55,9 @@ def fitting_batch_size(generator: ImageGenerator, device: str, memory_file: Path
     import torch
 
     properties = torch.cuda.get_device_properties(device)
-    parts = [*astuple(generator.identity), properties.name, properties.total_memory, torch.__version__]
+    offload = getattr(generator, "offload", "")  # no part of an identity, for it changes no picture
+    networks = [astuple(identity) for identity in (generator.identity, *beside)]
+    parts = [networks, offload, properties.name, properties.total_memory, torch.__version__]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return remembered(memory_file or sizes_file(), key, lambda: _measure(generator, device))
 

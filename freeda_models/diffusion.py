@@ -58,6 +58,11 @@ class DiffusionGenerator:
         """Which model this is; ``preprocessing`` fixes steps, guidance, scheduler and size."""
         return self._identity
 
+    @property
+    def offload(self) -> str:
+        """``model`` when only the network at work is on the device, otherwise ``none``."""
+        return self._settings.offload
+
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
         """Draw one batch; each picture's noise comes from its own seed.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 
-_WORDS = ("out of memory", "not enough memory", "can't allocate memory")
+_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "_status_alloc_failed")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that the device, or this machine, has no memory left.
 
-    torch raises ``OutOfMemoryError`` on CUDA, and a plain ``RuntimeError`` elsewhere.
+    torch raises ``OutOfMemoryError`` on CUDA, and a plain ``RuntimeError`` elsewhere, and for cuBLAS and
+    cuDNN, which take memory of their own.
     """
     if isinstance(error, MemoryError):
         return True

@@ -192,15 +192,18 @@ def _is_thing(document: Any, word: Any) -> bool:
 
 def _is_denied(word: Any) -> bool:
     """``no cars``, ``not any cars``, ``without cars``, ``no cars or dogs``: none is in the picture."""
-    own = {child.lower_ for child in word.children}
-    if "no" in own or (word.dep_ == "pobj" and word.head.lower_ == "without"):
-        return True
-    if "any" in own and any(child.dep_ == "neg" for child in word.head.children):
-        return True
-    if word.dep_ != "conj" or any(child.dep_ in _DETERMINERS for child in word.children):
-        return False
-    alternatives = own | {child.lower_ for child in word.head.children}
-    return not alternatives.isdisjoint({"or", "nor"}) and _is_denied(word.head)
+    while True:
+        own = {child.lower_ for child in word.children}
+        if "no" in own or (word.dep_ == "pobj" and word.head.lower_ == "without"):
+            return True
+        if "any" in own and any(child.dep_ == "neg" for child in word.head.children):
+            return True
+        if word.dep_ != "conj" or any(child.dep_ in _DETERMINERS for child in word.children):
+            return False
+        alternatives = own | {child.lower_ for child in word.head.children}
+        if alternatives.isdisjoint({"or", "nor"}):
+            return False
+        word = word.head
 
 
 def _lemma(word: Any) -> str:

@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from freeda_models.errors import PresetError
 
+_OF_ONE_MODEL = frozenset({"revision", "variant", "download_mb"})
+"""Fields that say which of a model's files to take, and mean nothing for another model."""
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -152,7 +155,8 @@ def load_preset(name_or_path: str) -> Preset:
     """Read a bundled preset by name, or a preset file by path.
 
     A file may say ``extends = "tiny"``: it then holds only what differs from that bundled preset,
-    and a name of its own.
+    and a name of its own. A table with another ``model`` or ``encoder`` takes neither revision, variant
+    nor download size from there.
 
     Raises:
         PresetError: no such preset, not TOML, or a field is missing, unknown or of a wrong type.
@@ -161,7 +165,7 @@ def load_preset(name_or_path: str) -> Preset:
         path = Path(name_or_path)
         if not path.is_file():
             raise PresetError(f"preset file {name_or_path} does not exist; give the path of a TOML preset.")
-        text, origin = path.read_text(encoding="utf-8"), name_or_path
+        text, origin = _read(path), name_or_path
     else:
         text, origin = _bundled(name_or_path), f"preset {name_or_path}"
     document = _extended(_parsed(text, origin), origin)
@@ -171,6 +175,13 @@ def load_preset(name_or_path: str) -> Preset:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise PresetError(f"{origin}: field '{field}': {first['msg']}; correct it and try again.") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(f"preset file {path} cannot be read as UTF-8 text; correct it.") from error
 
 
 def _bundled(name: str) -> str:
@@ -204,7 +215,14 @@ def _extended(document: dict[str, Any], origin: str) -> dict[str, Any]:
         raise PresetError(f"{origin}: a preset that extends '{base}' needs a name of its own; add one.")
     joined = _extended(_parsed(_bundled(base), f"preset {base}"), f"preset {base}")
     for key, value in document.items():
-        inherited = joined.get(key)
-        both = isinstance(inherited, dict) and isinstance(value, dict)
-        joined[key] = inherited | value if both else value
+        joined[key] = _joined(joined.get(key), value)
     return joined
+
+
+def _joined(inherited: Any, own: Any) -> Any:
+    """A table with its own fields above those inherited; what is no table stands for itself."""
+    if not isinstance(inherited, dict) or not isinstance(own, dict):
+        return own
+    another = any(field in own and own[field] != inherited.get(field) for field in ("model", "encoder"))
+    kept = {name: value for name, value in inherited.items() if not (another and name in _OF_ONE_MODEL)}
+    return kept | own

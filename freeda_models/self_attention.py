@@ -68,13 +68,16 @@ class SelfAttentionRecorder:
         del layer
         if not self._count:
             return
-        scores = query[-self._count :].float() @ key[-self._count :].float().transpose(-1, -2)
-        scores *= query.shape[-1] ** -0.5
-        if bias is not None:
-            scores += bias[-self._count :].float()
-        matrix = scores.softmax(dim=-1).mean(dim=1)
-        self._heard += 1
-        self._mean = matrix if self._mean is None else self._mean.lerp_(matrix, 1 / self._heard)
+        queries = query[-self._count :].float() * query.shape[-1] ** -0.5
+        keys = key[-self._count :].float().transpose(-1, -2)
+        biases = None if bias is None else bias[-self._count :].float()
+        for head in range(query.shape[1]):  # one by one, for a matrix of 64 x 64 places is 67 MB
+            scores = queries[:, head] @ keys[:, head]
+            if biases is not None:
+                scores += biases[:, head]
+            matrix = scores.softmax(dim=-1)
+            self._heard += 1
+            self._mean = matrix if self._mean is None else self._mean.lerp_(matrix, 1 / self._heard)
 
     def attention(self) -> FloatArray:
         """Mean attention of each place to each other: float32 (B, places, places), rows sum to 1.

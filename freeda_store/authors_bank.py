@@ -40,6 +40,7 @@ class AuthorsRow:
     Attributes:
         name: its own name: the file's, followed by ``#1``, ``#2`` ... for further rows of one file.
         file: the file's name.
+        place: which of the files it is, from 0.
         row: which row of the file.
         key: number of its key in the index.
         noun: read from the file's name.
@@ -47,6 +48,7 @@ class AuthorsRow:
 
     name: str
     file: str
+    place: int
     row: int
     key: int
     noun: str
@@ -60,7 +62,7 @@ def noun_of(file: str) -> str:
     stem = file.removesuffix(SUFFIX)
     found = _NOUN_LAST.fullmatch(stem) or _NOUN_FIRST.fullmatch(stem)
     words = found["noun"].replace("_", " ").split() if found else []
-    return " ".join(words) or stem
+    return " ".join(words) or stem or file
 
 
 class AuthorsBank:
@@ -123,10 +125,10 @@ class AuthorsBank:
         """
         key = 0
         for number, file in enumerate(self.files):
-            noun, name = noun_of(_printable(file)), _printable(file)
+            noun, name = noun_of(printable(file)), printable(file)
             for row in range(self._open(file).shape[0]):
                 told = name if row == 0 else f"{name}#{row}"
-                yield AuthorsRow(told, file, row, key if self._keys_of_rows else number, noun)
+                yield AuthorsRow(told, file, number, row, key if self._keys_of_rows else number, noun)
                 key += 1
 
     def text(self, row: AuthorsRow) -> FloatArray:
@@ -159,10 +161,10 @@ class AuthorsBank:
             raise AuthorsBankError(
                 f"{path} cannot be read ({_one_line(error)}); unpack the folder again."
             ) from error
-        if array.dtype.kind != "f" or array.ndim not in (1, 2):
+        if array.dtype.kind != "f" or array.ndim not in (1, 2) or not array.size:
             raise AuthorsBankError(
                 f"{path} holds {array.dtype} {array.shape}; expected floating point numbers of shape (D,) "
-                "or (N, D)."
+                "or (N, D), at least one."
             )
         if len(self._opened) >= _KEPT_OPEN:
             self._opened.clear()
@@ -178,7 +180,7 @@ def _list(folder: Path) -> list[str]:
     for name, is_file in names:
         if not (is_file and name.endswith(SUFFIX)):
             raise AuthorsBankError(
-                f"{folder / _printable(name)} is no .npy file: anything else in the folder gives every "
+                f"{folder / printable(name)} is no .npy file: anything else in the folder gives every "
                 "prototype after it a wrong key; move it out of the folder."
             )
     if not names:
@@ -218,6 +220,6 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A file's name as valid Unicode."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

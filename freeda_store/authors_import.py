@@ -80,7 +80,6 @@ def copy_authors_bank(
     """
     written = done_before = skipped = 0
     first: list[tuple[str, str]] = []
-    files_done = {file: number for number, file in enumerate(source.files, start=1)}
     with bank.write(message, f"import {source.fingerprint}") as writer:
         for batch in _batches(source.rows()):
             keyed = {generation_key(_caption(row), 0): row for row in batch}
@@ -97,7 +96,7 @@ def copy_authors_bank(
             writer.add(made)
             written += len(made)
             if progress is not None:
-                progress(AuthorsProgress(files_done[batch[-1].file], len(source.files), written))
+                progress(AuthorsProgress(batch[-1].place + 1, len(source.files), written))
         revision = writer.commit()
     return AuthorsReport(len(source.files), written, done_before, skipped, tuple(first), revision)
 

@@ -210,7 +210,7 @@ class Bank:
         """
         from freeda_store.thumbnails import decode
 
-        return decode(self._stores.thumbnails.get(key))
+        return decode(self._stores.thumbnails.get(key), key)
 
     def diff(self, a: int | str, b: int | str) -> BankDiff:
         """What revision b shows that a does not, and the other way round; numbers or tags.
@@ -219,14 +219,13 @@ class Bank:
             RevisionMissingError: there is no such revision or tag.
         """
         history, catalog = self._history(), self._stores.catalog
-        before = catalog.visible_nouns(history.view(history.resolve(a).id))
-        after = catalog.visible_nouns(history.view(history.resolve(b).id))
-        nouns_before, nouns_after = set(before.values()), set(after.values())
+        before, after = (history.view(history.resolve(version).id) for version in (a, b))
+        nouns_before, nouns_after = catalog.nouns(before), catalog.nouns(after)
         return BankDiff(
             nouns_gained=tuple(sorted(nouns_after - nouns_before)),
             nouns_lost=tuple(sorted(nouns_before - nouns_after)),
-            prototypes_gained=tuple(sorted(after.keys() - before.keys())),
-            prototypes_lost=tuple(sorted(before.keys() - after.keys())),
+            prototypes_gained=tuple(catalog.gained(before, after)),
+            prototypes_lost=tuple(catalog.gained(after, before)),
         )
 
     # writing
@@ -372,7 +371,7 @@ class Bank:
             if not view.ranges:
                 return []
             return [id_ for id_, _ in self._stores.vectors.scroll(PointFilter(which, view), payloads=False)]
-        shown = self._stores.catalog.visible_nouns(view)
+        shown = self._stores.catalog.shown(which, view)
         for id_ in which:
             if id_ not in shown:
                 raise PrototypeMissingError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql import false
 
 from freeda_store.counts import ViewCounts
@@ -202,11 +202,19 @@ class Catalog:
                 found.update(connection.execute(query).scalars())
         return found
 
-    def generation_keys(self, revision: int) -> list[UUID]:
-        """Keys of the generations that one revision wrote."""
+    def doubles(self, revision: int, view: View) -> list[UUID]:
+        """Keys of the generations of one revision that a view, which does not show it, holds complete."""
+        other = aliased(GenerationRow)
+        held = exists().where(other.key == GenerationRow.key, other.complete, inside(other.revision_id, view))
+        query = select(GenerationRow.key).where(GenerationRow.revision_id == revision, held)
         with self.transaction() as connection:
-            query = select(GenerationRow.key).where(GenerationRow.revision_id == revision)
             return list(connection.execute(query).scalars())
+
+    def has_generations(self, revision: int) -> bool:
+        """Whether one revision wrote any."""
+        query = select(GenerationRow.id).where(GenerationRow.revision_id == revision).limit(1)
+        with self.transaction() as connection:
+            return connection.execute(query).first() is not None
 
     def incomplete(self, revision: int) -> list[UUID]:
         """Keys of the generations of one revision that a repair marked as not done."""
@@ -284,11 +292,11 @@ class Catalog:
 
     # prototypes
 
-    def prototype_ids(self, revision: int) -> set[UUID]:
-        """Ids of the prototypes that one revision wrote."""
+    def prototype_ids(self, revision: int) -> Generator[UUID, None, None]:
+        """Ids of the prototypes that one revision wrote, in order."""
+        query = select(PrototypeRow.id).where(PrototypeRow.revision_id == revision).order_by(PrototypeRow.id)
         with self.transaction() as connection:
-            query = select(PrototypeRow.id).where(PrototypeRow.revision_id == revision)
-            return set(connection.execute(query).scalars())
+            yield from connection.execution_options(yield_per=1000).execute(query).scalars()
 
     def committed_prototypes(self) -> int:
         """How many prototypes committed revisions wrote, whatever shows them."""
@@ -296,10 +304,12 @@ class Catalog:
         with self.transaction() as connection:
             return _count(connection, PrototypeRow.revision_id.in_(committed))
 
-    def nouns_of(self, revision: int) -> list[str]:
-        """Nouns that one revision wrote prototypes of, sorted."""
-        query = select(PrototypeRow.noun).where(PrototypeRow.revision_id == revision).distinct()
+    def shared_nouns(self, revision: int, view: View) -> list[str]:
+        """Nouns that one revision wrote prototypes of and that have at least two in a view, sorted."""
+        mine = select(PrototypeRow.noun).where(PrototypeRow.revision_id == revision)
+        shown = select(PrototypeRow.noun).where(PrototypeRow.noun.in_(mine), visible(view))
         with self.transaction() as connection:
+            query = shown.group_by(PrototypeRow.noun).having(func.count() > 1)
             return sorted(connection.execute(query).scalars())
 
     def prototypes_of(self, noun: str, revision: int) -> list[UUID]:
@@ -322,11 +332,26 @@ class Catalog:
                     chosen = update(PrototypeRow).where(PrototypeRow.id.in_(batch))
                     connection.execute(chosen.values(outlier_distance=distance))
 
-    def visible_nouns(self, view: View) -> dict[UUID, str]:
-        """Every prototype that the view shows, with its noun."""
+    def shown(self, ids: Iterable[UUID], view: View) -> set[UUID]:
+        """Those of the prototypes that a view shows."""
+        found: set[UUID] = set()
         with self.transaction() as connection:
-            query = select(PrototypeRow.id, PrototypeRow.noun).where(visible(view))
-            return {row.id: row.noun for row in connection.execute(query)}
+            for batch in chunks(ids):
+                query = select(PrototypeRow.id).where(PrototypeRow.id.in_(batch), visible(view))
+                found.update(connection.execute(query).scalars())
+        return found
+
+    def gained(self, before: View, after: View) -> list[UUID]:
+        """Ids of the prototypes that one view shows and another does not, sorted."""
+        query = select(PrototypeRow.id).where(visible(after), ~visible(before))
+        with self.transaction() as connection:
+            return list(connection.execute(query.order_by(PrototypeRow.id)).scalars())
+
+    def nouns(self, view: View) -> set[str]:
+        """The nouns of the prototypes that a view shows."""
+        with self.transaction() as connection:
+            query = select(PrototypeRow.noun).where(visible(view)).distinct()
+            return set(connection.execute(query).scalars())
 
     def retire(self, revision: int, ids: Sequence[UUID]) -> None:
         """Write down that a revision hides prototypes."""

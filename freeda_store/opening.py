@@ -8,7 +8,12 @@ its place last, for it is what makes a folder a bank.
 
 from __future__ import annotations
 
+import fcntl
+import logging
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +28,8 @@ from freeda_store.stores import Stores
 from freeda_store.thumbnails import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.protocol import VectorSizes
+
+logger = logging.getLogger(__name__)
 
 _UNFINISHED_NAME = f"{DATABASE_NAME}.new"
 _OUR_NAMES = {"vectors", "thumbnails", _UNFINISHED_NAME, f"{_UNFINISHED_NAME}-journal"}
@@ -109,22 +116,50 @@ def _read_manifest(catalog: Catalog, folder: Path, sizes: VectorSizes) -> Manife
 
 
 def _create(folder: Path, manifest: Manifest) -> EdgeVectors:
-    """Make an empty bank; the vectors come back open and locked."""
+    """Make an empty bank, unless somebody did meanwhile; the vectors come back open and locked."""
     if folder.exists() and not folder.is_dir():
         raise BankMissingError(f"{folder} is a file; a bank is a folder.")
-    if folder.is_dir():
-        strange = sorted(path.name for path in folder.iterdir() if path.name not in _OUR_NAMES)
-        if strange:
-            raise BankMissingError(
-                f"{folder} holds no bank but other files ({strange[0]}); give an empty or a new folder."
-            )
     if min(manifest.keys.dim, manifest.backbone.dim) < 1:
         raise BankError("a bank's manifest must give the dim of its keys and of its backbone, at least 1.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _clear_unfinished(folder)
+        with _sole_maker(folder):
+            if (folder / DATABASE_NAME).is_file():  # somebody else made it meanwhile
+                return EdgeVectors.load(folder / "vectors")
+            strange = sorted(path.name for path in folder.iterdir() if path.name not in _OUR_NAMES)
+            if strange:
+                raise BankMissingError(
+                    f"{folder} holds no bank but other files ({strange[0]}); give an empty or a new folder."
+                )
+            _clear_unfinished(folder)
+            return _make(folder, manifest)
     except OSError as error:
         raise StorageError(f"no bank can be made in {folder} ({error}); choose another folder.") from error
+
+
+@contextmanager
+def _sole_maker(folder: Path) -> Iterator[None]:
+    """Keep out everybody else who would make a bank in a folder; a kill lets go.
+
+    Raises:
+        BankInUseError: another process is at it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BankInUseError(
+                f"another process is making a bank in {folder}; wait until it ends."
+            ) from error
+        except OSError as error:
+            logger.info("%s lies on a file system that locks no folders (%s)", folder, error)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _make(folder: Path, manifest: Manifest) -> EdgeVectors:
     vectors = EdgeVectors.create(folder / "vectors", VectorSizes(manifest.keys.dim, manifest.backbone.dim))
     try:
         unfinished = folder / _UNFINISHED_NAME

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_store.records import FloatArray
-from freeda_store.vectors.filters import View
+from freeda_store.vectors.filters import Condition, Filter, Operator, PointFilter, View
 
 if TYPE_CHECKING:
     from freeda_store.stores import Stores
@@ -27,13 +27,16 @@ DECIMALS = 4
 def score_outliers(stores: Stores, revision: int, view: View) -> None:
     """Set ``outlier_distance`` of all prototypes that an open revision added.
 
+    They were written with 0, which is right where a noun has one prototype alone: only the others are
+    read.
+
     Args:
         stores: of the bank.
         revision: the open one.
         view: what its commit will show.
     """
-    groups: dict[float, list[UUID]] = {}
-    for noun in stores.catalog.nouns_of(revision):
+    groups = _set_by_a_dead_commit(stores, revision)
+    for noun in stores.catalog.shared_nouns(revision, view):
         own = stores.catalog.prototypes_of(noun, revision)
         others = stores.catalog.showing(noun, view)
         for id_, distance in _distances(stores, own, others):
@@ -63,6 +66,14 @@ def outlier_distances(
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(rest, axis=1)
     cosines = np.einsum("nd,nd->n", vectors, rest) / np.where(lengths > 0, lengths, 1)
     return np.asarray(np.clip(1 - cosines, 0, 2))
+
+
+def _set_by_a_dead_commit(stores: Stores, revision: int) -> dict[float, list[UUID]]:
+    """Prototypes that have a distance already, to be set to 0 first: they may be alone by now."""
+    some = Filter((Condition("outlier_distance", Operator.GT, (0.0,)),))
+    points = stores.vectors.scroll(PointFilter(some, added_in=revision), payloads=False)
+    ids = [id_ for id_, _ in points]
+    return {0.0: ids} if ids else {}
 
 
 def _distances(stores: Stores, own: Sequence[UUID], shown: Sequence[UUID]) -> Iterator[tuple[UUID, float]]:

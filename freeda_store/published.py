@@ -7,7 +7,7 @@ bank whose last publication was cut short.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,7 +24,7 @@ from freeda_store.vectors.filters import PointFilter, View
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
-    from freeda_store.vectors.protocol import VectorStore
+    from freeda_store.vectors.protocol import Payload, VectorStore
 
 PUBLISHED_FORMAT = 1
 
@@ -182,11 +182,17 @@ class PublishedCatalog(Catalog):
         matching = (c for id_, c in published.counts.items() if history.view(id_) == view)
         return next(matching, None if view.ranges else ViewCounts())
 
-    def visible_nouns(self, view: View) -> dict[UUID, str]:
-        """Every prototype that the view shows, with its noun, as the points tell it."""
-        if not view.ranges:
-            return {}
-        return {id_: str(told["noun"]) for id_, told in self._vectors.scroll(PointFilter(view=view))}
+    def gained(self, before: View, after: View) -> list[UUID]:
+        """What one view shows and another does not, as the points tell it, sorted."""
+        return sorted({id_ for id_, _ in self._points(after)} - {id_ for id_, _ in self._points(before)})
+
+    def nouns(self, view: View) -> set[str]:
+        """The nouns that a view shows, as the points tell them."""
+        return {str(told["noun"]) for _, told in self._points(view, payloads=True)}
+
+    def _points(self, view: View, *, payloads: bool = False) -> Iterator[tuple[UUID, Payload]]:
+        if view.ranges:
+            yield from self._vectors.scroll(PointFilter(view=view), payloads=payloads)
 
     def size_bytes(self) -> int:
         """0: a reader cannot know."""

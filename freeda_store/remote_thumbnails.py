@@ -56,7 +56,7 @@ class RemoteThumbnails:
             try:
                 self._files.makedirs(place.rpartition("/")[0], exist_ok=True)
                 self._files.pipe_file(place, data)
-            except OSError as error:
+            except Exception as error:  # drivers raise their own, which are no OSError
                 raise StorageError(
                     f"thumbnails could not be written to {self._url} ({error}); check the credentials and "
                     "the room, then run the same command again."
@@ -65,13 +65,14 @@ class RemoteThumbnails:
 
     def get(self, key: str) -> bytes:
         """The bytes of a key."""
-        place = self._place(key)
+        place, files = self._place(key), self._files
         try:
-            data = bytes(self._files.cat_file(place))
+            data = bytes(files.cat_file(place))
         except FileNotFoundError as error:
             raise ThumbnailMissingError(f"thumbnail {place} is missing; run `freeda bank verify`.") from error
-        except OSError as error:
-            raise StorageError(f"thumbnail {place} cannot be read ({error}); check the network.") from error
+        except Exception as error:  # drivers raise their own, which are no OSError
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise StorageError(f"thumbnail {place} cannot be read ({reason}); check the network.") from error
         if hashlib.sha256(data).hexdigest() != key:
             raise ThumbnailDamagedError(f"thumbnail {place} is damaged; restore it from a copy of the bank.")
         return data

@@ -23,6 +23,7 @@ from freeda_store.profiles import find_profile
 from freeda_store.schema import open_database
 from freeda_store.stats import DATABASE_NAME
 from freeda_store.vectors.edge import EdgeVectors, read_sizes
+from freeda_store.vectors.edge_faults import is_of_the_system
 from freeda_store.vectors.protocol import VectorSizes
 
 if TYPE_CHECKING:
@@ -108,7 +109,12 @@ def _rescue(folder: Path, vectors: Path, sizes: VectorSizes, aside: Path) -> lis
 
 
 def _readable(vectors: Path) -> int | None:
-    """How many points a store holds, every one of which can be read; None when it is damaged."""
+    """How many points a store holds, every one of which can be read; None when it is damaged.
+
+    Raises:
+        BankInUseError: it is open elsewhere.
+        StorageError: the system refuses to read it.
+    """
     try:
         store = EdgeVectors.load(vectors)
     except BankDamagedError:
@@ -116,7 +122,9 @@ def _readable(vectors: Path) -> int | None:
     try:
         store.check_readable()
         return store.points
-    except (BankDamagedError, StorageError):
+    except (BankDamagedError, StorageError) as error:
+        if is_of_the_system(error):
+            raise
         return None
     finally:
         store.close()

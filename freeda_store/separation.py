@@ -124,8 +124,7 @@ def measure_separation(
             )
     frequent = sorted(counts, key=lambda noun: (-counts[noun], noun))[:MAX_NOUNS]
     ids = _some_ids(bank, where, {*nouns, *frequent})
-    visuals = _visuals(bank, ids)
-    means = {noun: _direction(rows.sum(axis=0)) for noun, rows in visuals.items()}
+    visuals, means = _visuals(bank, ids, keep=nouns)
     found = []
     for noun in dict.fromkeys(nouns):
         kin = tuple(sorted(other for other in counts if _are_kin(noun, other)))
@@ -145,9 +144,17 @@ def _some_ids(bank: SearchableBank, where: Filter, nouns: Collection[str]) -> di
     return ids
 
 
-def _visuals(bank: SearchableBank, ids: Mapping[str, Sequence[UUID]]) -> dict[str, NDArray[np.float64]]:
-    """Visual vectors of each noun, float64 (N, D)."""
-    return {noun: bank.vectors(own).visuals.astype(np.float64) for noun, own in ids.items()}
+def _visuals(
+    bank: SearchableBank, ids: Mapping[str, Sequence[UUID]], *, keep: Collection[str]
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+    """Visual vectors of the nouns to keep, float64 (N, D), and the direction of each noun's mean, (D,)."""
+    visuals, means = {}, {}
+    for noun, own in ids.items():
+        rows = bank.vectors(own).visuals.astype(np.float64)
+        means[noun] = _direction(rows.sum(axis=0))
+        if noun in keep:
+            visuals[noun] = rows
+    return visuals, means
 
 
 def _are_kin(noun: str, other: str) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import MutableSet, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, MutableSet, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -74,16 +74,44 @@ def reconcile(stores: Stores, revision: int) -> int:
     A killed writer may leave points without rows: they are deleted. A power cut may lose points
     that have rows: their generations are forgotten, so that they are drawn again.
     """
-    stores.catalog.drop_generations(revision, stores.catalog.incomplete(revision))
-    rows = stores.catalog.prototype_ids(revision)
-    points = {id_ for id_, _ in stores.vectors.scroll(PointFilter(added_in=revision), payloads=False)}
-    stores.vectors.delete(sorted(points - rows))
-    lost = stores.catalog.generations_of(sorted(rows - points))
+    catalog = stores.catalog
+    catalog.drop_generations(revision, catalog.incomplete(revision))
+    lost = catalog.generations_of(_delete_orphans(stores, revision))
     if lost:
-        stores.catalog.drop_generations(revision, sorted(lost))
-        remaining = stores.catalog.prototype_ids(revision)
-        stores.vectors.delete(sorted((rows & points) - remaining))
+        catalog.drop_generations(revision, sorted(lost))
+        _delete_orphans(stores, revision)
     return len(lost)
+
+
+def _delete_orphans(stores: Stores, revision: int) -> list[UUID]:
+    """Delete the points of an open revision that have no row; returns the rows that have no point."""
+    differing = {True: list[UUID](), False: list[UUID]()}
+    for id_, is_row in differences(stores, revision):
+        differing[is_row].append(id_)
+    stores.vectors.delete(differing[False])
+    return differing[True]
+
+
+def differences(stores: Stores, revision: int) -> Generator[tuple[UUID, bool], None, None]:
+    """Ids of an open revision that have a row but no point (True) or a point but no row (False).
+
+    Both are walked together in the order of their ids, in constant memory. Nothing may be written to SQL
+    until the walk is at its end, or closed.
+    """
+    points = (id_ for id_, _ in stores.vectors.scroll(PointFilter(added_in=revision), payloads=False))
+    point = next(points, None)
+    with closing(stores.catalog.prototype_ids(revision)) as rows:
+        for row in rows:
+            while point is not None and point < row:
+                yield point, False
+                point = next(points, None)
+            if point == row:
+                point = next(points, None)
+            else:
+                yield row, True
+    while point is not None:
+        yield point, False
+        point = next(points, None)
 
 
 def commit(stores: Stores, revision: int, parent: int | None) -> None:

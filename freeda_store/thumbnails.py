@@ -150,12 +150,22 @@ def encode_attribution(attribution_hw: ImageArray) -> bytes:
     return _webp(attribution_hw, lossless=True)
 
 
-def decode(data: bytes) -> Image.Image:
-    """The picture of a thumbnail's bytes, RGB, fully read."""
+def decode(data: bytes, key: str) -> Image.Image:
+    """The picture of a thumbnail's bytes, RGB, fully read.
+
+    Raises:
+        ThumbnailDamagedError: they are those of their key, but no picture: a shared bank may hold any.
+    """
     from PIL import Image
 
-    with Image.open(BytesIO(data), formats=["WEBP"]) as image:
-        return image.convert("RGB")
+    try:
+        with Image.open(BytesIO(data), formats=["WEBP"]) as image:
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ThumbnailDamagedError(
+            f"thumbnail {key} is no picture that can be shown ({str(error)[:100]}); "
+            "get the bank again from another source."
+        ) from error
 
 
 def _webp(array: ImageArray, *, lossless: bool) -> bytes:

@@ -56,7 +56,7 @@ class RevisionWriter:
         self._open = True
         self.resumed = self._revision is not None
         if self._revision is not None:
-            lost = reconcile(stores, self._revision)
+            lost = self._reconcile(self._revision)
             logger.info("resumed run '%s'; %d generations were lost and will be made again", run_key, lost)
 
     def __enter__(self) -> Self:
@@ -133,7 +133,7 @@ class RevisionWriter:
                     f"the vectors of {lost} generations are gone from {self._stores.folder}; "
                     "run the same command again to make them anew."
                 )
-            if not catalog.generation_keys(revision):
+            if not catalog.has_generations(revision):
                 catalog.drop_revision(revision)
                 self.close()
                 return None
@@ -145,12 +145,19 @@ class RevisionWriter:
             history = catalog.history()
             return history.info(history.by_id(revision))
 
+    def _reconcile(self, revision: int) -> int:
+        """See ``stores.reconcile``; where it fails, the run is let go of for another try."""
+        try:
+            return reconcile(self._stores, revision)
+        except BaseException:
+            self.close()
+            raise
+
     def _drop_what_the_head_has(self, revision: int) -> None:
         """Forget generations that the head shows by now; reconciling then deletes their points."""
         catalog, history = self._stores.catalog, self._stores.catalog.history()
-        mine = catalog.generation_keys(revision)
         head_view = history.view(history.head.id if history.head else None)
-        if doubles := sorted(catalog.stored(mine, head_view)):
+        if doubles := catalog.doubles(revision, head_view):
             logger.info("%d generations were committed by another run meanwhile", len(doubles))
             catalog.drop_generations(revision, doubles)
 
@@ -196,7 +203,7 @@ def _name(
             contrast=_rounded(scores.contrast),
             area=_rounded(scores.area),
             clip_agreement=_rounded(scores.clip_agreement),
-            outlier_distance=_rounded(scores.outlier_distance),
+            outlier_distance=0.0,  # until the commit; see outliers.py
         ),
         attribution_key=attribution_key,
         added_in=revision,

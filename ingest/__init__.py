@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ingest.ingestor import Ingestor, RunOptions, open_ingestor
     from ingest.masks import DropReason, MaskSettings
     from ingest.models import IngestModels, LoadedModels, PresetModels
-    from ingest.pipeline import StageSettings
     from ingest.report import IngestProgress, IngestReport, ProgressCallback
+    from ingest.settings import StageSettings
 
 _HOMES = {
     "DropReason": "masks",
@@ -34,7 +34,7 @@ _HOMES = {
     "ProgressCallback": "report",
     "Reject": "caption_records",
     "RunOptions": "ingestor",
-    "StageSettings": "pipeline",
+    "StageSettings": "settings",
     "add_concepts": "concepts",
     "devices_executor": "executors.devices",
     "open_ingestor": "ingestor",

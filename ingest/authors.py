@@ -8,7 +8,7 @@ from pathlib import Path
 from freeda_models.backbone_files import backbone_identity
 from freeda_models.clip_files import clip_identity
 from freeda_models.presets import Preset, load_preset
-from freeda_store.authors_bank import AuthorsBank
+from freeda_store.authors_bank import AuthorsBank, printable
 from freeda_store.authors_import import AuthorsProgress, AuthorsReport, copy_authors_bank
 from freeda_store.bank import Bank
 from freeda_store.errors import AuthorsBankError
@@ -92,5 +92,6 @@ def import_authors_bank(
     chosen = preset if isinstance(preset, Preset) else load_preset(preset)
     source = AuthorsBank(embeddings, index)
     manifest = authors_manifest(chosen, source.text_dim, source.visual_dim)
+    said = message or f"import {printable(embeddings.name or str(embeddings))}"
     with Bank.open(address, create=manifest) as bank:
-        return copy_authors_bank(bank, source, message or f"import {embeddings.name or embeddings}", progress)
+        return copy_authors_bank(bank, source, said, progress)

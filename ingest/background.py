@@ -31,8 +31,8 @@ class Writer(Protocol):
 class BackgroundWriter:
     """Hands all calls of a writer to one thread, at most one batch ahead.
 
-    An error of the thread is raised by the next call here. Leaving the ``with`` block waits for what
-    was handed over.
+    An error of storing is raised by the next :meth:`submit`, :meth:`drain` or :meth:`commit`. Leaving
+    the ``with`` block waits for what was handed over.
     """
 
     def __init__(self, writer: Writer) -> None:

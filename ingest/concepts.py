@@ -31,7 +31,7 @@ from freeda_models.protocols import (
     TextEncoder,
     TextImageEncoder,
 )
-from freeda_store.bank import Bank
+from freeda_store.peek import read_manifest
 from freeda_store.records import Caption
 from ingest.errors import OptionError
 from ingest.executors.local import LocalExecutor
@@ -307,8 +307,7 @@ def add_concepts(
             :func:`ingest.ingestor.open_ingestor`; there must be a bank already.
     """
     names = parse_concepts(concepts)
-    with Bank.open(address) as bank:
-        made_with = bank.manifest.preset
+    made_with = read_manifest(address).preset
     chosen = preset if isinstance(preset, Preset) else load_preset(preset or made_with)
     placed = captions_of(names, images, options.seed, stage_settings(chosen).find_unknown)
 

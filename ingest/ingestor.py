@@ -246,10 +246,15 @@ def open_ingestor(
         models.load_all()
         identities = identify(chosen)
     manifest = make_manifest(chosen.name, identities, settings)
-    bank = Bank.open(address, create=manifest)
+    computes = executor(chosen, settings) if executor is not None else LocalExecutor(models, settings)
+    try:
+        bank = Bank.open(address, create=manifest)
+    except BaseException:
+        computes.close()
+        raise
     return Ingestor(
         bank,
-        executor(chosen, settings) if executor is not None else LocalExecutor(models, settings),
+        computes,
         batch_size=chosen.generator.batch_size,
         fallback_folder=None if bank.address.profile else bank.address.folder,
     )

@@ -12,7 +12,7 @@ from freeda_models.protocols import ModelIdentity
 from freeda_models.vocabulary import unknown_names
 from freeda_store.manifest import Manifest, ModelRecord
 from ingest.masks import MaskSettings
-from ingest.pipeline import StageSettings
+from ingest.settings import StageSettings
 
 KEY_TEMPLATES = "openai_subset"
 """Name of the template set that :func:`freeda_models.text_keys.embed_nouns` uses by default."""

@@ -20,9 +20,7 @@ from ingest.drawing import draw_batch
 from ingest.errors import DeviceMemoryError
 from ingest.models import IngestModels
 from ingest.reading import read_batch
-from ingest.settings import DEFAULT_SETTINGS, StageSettings, knows_all
-
-__all__ = ["DEFAULT_SETTINGS", "BatchResult", "SeededCaption", "StageSettings", "knows_all", "process_batch"]
+from ingest.settings import StageSettings
 
 logger = logging.getLogger(__name__)
 

@@ -88,13 +88,7 @@ class _Reader:
                 made = _prototype(c.noun, key, visuals[c.cut], masks[c.cut], float(agreement))
                 prototypes[c.picture].append(made)
         return tuple(
-            NewGeneration(
-                drawing.item.caption,
-                drawing.item.seed,
-                drawing.picture.image_hwc,
-                tuple(rows),
-                _notes(drawing),
-            )
+            _generation(drawing, rows)
             for drawing, rows in zip(self._drawings, prototypes, strict=True)
             if not drawing.item.stored
         )

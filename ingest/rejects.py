@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Self, TextIO
+from typing import IO, Self
+from uuid import uuid4
 
 from ingest.caption_records import Reject
 
@@ -28,10 +31,11 @@ def rejects_path(captions: Path | None, fallback_folder: Path | None) -> Path | 
 
 
 class RejectsFile:
-    """Writes rejects to ``<path>.part`` and puts that in the place of ``path`` at the end.
+    """Gathers rejects in a file without a name and puts that in the place of ``path`` at the end.
 
     Every run reads all captions again, so the file is made anew by each and repeats nothing. A run
-    that ends by itself without a reject removes the file of an earlier one.
+    that ends by itself without a reject removes the file of an earlier one. Several runs at once may
+    read the same captions; the last to end leaves its file.
 
     Args:
         path: where to; None writes nothing.
@@ -41,25 +45,23 @@ class RejectsFile:
     def __init__(self, path: Path | None, captions: str) -> None:
         self._path = path
         self._captions = captions
-        self._part: TextIO | None = None
+        self._lines: IO[bytes] | None = None
 
     def add(self, reject: Reject) -> None:
         """Write one line: file, line, reason, text."""
         if self._path is None:
             return
-        if self._part is None:
-            self._part = self._part_path(self._path).open("w", encoding="utf-8")
+        if self._lines is None:
+            self._lines = TemporaryFile(dir=self._path.parent)  # noqa: SIM115 - closed by close()
         fields = {"file": self._captions, "line": reject.line, "reason": reject.reason, "text": reject.text}
-        self._part.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        self._lines.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
 
     def close(self, *, complete: bool) -> Path | None:
         """Publish the file; its path, or None when nothing was rejected."""
-        if self._part is not None and self._path is not None:
-            self._part.flush()
-            os.fsync(self._part.fileno())
-            self._part.close()
-            self._part = None
-            self._part_path(self._path).replace(self._path)
+        lines, self._lines = self._lines, None
+        if lines is not None and self._path is not None:
+            with lines:
+                _publish(lines, self._path)
             return self._path
         if complete and self._path is not None:
             self._path.unlink(missing_ok=True)
@@ -73,6 +75,12 @@ class RejectsFile:
     ) -> None:
         self.close(complete=False)
 
-    @staticmethod
-    def _part_path(path: Path) -> Path:
-        return path.with_name(path.name + ".part")
+
+def _publish(lines: IO[bytes], path: Path) -> None:
+    part = path.with_name(f"{path.name}.{uuid4().hex}.part")
+    lines.seek(0)
+    with part.open("wb") as out:
+        copyfileobj(lines, out)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)

@@ -60,7 +60,7 @@ class IngestReport:
         rejects_path: file with all of them, None when there are none or nowhere to write.
         seconds: duration of each stage. Stages overlap, so they may come to more than the whole.
         total_seconds: of the whole run.
-        revision: what was committed, None when nothing was new or the run was interrupted.
+        revision: what was committed, None when nothing was new or the run was interrupted before.
         interrupted: Ctrl-C ended the run; the same command goes on from here.
     """
 

@@ -86,7 +86,8 @@ class Run:
         self.interrupted = False
 
     def go(self) -> None:
-        """Read, compute, store and commit; after Ctrl-C leave the revision open to be resumed."""
+        """Read, compute, store and commit; after Ctrl-C leave the revision open to be resumed, unless that
+        came when it was being committed."""
         with Interrupts(self._say_stopping) as interrupts:
             try:
                 key = run_key(self._feed.first(self._plan.first), self._plan.seed)
@@ -104,10 +105,10 @@ class Run:
                     background.drain()
             finally:
                 self._tally.seconds["write"] = background.seconds
-            self.interrupted = interrupts.requested
-            if not self.interrupted:
+            if not interrupts.requested:
                 with interrupts.shielded():
                     self._revision = background.commit()
+            self.interrupted = interrupts.requested
 
     def _compute(self, batches: Iterator[list[SeededCaption]], background: BackgroundWriter) -> None:
         """Hand batches to the executor, and what comes back to the writer."""

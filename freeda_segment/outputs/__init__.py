@@ -9,7 +9,7 @@ from freeda_segment.outputs.formats import (
 )
 from freeda_segment.outputs.index import IndexEntry, write_index
 from freeda_segment.outputs.labels import LabelMap, read_labels
-from freeda_segment.outputs.names import picture_place, result_stems
+from freeda_segment.outputs.names import explanation_stem, picture_place, result_stems
 from freeda_segment.outputs.result import Result
 from freeda_segment.outputs.resume import find_done, made_of, picture_hash, write_fresh
 
@@ -20,6 +20,7 @@ __all__ = [
     "LabelMap",
     "OutputFormat",
     "Result",
+    "explanation_stem",
     "find_done",
     "made_of",
     "output_paths",

@@ -19,6 +19,9 @@ def explanation_document(
     explanations: Sequence[Explanation],
     comparison: Comparison | None = None,
     after: Sequence[Explanation] = (),
+    *,
+    file: str = "",
+    sha256: str = "",
 ) -> dict[str, Any]:
     """Regions with their classes and prototypes, and what retiring prototypes changed.
 
@@ -28,11 +31,13 @@ def explanation_document(
         explanations: of its regions.
         comparison: None when nothing was retired.
         after: explanations of the same regions after that, in the same order.
+        file: where the picture lies as seen from the folder of the document, and
+        sha256: of its file: they tell whose explanation it is. Both ``""`` where it is no file.
     """
     height, width = segmentation.size_hw
     document = {
         "format": FORMAT_VERSION,
-        "picture": {"source": source, "width": width, "height": height},
+        "picture": {"source": source, "file": file, "width": width, "height": height, "sha256": sha256},
         **origin_values(segmentation.origin),
         "alpha": segmentation.evidence.alpha,
         "regions": [_region(each) for each in explanations],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,26 @@ def result_stems(folder: str | Path, pictures: Sequence[Path]) -> list[str]:
     return [stems[index] for index in range(len(pictures))]
 
 
+def explanation_stem(folder: str | Path, picture: Path) -> str:
+    """A name for the explanation of a picture, without ``.explain.html``.
+
+    The name of its last explanation in the folder, or else of its results there, so that they lie side
+    by side; a new one is neither another picture's explanation nor another picture's results.
+
+    Args:
+        folder: where the explanation goes; it need not exist.
+        picture: its file.
+    """
+    for place in (_explanation_path, _report_path):
+        for owns in (_is_of_file, _is_of_content):
+            for stem, told in _recorded(folder, picture, place):
+                free = place is _explanation_path or not _explanation_path(folder, stem).exists()
+                if free and owns(told, picture, folder):
+                    return stem
+    places = (_explanation_path, _report_path)
+    return next(n for n in _names(picture) if not any(place(folder, n).exists() for place in places))
+
+
 def picture_place(picture: str | Path, folder: str | Path) -> str:
     """Where a picture lies as seen from the folder of its results: both may be moved together."""
     path, base = Path(picture).resolve(), Path(folder).resolve()
@@ -97,10 +117,16 @@ def _report_path(folder: str | Path, stem: str) -> Path:
     return output_paths(folder, stem, [REPORT])[REPORT]
 
 
-def _recorded(folder: str | Path, picture: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _explanation_path(folder: str | Path, stem: str) -> Path:
+    return Path(folder) / f"{stem}{_EXPLAINED}.json"
+
+
+def _recorded(
+    folder: str | Path, picture: Path, place: Callable[[str | Path, str], Path] = _report_path
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The names of which there is a report, with what it tells of its picture."""
     for number, stem in enumerate(_names(picture)):
-        path = _report_path(folder, stem)
+        path = place(folder, stem)
         report = read_report(path)
         told = report.get("picture") if report is not None else None
         if isinstance(told, dict):

@@ -34,7 +34,7 @@ from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.checking import check_part
 from freeda_store.sharing.parts import Part
 from freeda_store.sharing.replica import Arriving, Replica
-from freeda_store.stores import Stores, show_retirements
+from freeda_store.stores import Stores, differences, show_retirements
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Point
 
@@ -208,6 +208,8 @@ class BankSink:
 
     def _make_room(self, records: Sequence[RevisionRecord]) -> None:
         arriving = {record.id: Arriving.of(record).becomes for record in records}
+        if arriving:
+            self._replica.reserve(max(arriving))  # first: no other writer is then given one of the ids
         for id_, run_key, message in self._replica.open_revisions():
             copied = Arriving.read(run_key)
             if copied is None and id_ in arriving:
@@ -215,8 +217,6 @@ class BankSink:
             elif copied is not None and copied.becomes != arriving.get(id_):
                 logger.info("removing what an earlier copy left of revision id %d", id_)
                 self._discard(id_)
-        if arriving:
-            self._replica.reserve(max(arriving))
 
     def _start(self, record: RevisionRecord) -> Arriving:
         self._replica.insert(record)
@@ -255,28 +255,15 @@ class BankSink:
                 )
 
     def _reconcile(self, revision: int, arrived: Arriving) -> bool:
-        """Whether all points of an open revision are there, after removing those without a row.
-
-        Rows and points are walked together in the order of their ids, in constant memory.
-        """
+        """Whether all points of an open revision are there, after removing those without a row."""
         orphans: list[UUID] = []
-        points = (
-            id_ for id_, _ in self._stores.vectors.scroll(PointFilter(added_in=revision), payloads=False)
-        )
-        point, rows = next(points, None), 0
-        with closing(self._replica.prototype_ids(revision)) as ids:
-            for id_ in ids:
-                rows += 1
-                while point is not None and point < id_:
-                    orphans.append(point)
-                    point = next(points, None)
-                if point != id_:
+        with closing(differences(self._stores, revision)) as differing:
+            for id_, is_row in differing:
+                if is_row:
                     return False
-                point = next(points, None)
-        if point is not None:
-            orphans += [point, *points]
+                orphans.append(id_)
         self._stores.vectors.delete(orphans)
-        return rows == arrived.prototypes
+        return self._stores.vectors.count(PointFilter(added_in=revision)) == arrived.prototypes
 
     def _refresh_retired(self, revision: int) -> None:
         """Make points that a revision seems to hide tell what SQL says: a dropped run may have had its id."""

@@ -29,7 +29,7 @@ class BankSource:
     """
 
     def __init__(self, stores: Stores, manifest: Manifest, name: str, upto: int | None = None) -> None:
-        """Read from open stores, which :meth:`close` closes.
+        """Read from open stores, which :meth:`close` closes. What is committed from now on is not given.
 
         Args:
             stores: of the bank.
@@ -40,6 +40,7 @@ class BankSource:
         self._stores = stores
         self._manifest = manifest
         self._name = name
+        self._history = stores.catalog.history()
         self._upto = upto
 
     @classmethod
@@ -58,10 +59,10 @@ class BankSource:
                 pass  # a profile without SQL refuses
             version = parsed.version
             upto = None if version is None else stores.catalog.history().resolve(version).number
+            return cls(stores, manifest, str(parsed), upto)
         except BaseException:
             stores.close()
             raise
-        return cls(stores, manifest, str(parsed), upto)
 
     def close(self) -> None:
         """Let go of the bank's files and its lock."""
@@ -86,14 +87,13 @@ class BankSource:
 
     def records(self) -> list[RevisionRecord]:
         """The committed revisions, oldest first."""
-        records = self._stores.catalog.history().committed_records()
+        records = self._history.committed_records()
         return records if self._upto is None else records[: self._upto]
 
     def tags(self) -> Mapping[str, int]:
         """Ids of the revisions that are given, by tag."""
         given = {record.id for record in self.records()}
-        tags = self._stores.catalog.history().tags
-        return {name: id_ for name, id_ in sorted(tags.items()) if id_ in given}
+        return {name: id_ for name, id_ in sorted(self._history.tags.items()) if id_ in given}
 
     def parts(self, revision: int, skip: int = 0) -> Iterator[Part]:
         """What a revision added, after leaving out the first ``skip`` parts.

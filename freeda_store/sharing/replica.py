@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -139,12 +139,6 @@ class Replica:
         values = {name: value for name, value in asdict(record).items() if name != "id"}
         with self._catalog.transaction() as connection:
             connection.execute(update(RevisionRow).where(RevisionRow.id == record.id).values(**values))
-
-    def prototype_ids(self, revision: int) -> Generator[UUID, None, None]:
-        """Ids of the prototypes of a revision, in order."""
-        query = select(PrototypeRow.id).where(PrototypeRow.revision_id == revision).order_by(PrototypeRow.id)
-        with self._catalog.transaction() as connection:
-            yield from connection.execution_options(yield_per=1000).execute(query).scalars()
 
     def some_prototypes(self, revision: int) -> tuple[list[UUID], set[str]]:
         """Prototypes of some generations of an open revision, and the thumbnails of both.

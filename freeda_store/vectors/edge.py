@@ -122,10 +122,15 @@ class EdgeVectors:
         folder.mkdir(parents=True, exist_ok=True)
         require_room(folder)
         shard = _open(lambda: engine.EdgeShard.create(str(folder), _settings(sizes)), folder, StorageError)
-        for field, kind in _INDEXED_FIELDS.items():
-            shard.update(engine.UpdateOperation.create_field_index(field, kind))
-        shard.flush()
-        return cls(shard, folder, sizes)
+        store = cls(shard, folder, sizes)
+        try:
+            for field, kind in _INDEXED_FIELDS.items():
+                store._ask("update", engine.UpdateOperation.create_field_index(field, kind))
+            store.flush()
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     @classmethod
     def load(cls, folder: Path) -> EdgeVectors:

@@ -33,6 +33,8 @@ _DAMAGE = (
     "No such file",
     "failed to load",
 )
+_SYSTEM = ("Permission denied", "Too many open files", "Cannot allocate memory", "No space left")
+"""What the system refuses though the files are whole."""
 _REDIRECTED = threading.Lock()
 
 
@@ -58,6 +60,8 @@ def free_bytes(folder: Path) -> int:
 
 def refusal(error: BaseException, folder: Path) -> BankError:
     """What went wrong in an open store, for the person who is to mend it."""
+    if is_of_the_system(error):
+        return _system(error, folder)
     if not isinstance(error, Exception) or any(word in str(error) for word in _DAMAGE):
         return _damage(error, folder)
     return StorageError(
@@ -74,9 +78,24 @@ def opening_error(error: BaseException, folder: Path, otherwise: type[BankError]
         return BankInUseError(
             f"the bank in {folder.parent} is in use by another process; wait until it ends, or close it."
         )
+    if is_of_the_system(error):
+        return _system(error, folder)
     if otherwise is BankDamagedError:
         return _damage(error, folder)
     return otherwise(f"no vectors can be made in {folder} ({_first_line(error)}); choose another folder.")
+
+
+def is_of_the_system(error: BaseException) -> bool:
+    """Whether the system refused, so that nothing is known of the files."""
+    return any(word in str(error) for word in _SYSTEM)
+
+
+def _system(error: BaseException, folder: Path) -> StorageError:
+    reason = next(word for word in _SYSTEM if word in str(error))
+    return StorageError(
+        f"{_culprit(error, folder)} cannot be used ({reason}); correct that and run the same command again. "
+        "Nothing that was committed is lost."
+    )
 
 
 def _damage(error: BaseException, folder: Path) -> BankDamagedError:
@@ -88,7 +107,7 @@ def _damage(error: BaseException, folder: Path) -> BankDamagedError:
 
 def _culprit(error: BaseException, folder: Path) -> str:
     """The file that an error names, else an empty file, else the folder."""
-    named: list[str] = re.findall(re.escape(str(folder)) + r"[^\s:,'\"]*", str(error))
+    named: list[str] = re.findall(re.escape(str(folder)) + r"[^\s:,'\"`]*", str(error))
     best = max(named, key=len, default=str(folder))
     if Path(best).is_dir():
         empty = (path for path in sorted(Path(best).rglob("*")) if path.is_file() and not path.stat().st_size)

@@ -143,12 +143,15 @@ class ProcessWorker:
                 raise WorkerLostError("stopped")
             self._connection, theirs = _SPAWN.Pipe()
             surroundings = _Surroundings(verbose=logger.isEnabledFor(logging.INFO))
-            self._process = _SPAWN.Process(
+            process = _SPAWN.Process(
                 target=_serve, args=(theirs, self._recipe, self._device, surroundings), daemon=True
             )
-            with _PROCESSES, _without_interrupts():
-                self._process.start()
-            theirs.close()
+            try:
+                with _PROCESSES, _without_interrupts():
+                    process.start()
+            finally:
+                theirs.close()
+            self._process = process
         self._receive()
 
     def compute(self, batch: Sequence[SeededCaption]) -> BatchResult:

@@ -44,9 +44,11 @@ def in_flight(batches: Iterable[list[SeededCaption]], submit: Submit, *, limit: 
                     raise failed
             elif source is not None and len(pending) < limit:
                 try:
-                    pending.append(submit(next(source)))
-                except StopIteration:
-                    source = None
+                    batch = next(source, None)
+                    if batch is None:
+                        source = None
+                    else:
+                        pending.append(submit(batch))
                 except Exception as error:  # noqa: BLE001 - raised below, after the others
                     source = None
                     errors.append(error)
@@ -55,7 +57,7 @@ def in_flight(batches: Iterable[list[SeededCaption]], submit: Submit, *, limit: 
     finally:
         for future in pending:
             future.cancel()
-    for other in errors[1:]:
+    for other in (error for error in errors[1:] if error is not errors[0]):
         logger.error("another batch failed too: %s", other)
     if errors:
         raise errors[0]

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +23,7 @@ BATCHES_A_WORKER = 2
 """Batches in hand a worker: one that it computes, and one that waits, so that none idles."""
 
 _SHOWN = 60
+_CLOSED = "the executor was closed with a batch in hand."
 
 
 class WorkerLostError(Exception):
@@ -85,7 +87,9 @@ class Lanes:
         """Queue a batch for the first worker that is free."""
         job = _Job(batch)
         with self._changed:
-            if self._error is not None:
+            if self._closed.is_set():
+                job.future.set_exception(WorkerError(_CLOSED))
+            elif self._error is not None:
                 job.future.set_exception(self._error)
             else:
                 self._waiting.append(job)
@@ -93,12 +97,15 @@ class Lanes:
         return job.future
 
     def close(self) -> None:
-        """Stop all workers and threads. Closing twice is fine."""
+        """Stop all workers and threads; batches in hand fail. Closing twice is fine."""
         with self._changed:
             self._closed.set()
+            waiting, self._waiting = list(self._waiting), deque()
             self._changed.notify_all()
-        for worker in self._workers:
-            worker.stop()
+        _fail(waiting, WorkerError(_CLOSED))
+        with ExitStack() as stopping:  # stops the others when one cannot be stopped
+            for worker in self._workers:
+                stopping.callback(worker.stop)
         for thread in self._threads:
             thread.join()
 
@@ -168,7 +175,7 @@ class Lanes:
                 self._waiting.appendleft(job)
                 self._changed.notify()
                 return
-        job.future.set_exception(error or WorkerError("the executor was closed with a batch in hand."))
+        job.future.set_exception(error or WorkerError(_CLOSED))
 
     def _give_up(self, error: BaseException) -> None:
         with self._changed:
@@ -178,9 +185,13 @@ class Lanes:
             self._error = error
             waiting, self._waiting = list(self._waiting), deque()
             self._changed.notify_all()
-        for job in waiting:
-            if job.lost or job.future.set_running_or_notify_cancel():
-                job.future.set_exception(error)
+        _fail(waiting, error)
+
+
+def _fail(waiting: Sequence[_Job], error: BaseException) -> None:
+    for job in waiting:
+        if job.lost or job.future.set_running_or_notify_cancel():
+            job.future.set_exception(error)
 
 
 def _first(batch: Sequence[SeededCaption]) -> str:

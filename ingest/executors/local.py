@@ -54,8 +54,9 @@ class LocalExecutor:
         """See :meth:`ingest.executors.protocol.Executor.fitting_batch_size`; loads the networks of a GPU."""
         if not self._models.device.startswith("cuda"):
             return None
-        _ = self._models.backbone, self._models.clip, self._models.keys
-        return fitting_batch_size(self._models.generator, self._models.device)
+        models = self._models
+        beside = [models.backbone.identity, models.clip.identity, models.keys.identity]
+        return fitting_batch_size(models.generator, models.device, beside=beside)
 
     def close(self) -> None:
         """Nothing to stop: the thread lives as long as a run."""

@@ -5,7 +5,7 @@ an executor; it stores what comes back. Nothing else touches the bank, so an exe
 the bank nor its lock, and a worker that dies has stored nothing by halves.
 
 **How to write another executor.** Everything that a worker needs to know is a preset, the
-:class:`~ingest.pipeline.StageSettings` made from it, and a device::
+:class:`~ingest.settings.StageSettings` made from it, and a device::
 
     models = PresetModels(preset, "cuda:1")             # ingest.models; networks load when first used
     result = process_batch(models, settings, batch)     # ingest.pipeline; a pure function of the batch

@@ -90,14 +90,16 @@ class RayExecutor:
 
     def close(self) -> None:
         """End the workers, and the cluster if it was started here."""
-        if self._lanes is not None:
-            self._lanes.close()
-            self._lanes = None
-        if self._started_ray:
-            import ray
+        try:
+            if self._lanes is not None:
+                self._lanes.close()
+                self._lanes = None
+        finally:
+            if self._started_ray:
+                import ray
 
-            ray.shutdown()
-            self._started_ray = False
+                ray.shutdown()
+                self._started_ray = False
 
     def _begin(self) -> tuple[Lanes, int]:
         if self._lanes is None or self._plan is None:

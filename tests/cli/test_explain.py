@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from freeda_segment import Segmenter
 from freeda_store import Bank
@@ -142,3 +143,33 @@ def test_aggregation_options_reach_the_segmenter(
     settings = json.loads(result.stdout)[0]["settings"]
     assert (settings["aggregation"], settings["prototypes"], settings["neighbours"]) == ("kmeans_mean", 2, 3)
     assert (settings["templates"], settings["similarity_threshold"]) == ("single", 0.5)
+
+
+def test_pictures_of_one_stem_have_pages_of_their_own(
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "photo.bmp"
+    Image.new("RGB", (20, 20), "green").save(other)
+    pages = [
+        explained(freeda, each, "-c", "car", "--bank", bank)["written"]["page"]
+        for each in (picture, other, picture)
+    ]
+    assert pages == [
+        f"freeda-out/{name}.explain.html" for name in ("photo", "photo-bmp", "photo")
+    ]
+
+
+def test_paths_that_cannot_be_are_misuse_before_anything_is_retired(
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    some = explained(freeda, picture, "-c", "car", "--bank", bank)["regions"][0]["best"]["prototypes"][0]["id"]
+    for arguments, told in (
+        (["nowhere.png"], "picture nowhere.png does not exist; give the file of one picture."),
+        (["."], "is a folder; give the file of one picture."),
+        ([picture, "--out", "."], "--out . is a folder; give the page's file, for example why.html."),
+    ):
+        result = freeda("explain", *arguments, "-c", "car", "--bank", bank, "--retire", some)
+        assert result.exit_code == 2
+        assert told in result.stderr
+    with Bank.open(bank) as opened_bank:
+        assert some in {str(info.id) for info in opened_bank.infos()}

@@ -30,7 +30,7 @@ from freeda_models.protocols import (
 from freeda_store import Bank, Manifest
 from ingest.manifests import make_manifest
 from ingest.models import LoadedModels
-from ingest.pipeline import DEFAULT_SETTINGS
+from ingest.settings import DEFAULT_SETTINGS
 
 COLOURS: Mapping[str, tuple[int, int, int]] = {
     "car": (220, 40, 40),

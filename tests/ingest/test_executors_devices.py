@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
 from ingest_fakes import dump, fake_models
 
 from freeda_models.errors import ModelMissingError
+from freeda_models.presets import load_preset
 from freeda_store import Bank, Caption
 from ingest.batches import BatchResult, SeededCaption
 from ingest.errors import OptionError, WorkerError
@@ -161,15 +163,18 @@ def test_networks_of_a_preset_give_the_bank_of_this_process(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for the workers
     captions = [Caption("a red car beside a tree"), Caption("a boat on the water")]
+    tiny = load_preset("tiny")
+    preset = tiny.model_copy(update={"generator": tiny.generator.model_copy(update={"steps": 2})})
     banks = []
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for name, executor in (("local", None), ("worker", devices_executor(["cpu"]))):
             folder = tmp_path / name
-            with open_ingestor(folder, "tiny", device="cpu", executor=executor) as ingestor:
+            with open_ingestor(folder, preset, device="cpu", executor=executor) as ingestor:
                 report = ingestor.run(captions)
             assert report.written == 2
+            assert report.prototypes > 0
             with Bank.open(folder) as bank:
                 banks.append(dump(bank))
     finally:
@@ -211,6 +216,19 @@ def test_first_result_counts_the_loading(traces: Path, monkeypatch: pytest.Monke
     results = [worker.compute([SeededCaption(Caption("a red car"), 0)]) for _ in range(2)]
     loads = [result.seconds["load"] for result in results if isinstance(result, BatchResult)]
     assert [seconds >= 5000 for seconds in loads] == [True, False]
+
+
+def test_a_process_that_cannot_be_started_is_told_and_leaves_nothing_to_stop() -> None:
+    class LocalRecipe:
+        """Of a class that no other process can import."""
+
+        def build(self, device: str) -> NoReturn:
+            raise AssertionError("not reached")
+
+    executor = DevicesExecutor(LocalRecipe(), TWO)
+    with pytest.raises((AttributeError, pickle.PicklingError), match="LocalRecipe"):
+        list(executor.run([[SeededCaption(Caption("a red car"), 0)]]))
+    executor.close()
 
 
 def test_nothing_starts_while_there_is_nothing_to_draw(traces: Path) -> None:

@@ -204,3 +204,37 @@ def test_closing_stops_a_worker_in_the_middle_of_a_batch(
     with pytest.raises(WorkerError, match="closed with a batch in hand"):
         future.result(SECONDS)
     assert worker.given == ["a car"]
+
+
+def test_closing_fails_what_waits_and_what_comes(
+    worker: FakeWorker, open_lanes: Callable[..., Lanes]
+) -> None:
+    busy = threading.Event()
+
+    def compute(text: str) -> None:
+        busy.set()
+        worker.stopped.wait(SECONDS)
+        lose()
+
+    worker.on_compute = compute
+    lanes = open_lanes(worker)
+    futures = [lanes.submit(batch("a car")), lanes.submit(batch("a tree"))]
+    busy.wait(SECONDS)
+    unwanted = lanes.submit(batch("a boat"))
+    assert unwanted.cancel()
+    lanes.close()
+    for future in (*futures, lanes.submit(batch("a house"))):
+        with pytest.raises(WorkerError, match="the executor was closed"):
+            future.result(SECONDS)
+
+
+def test_a_worker_that_cannot_be_stopped_keeps_no_other_alive() -> None:
+    class Stuck(FakeWorker):
+        def stop(self) -> None:
+            super().stop()
+            raise OSError("no such process")
+
+    workers = [Stuck(), FakeWorker("worker 2 (cpu)"), FakeWorker("worker 3 (cpu)")]
+    with pytest.raises(OSError, match="no such process"):
+        Lanes(workers).close()
+    assert all(worker.stopped.is_set() for worker in workers)

@@ -19,7 +19,8 @@ from ingest.identity import caption_seed
 from ingest.ingestor import Ingestor, RunOptions
 from ingest.masks import DropReason
 from ingest.models import LoadedModels
-from ingest.pipeline import DEFAULT_SETTINGS, process_batch
+from ingest.pipeline import process_batch
+from ingest.settings import DEFAULT_SETTINGS
 
 WORDS = ("car", "tree", "boat", "house", "cat", "truck")
 CAPTIONS = [Caption(f"a {word} and a red {other}") for word in WORDS for other in WORDS]

@@ -121,3 +121,27 @@ def test_every_batch_comes_back_once_and_few_are_in_hand(count: int, limit: int,
             seen.append(name_of(result))
     assert sorted(seen) == names
     assert max(in_hand, default=0) <= limit
+
+
+def test_a_batch_that_ends_an_iterator_too_early_is_an_error() -> None:
+    def submit(items: list[SeededCaption]) -> Future[BatchResult]:
+        raise StopIteration
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(in_flight([batch("a")], submit, limit=1))
+
+
+def test_one_error_of_several_batches_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    hand, lost = Hand(), ValueError("no weights")
+
+    def submit(items: list[SeededCaption]) -> Future[BatchResult]:
+        future = hand.submit(items)
+        if len(hand.futures) == 3:
+            hand.futures["c"].set_exception(OSError("disk full"))
+            for name in "ab":
+                hand.futures[name].set_exception(lost)
+        return future
+
+    with pytest.raises(ValueError, match="no weights"):
+        list(in_flight(hand.batches("abc"), submit, limit=3))
+    assert [record.getMessage() for record in caplog.records] == ["another batch failed too: disk full"]

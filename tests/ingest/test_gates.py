@@ -11,12 +11,14 @@ from ingest_fakes import fake_manifest, fake_models
 from freeda_models.presets import Preset, load_preset
 from freeda_store.errors import ManifestMismatchError
 from freeda_store.records import Caption
+from ingest.batches import BatchResult, SeededCaption
 from ingest.errors import OptionError
 from ingest.identity import caption_seed
 from ingest.manifests import mask_record, stage_settings
 from ingest.masks import DropReason, Mask, MaskSettings, make_mask
-from ingest.pipeline import DEFAULT_SETTINGS, BatchResult, SeededCaption, StageSettings, process_batch
+from ingest.pipeline import process_batch
 from ingest.prototypes import WEIGHTINGS, pixel_weights, pool
+from ingest.settings import DEFAULT_SETTINGS, StageSettings
 
 
 def run(settings: StageSettings, *texts: str) -> BatchResult:

@@ -24,7 +24,7 @@ from ingest.executors.local import LocalExecutor
 from ingest.feed import MOST_AHEAD
 from ingest.ingestor import Ingestor, RunOptions
 from ingest.masks import DropReason
-from ingest.rejects import rejects_path
+from ingest.rejects import RejectsFile, rejects_path
 from ingest.report import IngestProgress
 
 
@@ -258,6 +258,21 @@ def test_a_second_ctrl_c_stops_at_once_and_the_same_command_goes_on(
     assert dump(bank) == undisturbed
 
 
+def test_ctrl_c_during_the_commit_ends_the_run_with_its_revision(
+    bank: Bank, ingestor: Ingestor, captions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = RevisionWriter.commit
+
+    def interrupted(writer: RevisionWriter) -> object:
+        os.kill(os.getpid(), signal.SIGINT)
+        return commit(writer)
+
+    monkeypatch.setattr(RevisionWriter, "commit", interrupted)
+    report = ingestor.run(captions)
+    assert report.interrupted
+    assert report.revision == bank.revision is not None
+
+
 def test_ctrl_c_while_waiting_for_captions(bank: Bank, ingestor: Ingestor) -> None:
     def typed() -> Iterator[Caption]:
         for index in range(20):
@@ -357,3 +372,15 @@ def test_a_limited_run_keeps_the_rejects_of_a_whole_one(ingestor: Ingestor, tmp_
 
 def test_rejects_of_a_device_do_not_lie_beside_it(tmp_path: Path) -> None:
     assert rejects_path(Path("/dev/stdin"), tmp_path) == tmp_path / "stdin.rejects.jsonl"
+
+
+def test_two_runs_at_once_may_read_the_same_captions(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    runs = [RejectsFile(rejects_path(path, None), path.name) for _ in range(2)]
+    for rejects in runs:
+        rejects.add(Reject(1, "not JSON", "{"))
+    for rejects in runs:
+        kept = rejects.close(complete=True)
+        assert kept is not None
+        assert len(kept.read_text("utf-8").splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["c.jsonl.rejects.jsonl"]

@@ -6,16 +6,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from ingest_fakes import write_captions
-from kill_at_random import (
-    Undisturbed,
-    contents,
-    differences,
-    finish,
-    kill_at_random,
-    run_undisturbed,
-    start,
-)
+from ingest_fakes import fake_manifest, fake_models, write_captions
+from kill_at_random import LIMIT, Undisturbed, contents, differences, kill_at_random, run_undisturbed, start
+
+from freeda_store import Bank
+from ingest.executors.local import LocalExecutor
+from ingest.ingestor import Ingestor, RunOptions
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +35,8 @@ def test_killed_at_a_step(part: float, tmp_path: Path, captions: Path, undisturb
     process = start(tmp_path / "bank", captions, str(int(part * undisturbed.steps)))
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    finish(tmp_path / "bank", captions)
+    with Bank.open(tmp_path / "bank", create=fake_manifest()) as bank:
+        Ingestor(bank, LocalExecutor(fake_models()), batch_size=4).run(captions, RunOptions(limit=LIMIT))
     assert differences(contents(tmp_path / "bank"), undisturbed.contents) == []
 
 

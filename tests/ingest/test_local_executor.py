@@ -15,7 +15,8 @@ from ingest.executors.local import LocalExecutor
 from ingest.identity import caption_seed
 from ingest.manifests import stage_settings
 from ingest.models import PresetModels
-from ingest.pipeline import DEFAULT_SETTINGS, process_batch
+from ingest.pipeline import process_batch
+from ingest.settings import DEFAULT_SETTINGS
 
 WORDS = ("car", "tree", "boat", "house", "cat", "truck")
 CAPTIONS = [Caption(f"a {word} and a red {other}") for word in WORDS for other in WORDS]

@@ -8,10 +8,12 @@ from ingest_fakes import COLOURS, FakeGenerator, fake_models
 
 from freeda_models.protocols import GeneratedImage
 from freeda_store.records import Caption
+from ingest.batches import BatchResult, SeededCaption
 from ingest.errors import ModelOutputError
 from ingest.identity import caption_seed, run_key
 from ingest.masks import DropReason, MaskSettings
-from ingest.pipeline import DEFAULT_SETTINGS, BatchResult, SeededCaption, StageSettings, process_batch
+from ingest.pipeline import process_batch
+from ingest.settings import DEFAULT_SETTINGS, StageSettings
 
 
 def seeded(text: str, *, stored: bool = False) -> SeededCaption:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from freeda_models.batch_size import (
     remembered,
 )
 from freeda_models.memory import is_out_of_memory
+from freeda_models.protocols import ModelIdentity
 
 
 class Device:
@@ -38,7 +41,8 @@ class Device:
 @given(st.integers(0, 1000), st.integers(1, 300), st.integers(100, 20_000))
 def test_the_largest_power_of_two_that_fits(base: int, each: int, budget: int) -> None:
     device = Device(base, each, memory=budget * 5 // 4)
-    found = largest_fitting(device.draw, budget)
+    with patch("freeda_models.batch_size.release_memory"):  # it takes a tenth of a second
+        found = largest_fitting(device.draw, budget)
     fits = [1, *(size for size in (2, 4, 8, 16, 32, 64) if base + each * size <= budget)]
     assert found == max(fits)
     assert len([size for size in device.tried if base + each * size > device.memory]) <= 1
@@ -81,6 +85,31 @@ def test_a_folder_that_cannot_be_written_costs_a_measurement(tmp_path: Path) -> 
     assert remembered(tmp_path / "file" / "sizes.json", "one", lambda: 2) == 2
 
 
+def test_a_size_belongs_to_all_networks_and_to_offloading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def identity(name: str) -> ModelIdentity:
+        return ModelIdentity(id=name, revision="", sha256="", dim=0, preprocessing="")
+
+    sizes = iter([4, 8, 2])
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda device: SimpleNamespace(name="GPU", total_memory=8)
+    )
+    monkeypatch.setattr("freeda_models.batch_size._measure", lambda generator, device: next(sizes))
+    whole, offloaded = (
+        SimpleNamespace(identity=identity("generator"), offload=offload) for offload in ("none", "model")
+    )
+    small, large = [identity("dinov2-base")], [identity("dinov2-large")]
+    asked = [(whole, small), (offloaded, small), (whole, large), (whole, small), (offloaded, small)]
+    found = [
+        fitting_batch_size(generator, "cuda", beside=beside, memory_file=tmp_path / "sizes.json")  # type: ignore[arg-type]
+        for generator, beside in asked
+    ]
+    assert found == [4, 8, 2, 4, 8]
+
+
 def test_only_cuda_is_measured() -> None:
     assert fitting_batch_size(None, "cpu") is None  # type: ignore[arg-type]
     assert fitting_batch_size(None, "mps") is None  # type: ignore[arg-type]
@@ -97,6 +126,8 @@ def test_out_of_memory_is_known_by_class_or_words() -> None:
         torch.OutOfMemoryError("CUDA out of memory"),
         RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         MemoryError(),
     ):
         assert is_out_of_memory(error)

@@ -101,6 +101,21 @@ def test_a_preset_file_may_hold_only_what_differs_from_a_bundled_one(tmp_path):
     assert mine.model_copy(update={"name": "tiny", "ingest": tiny.ingest, "segment": tiny.segment}) == tiny
 
 
+def test_another_model_inherits_nothing_that_says_which_of_the_first_models_files_to_take(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'extends = "sd21"\nname = "mine"\n[generator]\nmodel = "a/b"\n[backbone]\nmodel = "c/d"\n'
+        'revision = "v2"\n[clip]\ndownload_mb = 1\n'
+    )
+    mine, base = load_preset(str(path)), load_preset("sd21")
+    assert (mine.generator.model, mine.generator.steps) == ("a/b", base.generator.steps)
+    assert (mine.generator.revision, mine.generator.variant, mine.generator.download_mb) == ("", "", 0)
+    assert (mine.backbone.revision, mine.backbone.image_size) == ("v2", base.backbone.image_size)
+    assert mine.clip == base.clip.model_copy(update={"download_mb": 1})
+    path.write_text('extends = "sd21"\nname = "mine"\n[generator]\nmodel = "' + base.generator.model + '"\n')
+    assert load_preset(str(path)).generator == base.generator
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -113,11 +128,12 @@ def test_a_preset_file_may_hold_only_what_differs_from_a_bundled_one(tmp_path):
         ("name = ", "not valid TOML"),
         ('name = "x"\ndescription = ""', "field 'clip': Field required"),
         ('name = "x"\ndescription = ""\nclip.surprise = 1', "field 'clip"),
+        (b'name = "\xff"', "cannot be read as UTF-8 text"),
     ],
 )
 def test_preset_files_that_are_wrong(tmp_path, text, message):
     path = tmp_path / "mine.toml"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PresetError, match=message):
         load_preset(str(path))
     with pytest.raises(PresetError, match="unknown preset"):

@@ -132,6 +132,10 @@ def test_what_is_left_out(extractor, caption, expected):
     assert set(keys(extractor, caption)) == expected
 
 
+def test_a_denial_of_very_many_things(extractor):
+    assert extractor.extract(["there are no cars" + " or dogs" * 1100]) == [()]
+
+
 def test_kinds_order_and_repeated_words(extractor):
     nouns = extractor.extract(["a fire truck near a car and a red car"])[0]
     assert isinstance(extractor, NounExtractor)

@@ -11,6 +11,7 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from freeda_models.diffusion import PIPELINE_OPTIONS, PIPELINES, load_generator, load_pipeline
 from freeda_models.errors import UnsupportedModelError
@@ -99,6 +100,26 @@ def test_what_is_kept_does_not_grow_with_the_steps(generator_settings):
         with pytest.raises(UnsupportedModelError, match="no self-attention was recorded"):
             recorder.attention()
     assert sizes[0] == sizes[1] == [(1, 64, 64)]
+
+
+def test_heads_are_not_held_all_at_once(generator_settings):
+    class Largest(TorchDispatchMode):
+        numbers = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            made = function(*args, **(kwargs or {}))
+            if isinstance(made, torch.Tensor):
+                self.numbers = max(self.numbers, made.numel())
+            return made
+
+    recorder = SelfAttentionRecorder(load_pipeline(generator_settings("sd2"), "cpu").unet, 16, 8)
+    query, key = torch.randn(2, 4, 6, 64, 5).unbind(0)  # with guidance: twice two pictures, six heads
+    with recorder.record(2), Largest() as largest:
+        recorder.add(0, query, key, None)
+        recorded = recorder.attention()
+    expected = (query[2:] @ key[2:].transpose(-1, -2) / 5**0.5).softmax(dim=-1).mean(dim=1)
+    np.testing.assert_allclose(recorded, expected, atol=1e-6)
+    assert largest.numbers <= 2 * 64 * 64
 
 
 def test_a_size_that_the_network_lacks_is_refused_with_those_it_has(generator_settings):

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freeda_segment.outputs import FORMATS, output_paths, picture_hash, picture_place, result_stems
+from freeda_segment.outputs import (
+    FORMATS,
+    explanation_stem,
+    output_paths,
+    picture_hash,
+    picture_place,
+    result_stems,
+)
 
 
 @pytest.fixture
@@ -119,3 +126,32 @@ def test_no_two_pictures_share_a_file(tmp_path_factory: pytest.TempPathFactory, 
     stems = result_stems(out, paths)
     files = [str(path).casefold() for stem in stems for path in output_paths(out, stem, FORMATS).values()]
     assert len(set(files)) == len(files) == len(paths) * len(FORMATS)
+
+
+def explain(out: Path, picture: Path) -> str:
+    """Name an explanation, and leave what explaining writes."""
+    stem = explanation_stem(out, picture)
+    told = {"source": str(picture), "file": picture_place(picture, out), "sha256": picture_hash(picture)}
+    (out / f"{stem}.explain.json").write_text(json.dumps({"picture": told}))
+    return stem
+
+
+def test_explanations_of_pictures_of_one_stem_keep_their_names(tmp_path: Path, out: Path) -> None:
+    png, jpg = make(tmp_path / "car.png"), make(tmp_path / "car.jpg")
+    assert [explain(out, picture) for picture in (png, jpg, png, jpg)] == ["car", "car-jpg", "car", "car-jpg"]
+
+
+def test_an_explanation_is_named_like_the_picture_s_results(tmp_path: Path, out: Path) -> None:
+    png, jpg = make(tmp_path / "car.png"), make(tmp_path / "car.jpg")
+    record(out, "car", png)
+    record(out, "car-jpg", jpg)
+    assert [explain(out, picture) for picture in (jpg, png)] == ["car-jpg", "car"]
+
+
+def test_a_new_explanation_takes_no_name_of_another_picture(tmp_path: Path, out: Path) -> None:
+    png, jpg = make(tmp_path / "car.png"), make(tmp_path / "car.jpg")
+    record(out, "car", png)
+    assert explain(out, jpg) == "car-jpg"
+    (out / "tree.explain.json").write_text("no JSON of ours")
+    assert explain(out, make(tmp_path / "tree.png")) == "tree-png"
+    assert explain(out, make(tmp_path / "a.explain.png")) == "a.explain-png"

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import os
-import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from bank_copies import copy_folder
 from hosted_makers import Team, make_team
 from postgres_server import PostgresServer, find_binaries, running_postgres
 from sharing_makers import fill
+from sqlalchemy import Engine, event
 from store_makers import make_manifest
 
 from freeda_store import Bank
@@ -24,6 +27,19 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
     empty = tmp_path_factory.getbasetemp() / "settings.toml"
     empty.touch()
     monkeypatch.setenv("FREEDA_SETTINGS", str(empty))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """SQLite does not wait until the disk has what it wrote: only a power cut could tell the difference."""
+
+    def relax(connection: Any, _record: Any) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", relax)
+    yield
+    event.remove(Engine, "connect", relax)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +72,7 @@ def empty_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path, empty_bank: Path) -> Path:
     """The folder of an empty bank of one's own."""
-    return Path(shutil.copytree(empty_bank, tmp_path / "bank"))
+    return copy_folder(empty_bank, tmp_path / "bank")
 
 
 @pytest.fixture
@@ -68,7 +84,7 @@ def bank(folder: Path) -> Iterator[Bank]:
 @pytest.fixture(scope="session")
 def full_bank(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
     """One bank of five revisions and two tags; see ``sharing_makers.fill``. It is only copied."""
-    folder = Path(shutil.copytree(empty_bank, tmp_path_factory.mktemp("full") / "bank"))
+    folder = copy_folder(empty_bank, tmp_path_factory.mktemp("full") / "bank")
     with Bank.open(folder) as made:
         fill(made)
     return folder
@@ -77,7 +93,7 @@ def full_bank(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Pat
 @pytest.fixture
 def source(tmp_path: Path, full_bank: Path) -> Iterator[Bank]:
     """The full bank, to copy from."""
-    with Bank.open(shutil.copytree(full_bank, tmp_path / "source")) as opened:
+    with Bank.open(copy_folder(full_bank, tmp_path / "source")) as opened:
         yield opened
 
 

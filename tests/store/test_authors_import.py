@@ -132,13 +132,17 @@ def test_vectors_of_another_length_are_named(bank: Bank, files: AuthorsFiles) ->
     assert copy(bank, files).written == 40
 
 
-@pytest.mark.parametrize("kind", ["pickle", "integers", "truncated", "empty", "cube", "no array"])
+@pytest.mark.parametrize(
+    "kind", ["pickle", "integers", "truncated", "empty", "cube", "no array", "no numbers", "no rows"]
+)
 def test_a_file_that_is_no_vector_is_named(bank: Bank, files: AuthorsFiles, kind: str) -> None:
     path = files.folder / files.names[6]
     if kind == "pickle":
         np.save(path, np.array([os.getcwd], dtype=object), allow_pickle=True)
     elif kind == "integers":
         np.save(path, np.arange(VISUAL_DIM))
+    elif kind in ("no numbers", "no rows"):
+        np.save(path, np.ones(0 if kind == "no numbers" else (0, VISUAL_DIM), np.float32))
     elif kind == "cube":
         np.save(path, np.ones((2, 2, VISUAL_DIM)))
     else:
@@ -276,6 +280,7 @@ def test_prototypes_without_pictures_are_shown_in_words(bank: Bank, files: Autho
         ("000000000009_1.npy", "000000000009_1"),
         ("000000000009.npy", "000000000009"),
         ("___.npy", "___"),
+        (".npy", ".npy"),
         ("9_été_3.npy", "été"),
     ],
 )

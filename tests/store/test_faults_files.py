@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from store_makers import TEXT_DIM, make_generation
 
 from freeda_store import Bank
@@ -98,3 +100,20 @@ def test_the_folder_of_thumbnails_missing(filled: Bank, folder: Path) -> None:
         writer.add([make_generation(50)])
         writer.commit()
     assert len(list(filled.infos())) == 42
+
+
+def webp_of(side: int) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (side, side)).save(buffer, format="WEBP", quality=1, method=0)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["no picture", "cut short", "too large"])
+def test_bytes_that_fit_their_key_and_are_no_picture(
+    bank: Bank, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50 * 50)
+    data = {"no picture": b"no picture", "cut short": webp_of(40)[:-20], "too large": webp_of(100)}[kind]
+    key = bank._stores.thumbnails.put(data)
+    with pytest.raises(ThumbnailDamagedError, match=f"thumbnail {key} is no picture that can be shown"):
+        bank.thumbnail(key)

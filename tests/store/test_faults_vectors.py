@@ -8,13 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import qdrant_edge as engine
+from bank_copies import copy_folder
 from store_makers import TEXT_DIM, make_generation
 
 from freeda_store import Bank
-from freeda_store.errors import BankDamagedError, BankInUseError
+from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
 from freeda_store.salvage import open_to_verify, salvage
 from freeda_store.vectors.edge_faults import quiet_panics
 
@@ -42,17 +45,11 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
     folder = tmp_path_factory.mktemp("filled") / "bank"
-    copy_bank(empty_bank, folder)
+    copy_folder(empty_bank, folder)
     with Bank.open(folder) as bank, bank.write("m", "run") as writer:
         writer.add([make_generation(i) for i in range(COUNT)])
         writer.commit()
     return folder
-
-
-def copy_bank(source: Path, target: Path) -> Path:
-    """Copy a bank; the engine's files are mostly holes, and stay so."""
-    subprocess.run(["cp", "-r", "--sparse=always", source, target], check=True)
-    return target
 
 
 @pytest.fixture
@@ -60,7 +57,7 @@ def damage(tmp_path: Path, filled: Path) -> Callable[[str], Path]:
     """A copy of the filled bank with one fault."""
 
     def make(fault: str) -> Path:
-        folder = copy_bank(filled, tmp_path / "bank")
+        folder = copy_folder(filled, tmp_path / "bank")
         pattern, length = FAULTS[fault]
         paths = sorted((folder / "vectors").glob(pattern))
         assert paths, pattern
@@ -122,7 +119,7 @@ def test_what_can_be_made_anew_costs_nothing(damage: Callable[[str], Path], faul
 
 
 def test_the_whole_folder_of_vectors_missing(filled: Path, tmp_path: Path) -> None:
-    folder = copy_bank(filled, tmp_path / "bank")
+    folder = copy_folder(filled, tmp_path / "bank")
     (folder / "vectors").rename(tmp_path / "elsewhere")
     with pytest.raises(BankDamagedError, match="holds no vectors"):
         use(folder)
@@ -134,7 +131,7 @@ def test_the_whole_folder_of_vectors_missing(filled: Path, tmp_path: Path) -> No
 
 def test_a_whole_segment_is_kept_beside_a_broken_one(filled: Path, tmp_path: Path) -> None:
     """Two segments hold the same points here, so that every prototype outlives one of them."""
-    folder = copy_bank(filled, tmp_path / "bank")
+    folder = copy_folder(filled, tmp_path / "bank")
     (segment,) = [path for path in (folder / "vectors" / "segments").iterdir() if path.is_dir()]
     shutil.copytree(segment, segment.with_name("0" * 8 + segment.name[8:]))
     (segment / "segment.json").unlink()
@@ -148,7 +145,7 @@ def test_a_whole_segment_is_kept_beside_a_broken_one(filled: Path, tmp_path: Pat
 
 
 def test_sound_banks_are_left_alone(filled: Path, tmp_path: Path) -> None:
-    folder = copy_bank(filled, tmp_path / "bank")
+    folder = copy_folder(filled, tmp_path / "bank")
     assert salvage(folder) == []
     assert salvage(tmp_path / "none") == []
     assert not (folder / "damaged").exists()
@@ -156,9 +153,33 @@ def test_sound_banks_are_left_alone(filled: Path, tmp_path: Path) -> None:
         salvage(folder)
 
 
+@pytest.mark.parametrize("refusal", ["Permission denied (os error 13)", "Too many open files (os error 24)"])
+@pytest.mark.parametrize("when", ["load", "scroll"])
+def test_what_the_system_refuses_is_no_damage(
+    filled: Path, tmp_path: Path, refusal: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy_folder(filled, tmp_path / "bank")
+    file = folder / "vectors" / "segments" / "a" / "segment.json"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Exception(f"Service internal error: failed to open file `{file}`: {refusal}, not readable")
+
+    load = engine.EdgeShard.load
+    shard = SimpleNamespace(close=lambda: None, scroll=refuse)
+    monkeypatch.setattr(
+        engine, "EdgeShard", SimpleNamespace(load=refuse if when == "load" else lambda *_: shard)
+    )
+    reason = refusal.partition(" (")[0]
+    with pytest.raises(StorageError, match=rf"^{file} cannot be used \({reason}\); correct that"):
+        salvage(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["bank.sqlite", "thumbnails", "vectors"]
+    monkeypatch.setattr(engine, "EdgeShard", SimpleNamespace(load=load))
+    assert salvage(folder) == []
+
+
 def test_rows_of_an_open_revision_do_not_count(filled: Path, tmp_path: Path) -> None:
     """A power cut may lose points of an open revision; the bank opens, and the run is resumed."""
-    folder = copy_bank(filled, tmp_path / "bank")
+    folder = copy_folder(filled, tmp_path / "bank")
     with Bank.open(folder) as bank, bank.write("more", "more") as writer:
         writer.add([make_generation(99)])
         bank._stores.vectors.delete(list(bank._stores.catalog.prototype_ids(2)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bank_copies import copy_folder
 from hosted_makers import Team
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -110,7 +110,7 @@ def look(bank: Bank) -> tuple[set[tuple[int, str]], Any]:
 @given(steps=st.lists(step, min_size=6, max_size=14))
 def test_random_histories(steps: list[tuple[str, Any, Any]], empty_bank: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
-        check_history(str(shutil.copytree(empty_bank, Path(place) / "bank")), steps, atol=0)
+        check_history(str(copy_folder(empty_bank, Path(place) / "bank")), steps, atol=0)
 
 
 @pytest.mark.filterwarnings("ignore:Local mode")

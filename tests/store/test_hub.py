@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from archive_makers import add, fill, look
+from bank_copies import copy_folder
 from hub_server import Hub, running_hub
 from store_makers import make_manifest
 
@@ -44,7 +44,7 @@ def api(hub: Hub) -> Any:
 
 @pytest.fixture(scope="module")
 def template(empty_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = Path(shutil.copytree(empty_bank, tmp_path_factory.mktemp("template") / "bank"))
+    made = copy_folder(empty_bank, tmp_path_factory.mktemp("template") / "bank")
     fill(made)
     return made
 
@@ -52,7 +52,7 @@ def template(empty_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture
 def filled(template: Path, tmp_path: Path) -> Path:
     """A bank with every kind of revision, of one's own."""
-    return Path(shutil.copytree(template, tmp_path / "filled"))
+    return copy_folder(template, tmp_path / "filled")
 
 
 def test_every_version_comes_back(filled: Path, hub: Hub, api: Any, tmp_path: Path) -> None:

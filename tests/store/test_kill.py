@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bank_copies import copy_folder
 
 from freeda_store import Bank
 from freeda_store.vectors.filters import PointFilter
@@ -62,7 +62,7 @@ def contents(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("peace") / "bank"
-    shutil.copytree(empty_bank, folder)
+    copy_folder(empty_bank, folder)
     assert run(folder) == 0
     found = contents(folder)
     assert found["stats"] == [18, 12, 12]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +51,34 @@ def test_a_half_made_bank_is_made_anew(folder: Path) -> None:
     with Bank.open(folder, create=make_manifest()) as bank:
         assert ingest(bank, [1]).number == 1
     assert not (folder / "bank.sqlite.new").exists()
+
+
+def test_a_bank_that_another_process_makes_meanwhile_is_kept(tmp_path: Path) -> None:
+    folder, mkdir, patch = tmp_path / "bank", Path.mkdir, pytest.MonkeyPatch()
+
+    def mkdir_late(path: Path, *given: object, **options: object) -> None:
+        patch.undo()
+        with Bank.open(folder, create=make_manifest()) as other:
+            ingest(other, [1])
+        mkdir(path, *given, **options)  # type: ignore[arg-type]
+
+    patch.setattr(Path, "mkdir", mkdir_late)
+    with Bank.open(folder, create=make_manifest()) as bank:
+        assert len(bank.revisions()) == 1
+        assert bank.verify().ok
+
+
+def test_two_makers_of_one_bank(folder: Path) -> None:
+    (folder / "bank.sqlite").rename(folder / "bank.sqlite.new")
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(BankInUseError, match="another process is making a bank"):
+            Bank.open(folder, create=make_manifest())
+    finally:
+        os.close(handle)
+    assert (folder / "vectors").is_dir()
+    Bank.open(folder, create=make_manifest()).close()
 
 
 @pytest.mark.parametrize("kind", ["truncated", "empty", "not_a_database"])

@@ -15,6 +15,7 @@ import pytest
 from freeda_store.errors import (
     ReadOnlyBankError,
     SettingsError,
+    StorageError,
     ThumbnailDamagedError,
     ThumbnailKeyError,
     ThumbnailMissingError,
@@ -28,6 +29,25 @@ from freeda_store.thumbnails import FolderThumbnails
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
+
+
+class _Refusing(_Quiet):
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+
+def test_a_server_that_refuses_is_told_in_one_line() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        store = RemoteThumbnails(f"http://127.0.0.1:{server.server_port}/thumbnails")
+        with pytest.raises(StorageError, match=r"cannot be read \(.*403.*check the network"):
+            store.get("a" * 64)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
 from store_makers import TEXT_DIM, VISUAL_DIM, make_manifest
 
-from freeda_store import Bank, Caption, NewGeneration, NewPrototype, Scores, parse_filter
+from freeda_store import (
+    Bank,
+    Caption,
+    Filter,
+    NewGeneration,
+    NewPrototype,
+    PrototypeInfo,
+    Retrieved,
+    Scores,
+    parse_filter,
+)
 from freeda_store.errors import PrototypeMissingError
+from freeda_store.retrieval import PrototypeVectors
 from freeda_store.separation import measure_separation
 
 VISUALS = {
@@ -107,3 +120,36 @@ def test_a_noun_that_is_not_there_is_named(bank: Bank) -> None:
         measure_separation(bank, ["car", "zebra"])
     with pytest.raises(PrototypeMissingError, match="'car'"):
         measure_separation(bank, ["car"], parse_filter(["contrast>=9"]))
+
+
+class WideBank:
+    """Many nouns with long vectors, which are made when they are asked for."""
+
+    def __init__(self, nouns: int, each: int, dim: int) -> None:
+        self._nouns = {UUID(int=place): f"n{place % nouns}" for place in range(nouns * each)}
+        self._dim = dim
+
+    def infos(self, where: Filter = Filter()) -> Iterator[PrototypeInfo]:  # noqa: B008 - frozen
+        scores = Scores(2.0, 0.2, 0.3, 0.0)
+        for id_, noun in self._nouns.items():
+            yield PrototypeInfo(id_, noun, "noun", (0, 1), noun, "", "", "", "", 0, scores, "", "", 1)
+
+    def vectors(self, ids: Sequence[UUID]) -> PrototypeVectors:
+        visuals = np.ones((len(ids), self._dim), dtype=np.float32)
+        return PrototypeVectors(tuple(ids), np.ones((len(ids), 2), dtype=np.float32), visuals)
+
+    def nearest(self, queries: np.ndarray, k: int, where: Filter = Filter()) -> list[Retrieved]:  # noqa: B008
+        return [Retrieved((), np.zeros(0, np.float32), np.zeros((0, self._dim), np.float32), ())]
+
+
+def test_memory_is_not_that_of_all_vectors() -> None:
+    nouns, each, dim = 60, 40, 1024
+    bank = WideBank(nouns, each, dim)
+    tracemalloc.start()
+    try:
+        (measured,) = measure_separation(bank, ["n0"])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (measured.prototypes, measured.compared) == (each, nouns - 1)
+    assert peak < nouns * each * dim * 8 / 2

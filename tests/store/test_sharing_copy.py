@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bank_copies import copy_folder
 from sharing_makers import (
     assert_copied,
     copy_open,
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 def test_a_new_bank_is_made_as_its_source_is(tmp_path: Path, full_bank: Path) -> None:
-    folder = shutil.copytree(full_bank, tmp_path / "source")
+    folder = copy_folder(full_bank, tmp_path / "source")
     report = copy_bank(folder, tmp_path / "new" / "bank")
     assert report.revisions == (1, 2, 3, 4, 5)
     assert (report.generations, report.prototypes) == (11, 20)
@@ -140,6 +140,16 @@ def test_tags_that_differ_are_left_alone_and_told(source: Bank, sink: Bank) -> N
     assert dict(sink._history().tags) == {"first": 3, "mine": 1, "new": 4, "v2": 5}
 
 
+def test_what_is_committed_meanwhile_is_left_for_the_next_copy(source: Bank, sink: Bank) -> None:
+    opened = source_of(source)
+    assert len(opened.records()) == 5
+    ingest(source, [120], "meanwhile")
+    source.tag("meanwhile")
+    report = copy(opened, sink_of(sink))
+    assert (len(report.revisions), report.tags) == (5, ("first", "v2"))
+    assert copy_open(source, sink).tags == ("meanwhile",)
+
+
 @pytest.mark.parametrize("tags", [{"no tag": 1}, {"v9": 99}])
 def test_tags_that_name_nothing_are_refused(
     source: Bank, sink: Bank, tags: dict[str, int], monkeypatch: pytest.MonkeyPatch
@@ -168,7 +178,7 @@ def test_histories_that_no_bank_can_have(source: Bank) -> None:
 
 
 def test_versions_are_copied_up_to_and_then_on(tmp_path: Path, full_bank: Path) -> None:
-    folder, target = Path(shutil.copytree(full_bank, tmp_path / "source")), tmp_path / "target"
+    folder, target = copy_folder(full_bank, tmp_path / "source"), tmp_path / "target"
     early = copy_bank(f"{folder}@first", target)
     assert (early.revisions, early.tags) == ((1,), ("first",))
     assert copy_bank(f"{folder}@3", target).revisions == (2, 3)
@@ -179,7 +189,7 @@ def test_versions_are_copied_up_to_and_then_on(tmp_path: Path, full_bank: Path) 
 
 
 def test_addresses_that_cannot_be_copied(tmp_path: Path, full_bank: Path) -> None:
-    folder = Path(shutil.copytree(full_bank, tmp_path / "source"))
+    folder = copy_folder(full_bank, tmp_path / "source")
     other = make_manifest(clip=ModelRecord(id="clip-b", sha256="zz", dim=8))
     Bank.open(tmp_path / "other", create=other).close()
     for source, target, error, match in (

@@ -234,6 +234,22 @@ def test_an_unfinished_run_in_the_way(source: Bank, sink: Bank) -> None:
         assert again.commit() is not None
 
 
+def test_no_id_that_arrives_is_given_away_while_room_is_made(
+    source: Bank, sink: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying = sink_of(sink)
+    look = copying._replica.open_revisions
+
+    def another_writer_begins_next() -> list[tuple[int, str, str]]:
+        seen = look()
+        sink._stores.catalog.open_revision("mine", "mine")
+        return seen
+
+    monkeypatch.setattr(copying._replica, "open_revisions", another_writer_begins_next)
+    assert len(copy(source_of(source), copying).revisions) == 5
+    assert_copied(source, sink)
+
+
 def test_an_unfinished_run_out_of_the_way_goes_on(source: Bank, sink: Bank) -> None:
     copy(source_of(source), sink_of(sink))
     writer = sink.write("mine", "mine")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from bank_copies import copy_folder
 from sharing_makers import assert_copied, assert_same, at, shown, two_banks
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def run(source: Path, target: Path, moment: str = "never", passes: int = 1) -> i
 def test_killed_and_run_again(
     folder: Path, full_bank: Path, tmp_path: Path, moment: str, passes: int
 ) -> None:
-    source = Path(shutil.copytree(full_bank, tmp_path / "source"))
+    source = copy_folder(full_bank, tmp_path / "source")
     assert run(source, folder, moment, passes) == -signal.SIGKILL
     with two_banks(source, folder) as (mine, half):
         for revision in half.revisions():
