@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look into a bank: what it holds, how it came to be, what is wrong with it.",
+    help="Look into a bank, correct it, add to it, copy it, and prove that it is sound.",
     epilog="Example: freeda bank stats --bank flowers",
 )
 
@@ -143,7 +143,9 @@ def show(
     bank: BankOption = DEFAULT_BANK,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE.png", show_default="NOUN.png", help="Where the picture goes."),
+        typer.Option(
+            "--out", "-o", metavar="FILE.png", show_default="NOUN.png", help="Where the picture goes."
+        ),
     ] = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=400, help="How many prototypes at most.")
@@ -190,7 +192,7 @@ def tag(
     move: Annotated[bool, typer.Option("--move", help="Take the tag from another revision.")] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Forget the tag; its revision stays.")] = False,
 ) -> None:
-    """Give a revision a name, to be opened as DIR@NAME for ever."""
+    """Give a revision a name, to be opened as BANK@NAME for ever."""
     if delete and (at is not None or move):
         raise UsageError("--delete goes with neither --at nor --move; give one of them.")
     with _open(bank) as opened:

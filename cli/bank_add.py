@@ -9,9 +9,9 @@ import typer
 
 from cli import console
 from cli.errors import INTERRUPTED
-from cli.ingest import BatchSizeOption, batch_size_of
+from cli.ingest import BatchSizeOption, batch_size_of, warn_of_pictures
 from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
-from cli.presets import announce_download, preset_of_bank, unknown_words
+from cli.presets import announce_download, preset_of_existing, unknown_words
 from cli.progress import IngestBar
 
 if TYPE_CHECKING:
@@ -61,23 +61,23 @@ def add(
     """
     from freeda_models.vocabulary import unknown_names
     from freeda_store import Bank, parse_filter
-    from freeda_store.peek import read_manifest
     from freeda_store.separation import measure_separation
     from ingest.concepts import add_concepts, parse_concepts
     from ingest.ingestor import RunOptions
 
     names = parse_concepts(concepts)
-    chosen = preset_of_bank(read_manifest(bank), preset)
+    chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     unknown = unknown_names(chosen, names)
     if unknown:
         console.warn(unknown_words(chosen, [f"'{name}'" for name in unknown], len(unknown)))
-    announce_download(preset or chosen.name)
+    announce_download(preset or chosen.name, bank=bank)
     options = RunOptions(batch_size=batch_size_of(batch_size), seed=seed, message=message)
     with IngestBar(", ".join(names)) as bar:
         report = add_concepts(
             bank, names, images=images, preset=chosen, device=device, options=options, progress=bar
         )
+    warn_of_pictures(report)
     if report.interrupted:
         console.note("stopped after the batch in hand; run the same command again to go on from here.")
         raise typer.Exit(INTERRUPTED)

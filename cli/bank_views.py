@@ -24,8 +24,7 @@ def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> l
         ("revision", revision),
         ("prototypes", f"{stats.prototypes:,}"),
         ("nouns", f"{stats.nouns:,}"),
-        ("captions", f"{stats.captions:,}"),
-        ("pictures", f"{stats.generations:,}"),
+        *_drawn(stats),
         ("sources", _shares(stats.by_source)),
         ("licences", _shares(stats.by_license)),
         (
@@ -40,6 +39,15 @@ def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> l
         facts.append(("unfinished", f"{count(stats.unfinished_runs, 'run')}; run the same command to go on"))
     facts.append(("models", "\n".join(f"{role}: {model}" for role, model in stats.models.items())))
     return facts
+
+
+def _drawn(stats: BankStats) -> list[tuple[str, str]]:
+    """What prototypes came from. Imported ones have neither captions nor pictures."""
+    from ingest.authors import UNPUBLISHED
+
+    if stats.models["generator"].id == UNPUBLISHED:
+        return [("imported", f"{count(stats.generations, 'file')}, without captions and pictures")]
+    return [("captions", f"{stats.captions:,}"), ("pictures", f"{stats.generations:,}")]
 
 
 def _shares(counts: Mapping[str, int]) -> str:

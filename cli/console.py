@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 _WIDE = 10_000
+_WORD = 40
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -83,18 +86,48 @@ def show_facts(facts: Iterable[tuple[str, str]], *, to_stderr: bool = False) -> 
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on standard output; columns whose name ends in ``#`` are numbers, set to the right."""
+    """A table on standard output; columns whose name ends in ``#`` are numbers, set to the right.
+
+    Words are not broken, so that ids can be copied: where a terminal has no room for the longest words
+    of all columns, a row is one line, which the terminal breaks.
+    """
+    lines = [[printable(cell) for cell in row] for row in rows]
+    names = [column.removesuffix("#") for column in columns]
+    console = stdout()
+    cells = list(zip(names, *lines, strict=True))
+    least = [max(map(_longest_word, column)) for column in cells]
+    room = console.width - 2 * len(cells)
+    if sum(least) > room:
+        console, room = Console(width=_WIDE, highlight=False, markup=False, emoji=False), _WIDE
+    widths = _shared_out(room, least, [max(map(cell_len, column)) for column in cells])
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        name = column.removesuffix("#")
-        table.add_column(name, justify="right" if column != name else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    _print_table(stdout(), table)
+    for column, name, width in zip(columns, names, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if column != name else "left"
+        table.add_column(name, justify=justify, overflow="fold", width=width)
+    for line in lines:
+        table.add_row(*map(Text, line))
+    _print_table(console, table)
+
+
+def _shared_out(room: int, least: Sequence[int], most: Sequence[int]) -> list[int]:
+    """Widths of columns: all get their least, and the wanting ones equal parts of what is left."""
+    widths = list(least)
+    while (spare := room - sum(widths)) > 0:
+        wanting = [index for index, width in enumerate(widths) if width < most[index]]
+        if not wanting:
+            break
+        for index in wanting[:spare]:
+            widths[index] += 1
+    return widths
+
+
+def _longest_word(text: str) -> int:
+    """Cells that no table breaks, as far as they are no longer than an id."""
+    return min(_WORD, max((cell_len(word) for word in text.split()), default=0))
 
 
 def _print_table(console: Console, table: Table) -> None:
-    if console.is_terminal:
+    if console.is_terminal and console.width < _WIDE:
         console.print(table)
         return
     with console.capture() as capture:

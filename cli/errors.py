@@ -48,18 +48,19 @@ def report_one(ctx: typer.Context, name: object, error: Exception) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}." if error.filename is None else f"{error.filename}: {error.strerror}."
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs, or use smaller batches or pictures."
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _usage_message(error: typer.TyperException) -> str:
-    message = " ".join(error.format_message().split()).rstrip(".")
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    message = message if message.endswith("?") else message.rstrip(".") + "."
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "freeda"
-    return f"{message}. See `{command} --help`."
+    return f"{message} See `{command} --help`."
 
 
 def _misuse() -> tuple[type[Exception], ...]:

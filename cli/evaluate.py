@@ -156,7 +156,7 @@ def evaluate(
     console.note(
         f"{pictures.title}: {console.count(len(pictures.pictures), 'picture')}, preset {chosen.name}"
     )
-    announce_download(run.preset_name, SEGMENT_ROLES)
+    announce_download(run.preset_name, SEGMENT_ROLES, bank=bank if "freeda" in methods else None)
     results = [run.one(each) for each in methods]
     files = write_evaluation(run.folder, results)
     if as_json:

@@ -13,7 +13,7 @@ from cli import console
 from cli import segment_options as o
 from cli.errors import UsageError
 from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
-from cli.presets import SEGMENT_ROLES, announce_download, preset_for
+from cli.presets import SEGMENT_ROLES, announce_download, bank_line, preset_for, require_bank
 from cli.segment_settings import SettingOptions, gather_classes
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def explain(
         typer.Option(
             "--at",
             metavar="X,Y",
-            show_default="the largest region of each class",
+            show_default=f"the largest region of each class, of {_REGIONS} classes at most",
             help="Explain the region at this pixel, counted from the upper left corner.",
         ),
     ] = None,
@@ -116,8 +116,9 @@ def explain(
     image = open_image(picture)
     chosen = preset_for(bank, preset)
     settings = options.change(SegmentSettings.of(chosen.segment))
-    console.note(f"bank {bank}, preset {chosen.name}")
-    announce_download(preset or chosen.name, SEGMENT_ROLES)
+    require_bank(bank)
+    console.note(bank_line(bank, chosen, settings.where))
+    announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)
     with open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings) as segmenter:
         opened = cast("Bank", segmenter.bank)
         encoded = segmenter.encode(image)

@@ -38,10 +38,10 @@ NewBankOption = Annotated[
     typer.Option(
         "--bank",
         "-b",
-        metavar="DIR",
+        metavar="ADDRESS",
         envvar=BANK_VARIABLE,
         show_envvar=True,
-        help="The bank's folder; it is made when there is none.",
+        help="The bank: a folder or a profile's name; a new one is made.",
     ),
 ]
 NewPresetOption = Annotated[
@@ -108,6 +108,7 @@ def ingest(
     Running the same command again adds nothing twice, and goes on where a run was cut short. Lines
     that are no captions are listed, kept in a rejects file, and do not stop the run.
     """
+    from ingest.errors import CaptionsError
     from ingest.ingestor import RunOptions, open_ingestor
 
     _check_files(captions)
@@ -116,7 +117,8 @@ def ingest(
     place = place_of(executor, device, devices, workers)
     chosen = preset_for(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
-    announce_download(preset or chosen.name)
+    announce_download(preset or chosen.name, bank=bank)
+    useless = []
     with open_ingestor(bank, chosen, device=place.device, executor=place.executor) as ingestor:
         for path in captions:
             with IngestBar(path) as bar:
@@ -124,6 +126,13 @@ def ingest(
             _show(path, report, chosen)
             if report.interrupted:
                 _tell_how_to_go_on(report, options)
+            if report.rejected and not report.captions:
+                useless.append("standard input" if path == "-" else path)
+    if useless:
+        raise CaptionsError(
+            f"no line of {', '.join(useless)} is a caption; write one a line, or JSON Lines with the field "
+            "'caption'."
+        )
 
 
 def batch_size_of(text: str | None) -> int | Literal["auto"] | None:
@@ -165,6 +174,14 @@ def _tell_how_to_go_on(report: IngestReport, options: RunOptions) -> None:
 
 def _show(path: str, report: IngestReport, preset: Preset) -> None:
     console.show_facts(report_facts(path, report))
+    warn_of_pictures(report)
+    if report.unknown_nouns:
+        words = [f"'{word}' ({times:,})" for word, times in report.unknown_nouns.items()]
+        console.warn(unknown_words(preset, words[:_SHOWN_WORDS], len(words)))
+
+
+def warn_of_pictures(report: IngestReport) -> None:
+    """Tell of captions that were cut or not drawn, and of batches that did not fit."""
     for line in report.notes[:_SHOWN_NOTES]:
         console.warn(line)
     noted = report.cut_captions + report.undrawn
@@ -176,9 +193,6 @@ def _show(path: str, report: IngestReport, preset: Preset) -> None:
             f"{console.count(report.halved, 'batch', 'batches')} did not fit the device's memory, and "
             "were drawn in halves; a smaller --batch-size is faster."
         )
-    if report.unknown_nouns:
-        words = [f"'{word}' ({times:,})" for word, times in report.unknown_nouns.items()]
-        console.warn(unknown_words(preset, words[:_SHOWN_WORDS], len(words)))
 
 
 def report_facts(path: str, report: IngestReport) -> list[tuple[str, str]]:

@@ -53,7 +53,7 @@ def check(
         rows = ((part.role, part.model, part.state.value, _megabytes(part)) for part in found.components)
         console.show_table(("role", "model", "state", "size#"), rows)
         for part in found.components:
-            if part.remedy:
+            if part.remedy and (part.role, part.model) != ("keys", "clip"):  # the same as of the role clip
                 console.say(f"{part.role}: {part.remedy}")
         if found.ready:
             console.say(f"preset {found.name} is ready")

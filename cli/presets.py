@@ -10,8 +10,9 @@ from cli.errors import UsageError
 from cli.options import DEFAULT_PRESET
 
 if TYPE_CHECKING:
+    from freeda_models.check import ComponentCheck
     from freeda_models.presets import Preset
-    from freeda_store import Manifest
+    from freeda_store import Filter, Manifest
 
 SEGMENT_ROLES = ("clip", "backbone", "keys")
 
@@ -57,8 +58,42 @@ def preset_filter(name: str) -> str | None:
     return ",".join(load_preset(name).segment.where) if name in preset_names() else None
 
 
-def announce_download(name_or_path: str, roles: Collection[str] | None = None) -> None:
-    """Say how much the first use of a preset's models will download, for it can be much."""
+def preset_of_existing(address: str, asked: str | None) -> Preset:
+    """As :func:`preset_of_bank`, where the bank must be there.
+
+    Raises:
+        BankMissingError: it is not.
+    """
+    from freeda_store.peek import read_manifest
+
+    return preset_of_bank(read_manifest(address), asked)
+
+
+def require_bank(address: str) -> None:
+    """Find out before anything is said or downloaded that there is no such bank.
+
+    Raises:
+        BankMissingError: there is none.
+    """
+    from freeda_store.peek import read_manifest
+
+    read_manifest(address)
+
+
+def bank_line(address: str, preset: Preset, where: Filter) -> str:
+    """What a command segments with, for its first line."""
+    filtered = f", prototypes with {where}" if where.conditions else ""
+    return f"bank {address}, preset {preset.name}{filtered}"
+
+
+def announce_download(
+    name_or_path: str, roles: Collection[str] | None = None, *, bank: str | None = None
+) -> None:
+    """Say how much the first use of a preset's models will download, for it can be much.
+
+    Raises:
+        ManifestMismatchError: something would be downloaded that does not fit the bank of that address.
+    """
     from freeda_models.check import ComponentState, check_preset
 
     waiting = [
@@ -69,10 +104,34 @@ def announce_download(name_or_path: str, roles: Collection[str] | None = None) -
         and (part.role, part.model) != ("keys", "clip")  # the same files as the role clip
     ]
     if waiting:
+        if bank is not None:
+            _refuse_other_models(bank, name_or_path, waiting)
         megabytes = sum(part.size_mb for part in waiting)
         amount = console.size(round(megabytes * 1e6)) if megabytes else "an unknown amount"
         names = ", ".join(part.model for part in waiting)
         console.note(f"downloading {amount} first: {names} (--verbose shows how far it is)")
+
+
+def _refuse_other_models(bank: str, name: str, waiting: Sequence[ComponentCheck]) -> None:
+    """Between bundled presets names tell models apart, so that nothing is downloaded in vain."""
+    from freeda_models.check import check_preset
+    from freeda_models.presets import preset_names
+    from freeda_store.errors import BankMissingError, ManifestMismatchError
+    from freeda_store.peek import read_manifest
+
+    try:
+        made_with = read_manifest(bank).preset
+    except BankMissingError:
+        return
+    if made_with == name or not {made_with, name} <= set(preset_names()):
+        return
+    fitting = {part.role: part.model for part in check_preset(made_with).components}
+    for part in waiting:
+        if part.model != fitting.get(part.role):
+            raise ManifestMismatchError(
+                f"bank {bank} was made with preset {made_with}, and the {part.role} of {name} is another: "
+                f"{part.model}; use the preset that made the bank, or another bank."
+            )
 
 
 def unknown_words(preset: Preset, words: Sequence[str], total: int) -> str:

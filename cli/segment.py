@@ -15,7 +15,7 @@ from cli import segment_options as o
 from cli.errors import FAILURE, report_one
 from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from cli.pictures import find_pictures
-from cli.presets import SEGMENT_ROLES, announce_download, preset_for
+from cli.presets import SEGMENT_ROLES, announce_download, bank_line, preset_for, require_bank
 from cli.segment_settings import SettingOptions, gather_classes
 
 if TYPE_CHECKING:
@@ -86,14 +86,14 @@ def segment(
     )
     chosen = preset_for(bank, preset)
     settings = options.change(SegmentSettings.of(chosen.segment))
-    filtered = f", prototypes with {settings.where}" if settings.where.conditions else ""
-    console.note(f"bank {bank}, preset {chosen.name}{filtered}")
+    require_bank(bank)
+    console.note(bank_line(bank, chosen, settings.where))
     run = _Run(wanted, out, names, as_json)
     stems = result_stems(out, paths)
     done = {} if force else run.find_done(paths, stems, partial(foresee_origin, bank, chosen, settings))
     with ExitStack() as stack:
         if len(done) < len(paths):
-            announce_download(preset or chosen.name, SEGMENT_ROLES)
+            announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)
             opened = open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings)
             run.segmenter = stack.enter_context(opened)
             done |= {} if force else run.find_done(paths, stems, lambda: opened.origin)

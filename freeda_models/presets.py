@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from freeda_models.errors import PresetError
 
+_WHICH_MODEL = ("model", "pretrained", "encoder")
 _OF_ONE_MODEL = frozenset({"revision", "variant", "download_mb"})
 """Fields that say which of a model's files to take, and mean nothing for another model."""
 
@@ -155,8 +156,8 @@ def load_preset(name_or_path: str) -> Preset:
     """Read a bundled preset by name, or a preset file by path.
 
     A file may say ``extends = "tiny"``: it then holds only what differs from that bundled preset,
-    and a name of its own. A table with another ``model`` or ``encoder`` takes neither revision, variant
-    nor download size from there.
+    and a name of its own. A table with another ``model``, ``pretrained`` or ``encoder`` takes neither
+    revision, variant nor download size from there.
 
     Raises:
         PresetError: no such preset, not TOML, or a field is missing, unknown or of a wrong type.
@@ -223,6 +224,6 @@ def _joined(inherited: Any, own: Any) -> Any:
     """A table with its own fields above those inherited; what is no table stands for itself."""
     if not isinstance(inherited, dict) or not isinstance(own, dict):
         return own
-    another = any(field in own and own[field] != inherited.get(field) for field in ("model", "encoder"))
+    another = any(field in own and own[field] != inherited.get(field) for field in _WHICH_MODEL)
     kept = {name: value for name, value in inherited.items() if not (another and name in _OF_ONE_MODEL)}
     return kept | own

@@ -317,19 +317,20 @@ class Bank:
             raise TagError(
                 f"'{name}' cannot be a tag; use a letter, then letters, digits, '.', '_', '-' (at most 64)."
             )
-        history = self._history()
-        id_ = self._view_id(history) if version is None else history.resolve(version).id
-        if id_ is None:
-            raise TagError(f"the bank in {self._address} has no revision to tag yet; ingest first.")
-        taken = history.tagged(name)
-        if taken is not None and taken != id_ and not move:
-            raise TagError(
-                f"tag '{name}' names revision {history.number_of(taken)} already; move it or use another."
-            )
-        self._stores.catalog.set_tag(name, id_)
-        self._stores.publish()
-        fresh = self._history()
-        return fresh.info(fresh.by_id(id_))
+        with self._stores.commit_lock:  # or another process takes the name between the look and the writing
+            history = self._history()
+            id_ = self._view_id(history) if version is None else history.resolve(version).id
+            if id_ is None:
+                raise TagError(f"the bank in {self._address} has no revision to tag yet; ingest first.")
+            taken = history.tagged(name)
+            if taken is not None and taken != id_ and not move:
+                raise TagError(
+                    f"tag '{name}' names revision {history.number_of(taken)} already; move it or use another."
+                )
+            self._stores.catalog.set_tag(name, id_)
+            self._stores.publish()
+            fresh = self._history()
+            return fresh.info(fresh.by_id(id_))
 
     def untag(self, name: str) -> None:
         """Forget a tag; its revision stays.

@@ -18,20 +18,17 @@ from sqlalchemy.sql import false
 
 from freeda_store.counts import ViewCounts
 from freeda_store.errors import BankDamagedError, StorageError
-from freeda_store.keys import caption_key
 from freeda_store.payload import StoredPrototype
 from freeda_store.revisions import History, RevisionRecord
 from freeda_store.rows import (
+    IN_LIST,
     StoredGeneration,
-    caption_row,
     every_prototype,
-    insert_generation,
-    insert_new,
+    insert_generations,
     insert_retirements,
     read_prototype,
 )
 from freeda_store.tables import (
-    CaptionRow,
     GenerationRow,
     ManifestRow,
     PrototypeRow,
@@ -41,8 +38,6 @@ from freeda_store.tables import (
 )
 from freeda_store.vectors.filters import View
 
-_CHUNK = 500
-"""Values in one IN list; SQLite has a limit."""
 _DAMAGE = ("malformed", "not a database", "no such table", "no such column")
 T = TypeVar("T")
 
@@ -52,7 +47,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def chunks(values: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
+def chunks(values: Iterable[T], size: int = IN_LIST) -> Iterator[list[T]]:
     """Lists of at most ``size`` values."""
     rest = iter(values)
     while batch := list(islice(rest, size)):
@@ -241,18 +236,8 @@ class Catalog:
         self, revision: int, generations: Sequence[StoredGeneration], replaced: Sequence[UUID]
     ) -> None:
         """Mark generations done, with their captions and prototypes, in one transaction."""
-        captions = {caption_key(g.caption): g.caption for g in generations}
         with self.transaction() as connection:
-            known: set[UUID] = set()
-            for batch in chunks(captions):
-                known.update(
-                    connection.execute(select(CaptionRow.id).where(CaptionRow.id.in_(batch))).scalars()
-                )
-            rows = [caption_row(id_, captions[id_]) for id_ in sorted(captions.keys() - known)]
-            if rows:
-                connection.execute(insert_new(connection, CaptionRow), rows)
-            for generation in generations:
-                insert_generation(connection, revision, generation)
+            insert_generations(connection, revision, generations)
             insert_retirements(connection, revision, replaced)
 
     def drop_generations(self, revision: int, keys: Sequence[UUID]) -> None:
@@ -324,9 +309,11 @@ class Catalog:
         with self.transaction() as connection:
             return sorted(connection.execute(query).scalars())
 
-    def set_outlier_distances(self, groups: Mapping[float, Sequence[UUID]]) -> None:
-        """Write down the distances of prototypes of an open revision, by value."""
+    def set_outlier_distances(self, revision: int, groups: Mapping[float, Sequence[UUID]]) -> None:
+        """Write down the distances of prototypes of an open revision, by value; 0 for its others."""
+        some = (PrototypeRow.revision_id == revision) & (PrototypeRow.outlier_distance != 0)
         with self.transaction() as connection:
+            connection.execute(update(PrototypeRow).where(some).values(outlier_distance=0.0))
             for distance, ids in groups.items():
                 for batch in chunks(ids):
                     chosen = update(PrototypeRow).where(PrototypeRow.id.in_(batch))

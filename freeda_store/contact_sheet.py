@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_store.errors import PrototypeMissingError
+from freeda_store.fonts import font_for
 from freeda_store.vectors.filters import Condition, Filter, Operator
 from freeda_store.viewing import ThumbnailSource, look
 
@@ -139,7 +140,7 @@ def overlay_attribution(
 
 
 def _cell(bank: ThumbnailSource, info: PrototypeInfo, size: tuple[int, int]) -> Image.Image:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     cell = Image.new("RGB", size, _PAPER)
     picture, lack = look(bank, info.picture_key, SIDE)
@@ -150,9 +151,10 @@ def _cell(bank: ThumbnailSource, info: PrototypeInfo, size: tuple[int, int]) -> 
         right = Image.fromarray(overlay_attribution(np.asarray(picture), map_hw))
     cell.paste(picture or _grey(lack), (0, 0))
     cell.paste(right or _grey(map_lack.replace("picture", "map") if picture else ""), (SIDE + 2, 0))
-    font = ImageFont.load_default(size=11)
+    told = _text(info)
+    font = font_for((text for text, _ in told), 11)
     draw = ImageDraw.Draw(cell)
-    for line, (text, colour) in enumerate(_text(info)):
+    for line, (text, colour) in enumerate(told):
         draw.text((0, SIDE + 3 + line * _LINE), text, fill=colour, font=font)
     return cell
 

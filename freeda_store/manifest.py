@@ -157,6 +157,6 @@ class Manifest(_Frozen):
 
 def _mismatch(name: str, stored: str, given: str) -> str:
     return (
-        f"{name} of the bank is {stored}, but {given} was given; "
+        f"the bank was made with {name} = {stored}, but {given} was given; "
         "use the preset that made the bank, or another bank."
     )

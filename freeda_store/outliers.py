@@ -43,7 +43,7 @@ def score_outliers(stores: Stores, revision: int, view: View) -> None:
             groups.setdefault(distance, []).append(id_)
     for distance, ids in sorted(groups.items()):
         stores.vectors.set_payload(ids, {"outlier_distance": distance})
-    stores.catalog.set_outlier_distances(groups)
+    stores.catalog.set_outlier_distances(revision, groups)
 
 
 def outlier_distances(

@@ -55,7 +55,7 @@ class Scores:
 
     @property
     def known(self) -> bool:
-        """Whether a mask was scored at all; an imported prototype without one has only zeros."""
+        """Whether a mask was scored at all; without one only ``outlier_distance`` tells anything."""
         return self.area > 0
 
 

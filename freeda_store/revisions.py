@@ -94,7 +94,8 @@ class History:
             return self._by_id[self._tags[version]]
         if version not in self._by_number:
             last = max(self._by_number, default=0)
-            known = f"its revisions are 1 to {last}" if last else "it has no revision yet"
+            several = f"its revisions are 1 to {last}" if last > 1 else "its only revision is 1"
+            known = several if last else "it has no revision yet"
             raise RevisionMissingError(f"the bank has no revision {version}; {known}.")
         return self._by_number[version]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Insert, Select, insert, select
@@ -15,6 +15,12 @@ from freeda_store.keys import caption_key
 from freeda_store.payload import StoredPrototype
 from freeda_store.records import Caption, Scores
 from freeda_store.tables import Base, CaptionRow, GenerationRow, PrototypeRow, RetirementRow
+
+if TYPE_CHECKING:
+    from freeda_store.sharing.parts import SharedGeneration, SharedPrototype
+
+IN_LIST = 500
+"""Values in one IN list; SQLite has a limit."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,11 @@ class StoredGeneration:
     picture_key: str
     notes: tuple[str, ...]
     prototypes: tuple[StoredPrototype, ...]
+    complete: bool = True
+
+
+Generation: TypeAlias = "StoredGeneration | SharedGeneration"
+Prototype: TypeAlias = "StoredPrototype | SharedPrototype"
 
 
 def every_prototype() -> Select[Any]:
@@ -79,40 +90,58 @@ def insert_new(connection: Connection, table: type[Base]) -> Insert:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
-def insert_generation(connection: Connection, revision: int, generation: StoredGeneration) -> None:
-    """Insert a generation and its prototypes; its caption is there already."""
-    id_ = connection.execute(
-        insert(GenerationRow)
-        .values(
-            key=generation.key,
-            revision_id=revision,
-            caption_id=caption_key(generation.caption),
-            seed=generation.seed,
-            picture_key=generation.picture_key,
-            notes=list(generation.notes),
-            complete=True,
+def insert_generations(connection: Connection, revision: int, generations: Sequence[Generation]) -> None:
+    """Insert generations of one revision with their prototypes, and the captions that are new."""
+    if not generations:
+        return
+    captions = {caption_key(g.caption): g.caption for g in generations}
+    rows = [caption_row(id_, captions[id_]) for id_ in sorted(captions)]
+    connection.execute(insert_new(connection, CaptionRow), rows)
+    connection.execute(insert(GenerationRow), [_generation_row(revision, g) for g in generations])
+    ids = _generation_ids(connection, revision, [g.key for g in generations])
+    prototypes = [_prototype_row(revision, ids[g.key], each) for g in generations for each in g.prototypes]
+    if prototypes:
+        connection.execute(insert(PrototypeRow), prototypes)
+
+
+def _generation_ids(connection: Connection, revision: int, keys: Sequence[UUID]) -> dict[UUID, int]:
+    found: dict[UUID, int] = {}
+    for start in range(0, len(keys), IN_LIST):
+        wanted = GenerationRow.key.in_(keys[start : start + IN_LIST])
+        query = select(GenerationRow.key, GenerationRow.id).where(
+            wanted, GenerationRow.revision_id == revision
         )
-        .returning(GenerationRow.id)
-    ).scalar_one()
-    rows = [
-        {
-            "id": prototype.id,
-            "generation_id": id_,
-            "revision_id": revision,
-            "noun": prototype.noun,
-            "kind": prototype.kind,
-            "span_start": prototype.span[0],
-            "span_stop": prototype.span[1],
-            "contrast": prototype.scores.contrast,
-            "area": prototype.scores.area,
-            "clip_agreement": prototype.scores.clip_agreement,
-            "outlier_distance": prototype.scores.outlier_distance,
-            "attribution_key": prototype.attribution_key,
-        }
-        for prototype in generation.prototypes
-    ]
-    if rows:
-        connection.execute(insert(PrototypeRow), rows)
+        found |= {row.key: row.id for row in connection.execute(query)}
+    return found
+
+
+def _generation_row(revision: int, generation: Generation) -> dict[str, Any]:
+    return {
+        "key": generation.key,
+        "revision_id": revision,
+        "caption_id": caption_key(generation.caption),
+        "seed": generation.seed,
+        "picture_key": generation.picture_key,
+        "notes": list(generation.notes),
+        "complete": generation.complete,
+    }
+
+
+def _prototype_row(revision: int, generation: int, prototype: Prototype) -> dict[str, Any]:
+    return {
+        "id": prototype.id,
+        "generation_id": generation,
+        "revision_id": revision,
+        "noun": prototype.noun,
+        "kind": prototype.kind,
+        "span_start": prototype.span[0],
+        "span_stop": prototype.span[1],
+        "contrast": prototype.scores.contrast,
+        "area": prototype.scores.area,
+        "clip_agreement": prototype.scores.clip_agreement,
+        "outlier_distance": prototype.scores.outlier_distance,
+        "attribution_key": prototype.attribution_key,
+    }
 
 
 def insert_retirements(connection: Connection, revision: int, ids: Sequence[UUID]) -> None:

@@ -32,18 +32,19 @@ class _Column:
 
 def _columns() -> dict[str, _Column]:
     text = ("noun", "kind", "caption", "external_id", "source", "license", "url")
-    scores = ("contrast", "area", "clip_agreement", "outlier_distance")
+    scores = ("contrast", "area", "clip_agreement")
     columns = {"id": _Column("string", lambda info: str(info.id)), "revision": _of("revision", "int64")}
     columns |= {name: _of(name, "string") for name in text}
     columns["span_start"] = _Column("int64", lambda info: info.span[0])
     columns["span_stop"] = _Column("int64", lambda info: info.span[1])
     columns["seed"] = _of("seed", "int64")
     columns |= {name: _Column("double", partial(_score, name)) for name in scores}
+    columns["outlier_distance"] = _Column("double", lambda info: info.scores.outlier_distance)
     return columns | {name: _of(name, "string") for name in ("picture_key", "attribution_key")}
 
 
 def _score(name: str, info: PrototypeInfo) -> float | None:
-    """A score; None, which is an empty cell, where none was ever made."""
+    """A score of a mask; None, which is an empty cell, where there was none."""
     return float(getattr(info.scores, name)) if info.scores.known else None
 
 
@@ -59,8 +60,9 @@ def export_table(bank: Bank, path: Path, where: Filter = Filter()) -> int:  # no
     """Write all prototypes that a view shows and a filter lets through, in the order of their ids.
 
     One row a prototype: id, number of the revision that added it, noun, kind, caption with its
-    provenance, span, seed, scores (empty where unknown), and the keys of its thumbnails. Memory does
-    not grow with the bank. The file appears when it is whole; one of this name is replaced.
+    provenance, span, seed, scores (those of a mask empty where there was none), and the keys of its
+    thumbnails. Memory does not grow with the bank. The file appears when it is whole; one of this name is
+    replaced.
 
     Args:
         bank: what to read.

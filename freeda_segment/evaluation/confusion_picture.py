@@ -33,12 +33,14 @@ def write_confusion(path: Path, confusion: Confusion, names: Sequence[str]) -> N
     Raises:
         OutputError: it cannot be written.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
+
+    from freeda_store.fonts import font_for
 
     counts = confusion.counts if confusion.counts[:, -1].any() else confusion.counts[:, :-1]
     columns = [*names, _NO_CLASS][: counts.shape[1]]
     cell = int(np.clip(_SIDE // len(names), _SMALLEST_CELL, _LARGEST_CELL))
-    font = ImageFont.load_default(max(7, cell - 4) if cell < 16 else 13)
+    font = font_for(columns, max(7, cell - 4) if cell < 16 else 13)
     ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     margin = 10 + round(max(ruler.textlength(name, font) for name in columns))
     cells = np.kron(_colours(counts), np.ones((cell, cell, 1), dtype=np.uint8))

@@ -83,10 +83,12 @@ def open_dataset(
         names_file: class names of one's own, see :func:`other_classes`; the official ones if None.
 
     Raises:
-        OptionError: there is no such data set, or its folder is not given.
+        OptionError: there is no such data set, its folder is not given, or a bundled one is given a folder.
         DatasetError: it is not there or incomplete, or the class names do not fit.
     """
     if name == TINY:
+        if root is not None:
+            raise OptionError(f"data set '{name}' is bundled and has no folder; leave --root out.")
         scenes = load_scenes()
         texts = ClassList(tuple(ClassName((each,)) for each in scenes.class_names))
         if names_file is not None:

@@ -34,9 +34,11 @@ def draw_legend(entries: Sequence[Entry], footer: str, width: int, font_size: in
         width: of the picture it will stand under, in pixels.
         font_size: in pixels.
     """
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    font = ImageFont.load_default(font_size)
+    from freeda_store.fonts import font_for
+
+    font = font_for([footer, *(entry.name for entry in entries)], font_size)
     margin, line = font_size // 2, round(font_size * 1.5)
     ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     swatch = font_size + margin

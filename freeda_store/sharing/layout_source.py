@@ -70,6 +70,7 @@ class LayoutSource:
         """
         entry, manifest = self._index.by_id(revision), self._index.manifest
         sizes = VectorSizes(manifest.keys.dim, manifest.backbone.dim)
+        last: UUID | None = None
         for number in range(skip, entry.parts):
             files = self._part_files(entry.number, number)
             name = f"part {number} of revision {entry.number} in {self._name}"
@@ -77,6 +78,10 @@ class LayoutSource:
             count = len(part.generations)
             if not 1 <= count <= PART_GENERATIONS or (count < PART_GENERATIONS and number < entry.parts - 1):
                 raise ArchiveError(f"{name} holds {count:,} generations, another number than it should.")
+            first = part.generations[0].key
+            if last is not None and first <= last:
+                raise ArchiveError(f"{name} does not follow the part before it; get a sound copy.")
+            last = part.generations[-1].key
             yield part
 
     def retirements(self, revision: int) -> Sequence[UUID]:

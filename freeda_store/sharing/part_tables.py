@@ -13,6 +13,8 @@ from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, RETIREMENTS, TH
 
 _TEXT, _NUMBER = "string", "double"
 _BATCH_ROWS = 256
+_BATCH_BYTES = 2**28
+"""What a batch may take: in a dictionary one value of a file's size can stand for every row."""
 _SLACK_BYTES = 2**20
 
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
@@ -83,7 +85,8 @@ def read_table(file: str, data: bytes) -> Iterator[dict[str, Any]]:
             limit = 2 * len(data) + _SLACK_BYTES
             _check_metadata(file, opened, limit)
             taken = 0
-            for batch in opened.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+            rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, len(data))))
+            for batch in opened.iter_batches(batch_size=rows, use_threads=False):
                 taken += batch.nbytes
                 if taken > limit:
                     raise ArchiveError(f"{file} would grow beyond its size")

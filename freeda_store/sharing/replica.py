@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from freeda_store.catalog import Catalog, chunks
-from freeda_store.keys import caption_key
 from freeda_store.revisions import RevisionRecord
-from freeda_store.rows import caption_row, insert_new, insert_retirements
-from freeda_store.sharing.parts import Part, SharedGeneration, SharedPrototype
-from freeda_store.tables import CaptionRow, GenerationRow, PrototypeRow, RetirementRow, RevisionRow
+from freeda_store.rows import insert_generations, insert_retirements
+from freeda_store.sharing.parts import Part
+from freeda_store.tables import GenerationRow, PrototypeRow, RetirementRow, RevisionRow
 
 _PREFIX = "copy of "
 _BATCH = 256
@@ -104,22 +102,8 @@ class Replica:
 
     def add(self, revision: int, part: Part, after: Arriving) -> None:
         """Store a part and how much is there with it, in one transaction."""
-        captions = {caption_key(g.caption): g.caption for g in part.generations}
         with self._catalog.transaction() as connection:
-            rows = [caption_row(id_, captions[id_]) for id_ in sorted(captions)]
-            connection.execute(insert_new(connection, CaptionRow), rows)
-            connection.execute(insert(GenerationRow), [_generation(revision, g) for g in part.generations])
-            keys = [g.key for g in part.generations]
-            mine = (GenerationRow.revision_id == revision) & GenerationRow.key.in_(keys)
-            found = connection.execute(select(GenerationRow.key, GenerationRow.id).where(mine))
-            ids = {row.key: row.id for row in found}
-            prototypes = [
-                _prototype(revision, ids[generation.key], prototype)
-                for generation in part.generations
-                for prototype in generation.prototypes
-            ]
-            if prototypes:
-                connection.execute(insert(PrototypeRow), prototypes)
+            insert_generations(connection, revision, part.generations)
             connection.execute(
                 update(RevisionRow).where(RevisionRow.id == revision).values(run_key=after.run_key())
             )
@@ -172,35 +156,6 @@ def _some_generations(connection: Connection, revision: int) -> dict[int, str]:
     query = select(GenerationRow.id, GenerationRow.picture_key).where(GenerationRow.revision_id == revision)
     return {
         row.id: row.picture_key for row in connection.execute(query.order_by(GenerationRow.id).limit(_BATCH))
-    }
-
-
-def _generation(revision: int, generation: SharedGeneration) -> Mapping[str, Any]:
-    return {
-        "key": generation.key,
-        "revision_id": revision,
-        "caption_id": caption_key(generation.caption),
-        "seed": generation.seed,
-        "picture_key": generation.picture_key,
-        "notes": list(generation.notes),
-        "complete": generation.complete,
-    }
-
-
-def _prototype(revision: int, generation: int, prototype: SharedPrototype) -> Mapping[str, Any]:
-    return {
-        "id": prototype.id,
-        "generation_id": generation,
-        "revision_id": revision,
-        "noun": prototype.noun,
-        "kind": prototype.kind,
-        "span_start": prototype.span[0],
-        "span_stop": prototype.span[1],
-        "contrast": prototype.scores.contrast,
-        "area": prototype.scores.area,
-        "clip_agreement": prototype.scores.clip_agreement,
-        "outlier_distance": prototype.scores.outlier_distance,
-        "attribution_key": prototype.attribution_key,
     }
 
 

@@ -33,8 +33,13 @@ _DAMAGE = (
     "No such file",
     "failed to load",
 )
-_SYSTEM = ("Permission denied", "Too many open files", "Cannot allocate memory", "No space left")
-"""What the system refuses though the files are whole."""
+_SYSTEM = {
+    "Permission denied": "correct the permissions",
+    "Too many open files": "allow more of them (ulimit -n)",
+    "Cannot allocate memory": "free memory",
+    "No space left": "free disk space",
+}
+"""What the system refuses though the files are whole, and what to do."""
 _REDIRECTED = threading.Lock()
 
 
@@ -91,9 +96,9 @@ def is_of_the_system(error: BaseException) -> bool:
 
 
 def _system(error: BaseException, folder: Path) -> StorageError:
-    reason = next(word for word in _SYSTEM if word in str(error))
+    reason, advice = next((word, advice) for word, advice in _SYSTEM.items() if word in str(error))
     return StorageError(
-        f"{_culprit(error, folder)} cannot be used ({reason}); correct that and run the same command again. "
+        f"{_named(error, folder)} cannot be used ({reason}); {advice}, then run the same command again. "
         "Nothing that was committed is lost."
     )
 
@@ -107,12 +112,17 @@ def _damage(error: BaseException, folder: Path) -> BankDamagedError:
 
 def _culprit(error: BaseException, folder: Path) -> str:
     """The file that an error names, else an empty file, else the folder."""
-    named: list[str] = re.findall(re.escape(str(folder)) + r"[^\s:,'\"`]*", str(error))
-    best = max(named, key=len, default=str(folder))
+    best = _named(error, folder)
     if Path(best).is_dir():
         empty = (path for path in sorted(Path(best).rglob("*")) if path.is_file() and not path.stat().st_size)
         return str(next(empty, best))
     return best
+
+
+def _named(error: BaseException, folder: Path) -> str:
+    """The file that an error names, else the folder."""
+    named: list[str] = re.findall(re.escape(str(folder)) + r"[^\s:,'\"`]*", str(error))
+    return max(named, key=len, default=str(folder))
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
+
 import numpy as np
 import pytest
+from bank_copies import copy_folder
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -111,7 +114,7 @@ def _bank_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bank(tmp_path: Path, _bank_template: Path) -> Path:
     """Two revisions: a car (twice) and a tree; then a dog of another source. Its own copy."""
-    return shutil.copytree(_bank_template, tmp_path / "bank")
+    return copy_folder(_bank_template, tmp_path / "bank")
 
 
 @pytest.fixture

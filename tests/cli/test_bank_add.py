@@ -135,6 +135,14 @@ def test_an_interrupted_run_tells_how_to_go_on(freeda: Any, added: Added, bank: 
     assert "run the same command again" in result.stderr
 
 
+def test_pictures_that_failed_are_told(freeda: Any, added: Added, bank: Path) -> None:
+    added.report = replace(REPORT, undrawn=1, halved=2, notes=("caption car 3: black",))
+    for options in ([], ["--json"]):
+        told = freeda("bank", "add", "car", "--bank", bank, *options).stderr
+        assert "caption car 3: black" in told
+        assert "2 batches did not fit the device's memory" in told
+
+
 def test_hints_name_the_neighbours_and_the_commands() -> None:
     same, look = hints(CAR, "flowers")
     assert "automobile" in same

@@ -77,7 +77,7 @@ def test_nothing_is_imported_into_a_bank_of_other_models(
 ) -> None:
     result = freeda("bank", "import-freeda", *files, "--bank", bank)
     assert result.exit_code == 2
-    assert "clip of the bank is clip" in result.stderr
+    assert "made with clip = clip" in result.stderr
 
 
 def test_misuse_and_absent_faiss_are_one_line(
@@ -125,3 +125,12 @@ def test_the_bank_segments_explains_and_is_shown(freeda: Any, tmp_path: Path, pi
     assert "thumbnail" not in shown.stderr
     verified = freeda("bank", "verify", "--bank", "authors")
     assert (verified.exit_code, verified.stdout.splitlines()[-1]) == (0, "authors is sound")
+
+
+def test_stats_count_no_captions_and_pictures(freeda: Any, files: tuple[Path, Path]) -> None:
+    assert freeda("bank", "import-freeda", *files, "--bank", "authors").exit_code == 0
+    facts = dict(
+        line.split(maxsplit=1) for line in freeda("bank", "stats", "--bank", "authors").stdout.splitlines()
+    )
+    assert facts["imported"] == "6 files, without captions and pictures"
+    assert not {"captions", "pictures"} & facts.keys()

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 
@@ -150,6 +151,7 @@ def test_libraries_are_silent_unless_verbose(capsys: pytest.CaptureFixture[str])
         logging.getLogger("ingest.pipeline").info("stage")
         warnings.warn("noise", UserWarning, stacklevel=1)
         assert os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] == "1"
+        assert os.environ["HF_HUB_VERBOSITY"] == "error"
     assert capsys.readouterr().err == ""
 
 
@@ -163,3 +165,28 @@ def test_verbose_shows_our_log_and_theirs(capsys: pytest.CaptureFixture[str]) ->
         "some_library.stranger: noise",
         "ingest.pipeline: generate 2.00 s",
     ]
+
+
+def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int, *rows: tuple[object, ...]) -> list[str]:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.show_table(("n#", "id", "caption"), rows)
+    return [re.sub("\x1b\\[[0-9;]*m", "", line) for line in screen.getvalue().splitlines()]
+
+
+def test_tables_break_sentences_and_not_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    id_ = "04725c94-d60b-5ca0-93f6-db07a6b87fac"
+    caption = "a red car on the sand under a sunset sky"
+    lines = on_terminal(monkeypatch, 60, (1.25, id_, caption))
+    assert len(lines) > 2
+    assert max(map(len, lines)) <= 60
+    assert sum(id_ in line for line in lines) == 1
+    assert {word for line in lines for word in line.split()} >= set(caption.split())
+    assert on_terminal(monkeypatch, 40, (1.25, id_, caption))[1] == f"1.25  {id_}  {caption}"
+
+
+def test_a_word_longer_than_an_id_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert max(map(len, on_terminal(monkeypatch, 60, (1, "x", "y" * 100)))) <= 60

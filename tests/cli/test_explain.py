@@ -154,15 +154,15 @@ def test_pictures_of_one_stem_have_pages_of_their_own(
         explained(freeda, each, "-c", "car", "--bank", bank)["written"]["page"]
         for each in (picture, other, picture)
     ]
-    assert pages == [
-        f"freeda-out/{name}.explain.html" for name in ("photo", "photo-bmp", "photo")
-    ]
+    assert pages == [f"freeda-out/{name}.explain.html" for name in ("photo", "photo-bmp", "photo")]
 
 
 def test_paths_that_cannot_be_are_misuse_before_anything_is_retired(
     freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
 ) -> None:
-    some = explained(freeda, picture, "-c", "car", "--bank", bank)["regions"][0]["best"]["prototypes"][0]["id"]
+    some = explained(freeda, picture, "-c", "car", "--bank", bank)["regions"][0]["best"]["prototypes"][0][
+        "id"
+    ]
     for arguments, told in (
         (["nowhere.png"], "picture nowhere.png does not exist; give the file of one picture."),
         (["."], "is a folder; give the file of one picture."),
@@ -173,3 +173,8 @@ def test_paths_that_cannot_be_are_misuse_before_anything_is_retired(
         assert told in result.stderr
     with Bank.open(bank) as opened_bank:
         assert some in {str(info.id) for info in opened_bank.infos()}
+
+
+def test_the_preset_s_filter_is_told(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
+    told = freeda("explain", picture, "-c", "car", "--bank", bank, "--where", "none,contrast>=0.1").stderr
+    assert told.startswith(f"bank {bank}, preset tiny, prototypes with contrast>=0.1\n")

@@ -62,7 +62,8 @@ def test_broken_vectors_are_one_line_and_repaired(freeda: Any, bank: Path) -> No
         assert "`freeda bank verify --repair`" in result.stderr
     repaired = freeda("bank", "verify", "--repair", "--bank", bank, "--json")
     assert repaired.exit_code == 0
-    assert len(json.loads(repaired.stdout)["rows_without_point"]) == 4
+    lost = json.loads(repaired.stdout)["rows_without_point"]
+    assert len(lost) == 3, "the last of four is still in the log of the engine"
     assert f"moved to {bank / 'damaged' / '1'}" in repaired.stderr
     assert (bank / "damaged" / "1" / "segments" / state.parent.name).is_dir()
     assert freeda("bank", "verify", "--bank", bank).exit_code == 0

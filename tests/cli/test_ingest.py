@@ -241,3 +241,13 @@ def test_nothing_new_is_said_to_be_so() -> None:
     assert facts["revision"] == "none made, for nothing was new"
     assert facts["without nouns"] == "2; not drawn"
     assert facts["repeated"] == "1; drawn once"
+
+
+def test_a_file_without_any_caption_is_misuse(freeda: Any, ingestor: FakeIngestor, captions: Path) -> None:
+    ingestor.report = replace(REPORT, captions=0, rejected=3, first_rejects=(Reject(1, "not UTF-8", ""),))
+    result = freeda("ingest", captions, captions)
+    assert result.exit_code == 2
+    assert len(ingestor.runs) == 2
+    assert f"no line of {captions}, {captions} is a caption; write one a line" in result.stderr
+    ingestor.report = replace(REPORT, captions=0, rejected=0)
+    assert freeda("ingest", captions).exit_code == 0

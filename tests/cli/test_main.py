@@ -202,3 +202,23 @@ def test_a_reader_that_leaves_is_no_error(bank: Path) -> None:
 def test_usage_errors_of_our_own_need_no_context(capsys: pytest.CaptureFixture[str]) -> None:
     assert report(typer.BadParameter("must be even")) == 2
     assert "must be even" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["bnak"], "error: No such command 'bnak'. Did you mean 'bank'? See `freeda --help`.\n"),
+        (
+            ["ingest", "x", "--executor", "foo"],
+            "error: Invalid value for '--executor': 'foo' is not one of 'local', 'ray'. "
+            "See `freeda ingest --help`.\n",
+        ),
+    ],
+)
+def test_misuse_reads_well(freeda: Any, arguments: list[str], line: str) -> None:
+    assert freeda(*arguments).stderr == line
+
+
+def test_a_fault_without_a_file_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(OSError(28, "No space left on device")) == 1
+    assert capsys.readouterr().err == "error: No space left on device.\n"

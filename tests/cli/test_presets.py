@@ -12,6 +12,7 @@ from cli.presets import SEGMENT_ROLES, announce_download, preset_for, unknown_wo
 from freeda_models.check import ComponentCheck, ComponentState, PresetCheck
 from freeda_models.errors import PresetError
 from freeda_models.presets import load_preset
+from freeda_store.errors import ManifestMismatchError
 
 
 def test_the_preset_asked_for_wins(make_bank: Callable[[str], Path]) -> None:
@@ -59,3 +60,20 @@ def test_unknown_words_are_counted_and_other_presets_named() -> None:
     assert "preset tiny does not know 'zebra' (2) and 11 more" in told
     assert "sd21" in told
     assert "or tiny" not in told
+
+
+def test_nothing_is_downloaded_that_does_not_fit_the_bank(
+    make_bank: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = {"tiny": "tiny:clip", "sd21": "ViT-L-14", "sdxl": "ViT-L-14"}
+
+    def check(name: str) -> PresetCheck:
+        return PresetCheck(name, (part("clip", ComponentState.DOWNLOAD, models[name], 1711),))
+
+    monkeypatch.setattr("freeda_models.check.check_preset", check)
+    with pytest.raises(ManifestMismatchError, match="made with preset tiny, and the clip of sd21 is another"):
+        announce_download("sd21", bank=str(make_bank("tiny")))
+    assert capsys.readouterr().err == ""
+    for bank in (make_bank("sd21"), make_bank("sdxl"), "no-bank-here"):
+        announce_download("sd21", bank=str(bank))
+        assert capsys.readouterr().err.startswith("downloading 1.7 GB first: ViT-L-14")

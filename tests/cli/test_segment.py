@@ -284,3 +284,11 @@ def test_a_threshold_alone_means_the_constant_strategy() -> None:
     strategy = background_from("winner", None)
     assert strategy is not None
     assert (strategy.strategy, strategy.threshold) == (BackgroundStrategy.WINNER, 0.5)
+
+
+def test_a_bank_that_is_not_there_is_the_first_thing_told(freeda: Any, picture: Path) -> None:
+    for command in ("segment", "explain"):
+        for preset in ([], ["--preset", "sd21"]):
+            result = freeda(command, picture, "-c", "car", "--bank", "nowhere", *preset)
+            assert result.exit_code == 2
+            assert result.stderr.startswith("error: there is no bank in the folder nowhere")

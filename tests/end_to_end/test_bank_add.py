@@ -44,10 +44,10 @@ def iou_of_concept(bank: Path) -> float:
 
 @pytest.fixture(scope="module")
 def without(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bank from the example captions that do not name the concept: two an object."""
+    """A bank from the example captions that do not name the concept: one an object."""
     folder = tmp_path_factory.mktemp("add")
     lines = [line for line in CAPTIONS.read_text().splitlines() if CONCEPT not in line]
-    (folder / "captions.jsonl").write_text("\n".join(lines[:30]))
+    (folder / "captions.jsonl").write_text("\n".join(lines[:15]))
     with open_ingestor(folder / "bank", PRESET, device="cpu") as ingestor:
         ingestor.run(folder / "captions.jsonl")
     return folder / "bank"

@@ -17,8 +17,8 @@ from freeda_models import loading, weights
 from freeda_models.check import ComponentState, check_preset
 from freeda_models.devices import compute_dtype, resolve_device
 from freeda_models.diffusion import load_pipeline
-from freeda_models.errors import DeviceError, ModelMissingError, PresetError, UnsupportedModelError
-from freeda_models.presets import Preset, load_preset, preset_names
+from freeda_models.errors import DeviceError, ModelMissingError, UnsupportedModelError
+from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import GenerationRequest
 from freeda_models.vocabulary import unknown_names
 from freeda_models.weights import file_sha256, files_sha256, model_source
@@ -77,69 +77,6 @@ def test_a_preset_loads_and_identifies_as_its_loaded_models_do(preset):
     assert drawn.attribution_shw.shape == (3, 16, 16)
     assert backbone.encode(drawn.image_hwc[None]).shape == (1, 8, 8, 24)
     assert clip.encode_images(drawn.image_hwc[None]).shape == (1, 24)
-
-
-def test_bundled_presets_are_whole():
-    assert {"tiny", "sd15", "sd21", "sdxl"} <= set(preset_names())
-    for name in preset_names():
-        preset = load_preset(name)
-        assert preset.name == name
-        assert preset.segment.superpixel_options.keys() == {"scale", "sigma", "min_size"}
-        if not preset.nouns_known:
-            revisions = (preset.clip.revision, preset.backbone.revision, preset.generator.revision)
-            assert all(len(revision) == 40 for revision in revisions)
-            assert preset.backbone.image_size == 518
-
-
-def test_a_preset_file_may_hold_only_what_differs_from_a_bundled_one(tmp_path):
-    path = tmp_path / "mine.toml"
-    path.write_text('extends = "tiny"\nname = "mine"\n[ingest]\nmin_contrast = 1.5\n[segment]\nk = 7\n')
-    mine, tiny = load_preset(str(path)), load_preset("tiny")
-    assert mine.name == "mine"
-    assert (mine.ingest.min_contrast, mine.segment.k) == (1.5, 7)
-    assert mine.ingest.threshold_value == tiny.ingest.threshold_value
-    assert mine.model_copy(update={"name": "tiny", "ingest": tiny.ingest, "segment": tiny.segment}) == tiny
-
-
-def test_another_model_inherits_nothing_that_says_which_of_the_first_models_files_to_take(tmp_path):
-    path = tmp_path / "mine.toml"
-    path.write_text(
-        'extends = "sd21"\nname = "mine"\n[generator]\nmodel = "a/b"\n[backbone]\nmodel = "c/d"\n'
-        'revision = "v2"\n[clip]\ndownload_mb = 1\n'
-    )
-    mine, base = load_preset(str(path)), load_preset("sd21")
-    assert (mine.generator.model, mine.generator.steps) == ("a/b", base.generator.steps)
-    assert (mine.generator.revision, mine.generator.variant, mine.generator.download_mb) == ("", "", 0)
-    assert (mine.backbone.revision, mine.backbone.image_size) == ("v2", base.backbone.image_size)
-    assert mine.clip == base.clip.model_copy(update={"download_mb": 1})
-    path.write_text('extends = "sd21"\nname = "mine"\n[generator]\nmodel = "' + base.generator.model + '"\n')
-    assert load_preset(str(path)).generator == base.generator
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('extends = "sd99"\nname = "x"', "'extends' names a bundled preset"),
-        ('extends = "tiny"\nname = "tiny"', "under another name"),
-        ('extends = ["tiny"]\nname = "x"', "'extends' names a bundled preset"),
-        ('extends = "tiny"', "needs a name of its own"),
-        ('extends = "tiny"\nname = "x"\nsegment = 3', "field 'segment'"),
-        ('extends = "tiny"\nname = "x"\n[ingest]\nmin_agreement = 2', "ingest.min_agreement"),
-        ("name = ", "not valid TOML"),
-        ('name = "x"\ndescription = ""', "field 'clip': Field required"),
-        ('name = "x"\ndescription = ""\nclip.surprise = 1', "field 'clip"),
-        (b'name = "\xff"', "cannot be read as UTF-8 text"),
-    ],
-)
-def test_preset_files_that_are_wrong(tmp_path, text, message):
-    path = tmp_path / "mine.toml"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(PresetError, match=message):
-        load_preset(str(path))
-    with pytest.raises(PresetError, match="unknown preset"):
-        load_preset("sd99")
-    with pytest.raises(PresetError, match="does not exist"):
-        load_preset(str(tmp_path / "none.toml"))
 
 
 def test_missing_hub_weights_name_the_command():

@@ -7,12 +7,14 @@ import sys
 import tomllib
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeda_models.errors import PackageMissingError, PresetError
+from freeda_models.noun_keys import _is_denied
 from freeda_models.nouns import find_spacy_model, load_noun_extractor, noun_identity, read_stop_nouns
 from freeda_models.presets import NounSettings, load_preset
 from freeda_models.protocols import NounExtractor, NounKind
@@ -132,8 +134,17 @@ def test_what_is_left_out(extractor, caption, expected):
     assert set(keys(extractor, caption)) == expected
 
 
-def test_a_denial_of_very_many_things(extractor):
-    assert extractor.extract(["there are no cars" + " or dogs" * 1100]) == [()]
+def test_a_denial_of_very_many_things():
+    """As the parser chains "no cars or dogs or dogs ..."."""
+
+    def word(text: str, dependency: str = "", head: object = None, *children: object) -> SimpleNamespace:
+        return SimpleNamespace(lower_=text, dep_=dependency, head=head, children=children)
+
+    for first, denied in (("no", True), ("two", False)):
+        last = word("cars", "ROOT", word("are"), word(first), word("or"))
+        for _ in range(2 * sys.getrecursionlimit()):
+            last = word("dogs", "conj", last, word("or"))
+        assert _is_denied(last) is denied
 
 
 def test_kinds_order_and_repeated_words(extractor):

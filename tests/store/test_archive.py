@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,34 @@ def test_a_revision_of_several_parts(folder: Path, tmp_path: Path, monkeypatch: 
     assert [progress.prototypes for progress in told] == [0, 8, 16, 20]
     import_bank(tmp_path / "bank.zip", tmp_path / "copy")
     assert look(tmp_path / "copy") == look(folder)
+
+
+def swapped(members: Members) -> Members:
+    """The first two parts in each other's place, in the index too."""
+
+    def other(name: str) -> str:
+        return re.sub("part-0000([01])", lambda found: f"part-0000{1 - int(found[1])}", name)
+
+    info, content = members[-1]
+    index = json.loads(content)
+    index["files"] = {other(name): entry for name, entry in index["files"].items()}
+    moved = [(zipfile.ZipInfo(other(i.filename)), data) for i, data in members[:-1]]
+    return [*moved, (info, json.dumps(index).encode())]
+
+
+def test_parts_in_another_order(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("reading", "layout_source", "checking"):
+        monkeypatch.setattr(f"freeda_store.sharing.{module}.PART_GENERATIONS", 4)
+    with Bank.open(folder) as bank, bank.write("eight", "eight") as writer:
+        writer.add([make_generation(index) for index in range(8)])
+        writer.commit()
+    export_bank(folder, tmp_path / "bank.zip")
+    data = (tmp_path / "bank.zip").read_bytes()
+    (tmp_path / "bank.zip").write_bytes(remake(data, swapped))
+    with pytest.raises(ArchiveError, match=r"part 1 of revision 1 .* does not follow the part before it"):
+        import_bank(tmp_path / "bank.zip", tmp_path / "copy")
+    with Bank.open(tmp_path / "copy") as copy:
+        assert copy.revisions() == []
 
 
 def test_an_empty_bank(folder: Path, tmp_path: Path) -> None:

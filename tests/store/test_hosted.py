@@ -21,6 +21,7 @@ from freeda_store.errors import (
     NewerSchemaError,
     ReadOnlyBankError,
     StorageError,
+    TagError,
     ThumbnailMissingError,
 )
 from freeda_store.vectors.collection import METADATA_KEY, read_metadata, real_name
@@ -64,6 +65,32 @@ def test_a_reader_sees_what_the_writer_sees(team: Team) -> None:
         assert list(old.infos()) == list(same.infos())
         assert old.stats().prototypes == 12
         assert str(old.address) == "reader@v1"
+
+
+def test_a_name_is_not_taken_from_another_process(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals: list[str] = []
+    with Bank.open("team") as one, Bank.open("team") as two:
+        ingest(one, range(1), key="a")
+        ingest(one, range(1, 2), key="b")
+
+        def tag_too() -> None:
+            try:
+                two.tag("v1", 2)
+            except TagError as error:
+                refusals.append(str(error))
+
+        other, set_tag = threading.Thread(target=tag_too), one._stores.catalog.set_tag
+
+        def slowly(name: str, revision: int) -> None:
+            other.start()
+            other.join(1)
+            set_tag(name, revision)
+
+        monkeypatch.setattr(one._stores.catalog, "set_tag", slowly)
+        one.tag("v1", 1)
+        other.join()
+        assert [line[:26] for line in refusals] == ["tag 'v1' names revision 1 "]
+        assert two.tag("v1", 1).tags == ("v1",)
 
 
 def test_a_reader_is_refused_in_one_clear_sentence(team: Team) -> None:

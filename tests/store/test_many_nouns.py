@@ -61,8 +61,7 @@ def test_distances_of_a_dead_commit_are_forgotten(bank: Bank) -> None:
     writer.add([lone(0), lone(1)])
     ids = list(bank._stores.catalog.prototype_ids(1))
     bank._stores.vectors.set_payload(ids[:1], {"outlier_distance": 0.5})
-    bank._stores.catalog.set_outlier_distances({0.5: ids})
-    bank._stores.vectors.set_payload(ids[1:], {"outlier_distance": 0.5})
+    bank._stores.catalog.set_outlier_distances(1, {0.5: ids})
     assert writer.commit() is not None
     assert [info.scores.outlier_distance for info in bank.infos()] == [0, 0]
     assert bank.verify().ok

@@ -206,6 +206,28 @@ def test_any_bytes_are_a_part_or_refused(file: str, changes: list[tuple[int, int
     assert len(part.texts) == len(part.visuals) == len(part.prototypes)
 
 
+def test_one_value_for_all_rows_takes_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    value, rows = bytes(2**20), 256
+    same = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([value]))
+    fields = [pa.field("key", pa.string(), nullable=False), pa.field("data", same.type, nullable=False)]
+    table = pa.table([pa.array([""] * rows), same], schema=pa.schema(fields))
+    buffer = BytesIO()
+    parquet.write_table(
+        table, buffer, compression="none", store_schema=False, dictionary_pagesize_limit=2 * len(value)
+    )
+    data = buffer.getvalue()
+    assert len(data) < 4 * len(value)
+    monkeypatch.setattr("freeda_store.sharing.part_tables._BATCH_BYTES", 2**24)
+    pool, before = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        with pytest.raises(ArchiveError, match="grow beyond its size"):
+            list(read_table(THUMBNAILS, data))
+    finally:
+        pa.set_memory_pool(before)
+    assert pool.max_memory() < rows * len(value) / 4
+
+
 def test_a_thumbnail_twice() -> None:
     files = encode_part(PART)
     rows = list(read_table(THUMBNAILS, files[THUMBNAILS]))

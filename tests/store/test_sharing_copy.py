@@ -197,7 +197,7 @@ def test_addresses_that_cannot_be_copied(tmp_path: Path, full_bank: Path) -> Non
         (f"{folder}@9", tmp_path / "target", RevisionMissingError, "no revision 9"),
         (folder, f"{tmp_path / 'target'}@1", ReadOnlyViewError, "cannot be copied to; give"),
         (folder, f"{tmp_path}/./source", AddressError, "are the same bank"),
-        (folder, tmp_path / "other", ManifestMismatchError, "clip of the bank is clip-b"),
+        (folder, tmp_path / "other", ManifestMismatchError, "made with clip = clip-b"),
     ):
         with pytest.raises(error, match=match):
             copy_bank(source, target)

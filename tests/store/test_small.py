@@ -97,7 +97,7 @@ def test_manifest_round_trip_and_comparison() -> None:
         "threshold": {"threshold": "otsu"},
     }
     for field, value in changes.items():
-        with pytest.raises(ManifestMismatchError, match=f"^{field} of the bank is"):
+        with pytest.raises(ManifestMismatchError, match=f"^the bank was made with {field} = "):
             manifest.check(make_manifest(**{field: value}))
     for document in ("", "{}", '{"preset": 3}'):
         with pytest.raises(BankDamagedError, match="manifest is not valid"):
