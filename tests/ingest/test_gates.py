@@ -71,7 +71,7 @@ def test_a_preset_sets_the_gates_and_the_manifest_keeps_only_those_that_are_on()
     }
     bank = fake_manifest()
     assert bank.threshold == mask_record(DEFAULT_SETTINGS)
-    with pytest.raises(ManifestMismatchError, match="threshold of the bank"):
+    with pytest.raises(ManifestMismatchError, match="made with threshold = "):
         bank.check(bank.model_copy(update={"threshold": record}))
 
 
