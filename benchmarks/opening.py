@@ -1,7 +1,7 @@
 """How long a folder bank takes to open, and to answer first, as it grows.
 
-Opening reads no prototype, so the ratio of the largest bank to the smallest should be about 1; the first
-answer scans all text keys, and its pages come from the disk's cache.
+freeda itself reads no prototype on opening; what grows is the engine's reading of its lists of ids and
+filter fields. The first answer scans all text keys; its pages come from the disk's cache.
 
 Usage: ``python -m benchmarks.opening [--points 1000 5000 20000] [--rounds 5]``
 """

@@ -66,7 +66,7 @@ def main() -> None:
         for copy in copies:
             shutil.copy(PICTURE, copy)
         segment = [sys.executable, "-m", "cli", "segment", "-c", classes, "--bank", str(options.bank)]
-        segment += ["--out", str(folder / "out")]
+        segment += ["--out", str(folder / "out"), "--force"]
         commands = {
             "imports": [sys.executable, "-c", IMPORTS],
             "one picture": [*segment, str(copies[0])],
