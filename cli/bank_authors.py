@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import console
-from cli.options import BANK_VARIABLE, DEFAULT_BANK, JsonOption
+from cli.options import DEFAULT_BANK, JsonOption, bank_option
 from cli.progress import AuthorsBar
 
 if TYPE_CHECKING:
@@ -27,14 +27,7 @@ def import_freeda(
     index: Annotated[Path, typer.Argument(metavar="KNN.INDEX", help="Their faiss index.")],
     bank: Annotated[
         str,
-        typer.Option(
-            "--bank",
-            "-b",
-            metavar="ADDRESS",
-            envvar=BANK_VARIABLE,
-            show_envvar=True,
-            help="The bank to import into: a folder or a profile's name; a new one is made.",
-        ),
+        bank_option("The bank to import into: a folder or a profile's name; a new one is made."),
     ] = DEFAULT_BANK,
     preset: Annotated[
         str,

@@ -9,7 +9,7 @@ import typer
 
 from cli import console
 from cli.errors import INTERRUPTED
-from cli.options import BANK_VARIABLE, DEFAULT_BANK, BankOption, JsonOption
+from cli.options import DEFAULT_BANK, BankOption, JsonOption, bank_option
 from cli.progress import CopyBar
 
 if TYPE_CHECKING:
@@ -20,14 +20,7 @@ PULL_EPILOG = "Example: freeda bank pull team@v2 --bank flowers"
 
 TargetOption = Annotated[
     str,
-    typer.Option(
-        "--bank",
-        "-b",
-        metavar="ADDRESS",
-        envvar=BANK_VARIABLE,
-        show_envvar=True,
-        help="The bank to bring up to date: a folder or a profile's name; a new one is made.",
-    ),
+    bank_option("The bank to bring up to date: a folder or a profile's name; a new one is made."),
 ]
 DiscardOption = Annotated[
     bool,

@@ -11,7 +11,7 @@ import typer
 from cli import console
 from cli.errors import INTERRUPTED, UsageError
 from cli.ingest_executors import DevicesOption, ExecutorName, ExecutorOption, WorkersOption, place_of
-from cli.options import BANK_VARIABLE, DEFAULT_BANK, DeviceOption
+from cli.options import DEFAULT_BANK, DeviceOption, bank_option
 from cli.presets import announce_download, preset_for, unknown_words
 from cli.progress import IngestBar
 
@@ -35,14 +35,7 @@ CaptionsArgument = Annotated[
 ]
 NewBankOption = Annotated[
     str,
-    typer.Option(
-        "--bank",
-        "-b",
-        metavar="ADDRESS",
-        envvar=BANK_VARIABLE,
-        show_envvar=True,
-        help="The bank: a folder or a profile's name; a new one is made.",
-    ),
+    bank_option("The bank: a folder or a profile's name; a new one is made."),
 ]
 NewPresetOption = Annotated[
     str | None,

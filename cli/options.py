@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,16 +12,15 @@ DEFAULT_BANK = "freeda-bank"
 DEFAULT_PRESET = "tiny"
 BANK_VARIABLE = "FREEDA_BANK"
 
+
+def bank_option(text: str) -> Any:
+    """``--bank`` with the help that fits the command."""
+    return typer.Option("--bank", "-b", metavar="ADDRESS", envvar=BANK_VARIABLE, show_envvar=True, help=text)
+
+
 BankOption = Annotated[
     str,
-    typer.Option(
-        "--bank",
-        "-b",
-        metavar="ADDRESS",
-        envvar=BANK_VARIABLE,
-        show_envvar=True,
-        help="The bank: a folder or a profile's name; BANK@3 is its revision 3, BANK@TAG a tagged one.",
-    ),
+    bank_option("The bank: a folder or a profile's name; BANK@3 is its revision 3, BANK@TAG a tagged one."),
 ]
 PresetOption = Annotated[
     str | None,

@@ -37,7 +37,6 @@ _BROKEN = (
     ValueError,
     EOFError,
     RuntimeError,
-    NotImplementedError,
     OverflowError,
 )
 
