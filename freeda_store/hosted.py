@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from freeda_store.catalog import Catalog
 from freeda_store.errors import BankDamagedError, BankError, BankMissingError, StorageError
@@ -17,6 +15,7 @@ from freeda_store.remote_thumbnails import NoThumbnails, RemoteThumbnails
 from freeda_store.settings import Profile, plain_path
 from freeda_store.stores import Stores
 from freeda_store.thumbnails import FolderThumbnails, ThumbnailStore
+from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.collection import create_aliased, read_metadata
 from freeda_store.vectors.protocol import VectorSizes
 from freeda_store.vectors.server import ServerVectors
@@ -43,28 +42,6 @@ def open_hosted(profile: Profile, create: Manifest | None) -> tuple[Stores, Mani
     except BaseException:
         client.close()
         raise
-
-
-def connect_qdrant(profile: Profile) -> QdrantClient:
-    """A client for a profile's server; nothing is asked yet.
-
-    Raises:
-        SettingsError: the key cannot be used.
-    """
-    key = profile.api_key()
-    from qdrant_client import QdrantClient
-
-    parts = urlsplit(profile.qdrant_url)
-    port = parts.port or (443 if parts.scheme == "https" else 6333)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-        return QdrantClient(
-            url=profile.qdrant_url,
-            port=port,
-            api_key=key,
-            timeout=profile.timeout_seconds,
-            check_compatibility=False,
-        )
 
 
 def open_thumbnails(profile: Profile) -> ThumbnailStore:

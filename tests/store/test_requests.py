@@ -9,9 +9,9 @@ import httpx
 import numpy as np
 import pytest
 
-from freeda_store.hosted import connect_qdrant
 from freeda_store.settings import Profile
 from freeda_store.vectors import server
+from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.collection import create_aliased, payload_indexes, write_metadata
 from freeda_store.vectors.filters import PointFilter, View, parse_filter
 from freeda_store.vectors.protocol import VectorSizes

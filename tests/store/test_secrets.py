@@ -14,9 +14,10 @@ from hosted_makers import API_KEY, Team
 from postgres_server import PASSWORD
 from store_makers import make_generation
 
-from freeda_store import Bank, hosted
+from freeda_store import Bank
 from freeda_store.errors import BankError, StorageError
 from freeda_store.settings import Profile, load_profile, load_settings
+from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.collection import read_metadata
 
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode")
@@ -56,7 +57,7 @@ def test_a_whole_life_of_a_bank_tells_no_secret(
 
 def refuse(profile: Profile, status: int | None) -> None:
     """Ask a server that refuses, through the real client and its real HTTP layer."""
-    client = hosted.connect_qdrant(profile)
+    client = connect_qdrant(profile)
     sent: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -8,8 +8,8 @@ import pytest
 
 from freeda_store import Bank
 from freeda_store.errors import BankMissingError, SettingsError
-from freeda_store.hosted import connect_qdrant
 from freeda_store.settings import Profile, load_profile
+from freeda_store.vectors.client import connect_qdrant
 
 FILE = """
 [profiles.team]
