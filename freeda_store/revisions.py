@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from freeda_store.errors import RevisionMissingError
+from freeda_store.errors import BankDamagedError, RevisionMissingError
 from freeda_store.records import RevisionInfo
 from freeda_store.vectors.filters import View
 
@@ -47,12 +47,52 @@ class BankDiff:
     prototypes_lost: tuple[UUID, ...]
 
 
+def check_graph(records: Sequence[RevisionRecord]) -> None:
+    """Refuse revisions that cannot be those of a bank, in linear time.
+
+    Numbers count from 1 without a gap, and a parent is committed before its child. So every walk from
+    child to parent ends.
+
+    Raises:
+        BankDamagedError: names the first revision that is wrong.
+    """
+    numbers = {record.id: record.number for record in records}
+    if len(numbers) != len(records):
+        raise _damaged("two of its revisions have one id")
+    rising = sorted((record for record in records if record.number is not None), key=lambda r: r.number or 0)
+    for place, record in enumerate(rising, start=1):
+        if record.number != place:
+            raise _damaged(f"revision {place} is missing or comes twice")
+    for record in [*rising, *(record for record in records if record.number is None)]:
+        name = f"revision {record.number}" if record.number else f"an unfinished revision (id {record.id})"
+        if record.parent_id is None:
+            continue
+        parent = numbers.get(record.parent_id)
+        if parent is None:
+            raise _damaged(f"{name} builds on one that does not exist (id {record.parent_id})")
+        if record.number is not None and parent >= record.number:
+            raise _damaged(f"{name} builds on revision {parent}, which is not older")
+
+
+def _damaged(what: str) -> BankDamagedError:
+    return BankDamagedError(
+        f"the bank's history is damaged: {what}; restore its database from a copy (of a folder, bank.sqlite; "
+        "of a hosted bank, the dump of its SQL)."
+    )
+
+
 class History:
     """All revisions and tags of a bank at one moment."""
 
     def __init__(
         self, records: Sequence[RevisionRecord], tags: Mapping[str, int], *, unfinished: int = 0
     ) -> None:
+        """Take the records of a bank.
+
+        Raises:
+            BankDamagedError: no bank can have such a history; names the revision.
+        """
+        check_graph(records)
         self._by_id = {record.id: record for record in records}
         self._by_number = {record.number: record for record in records if record.number is not None}
         self._tags = dict(tags)
@@ -91,6 +131,11 @@ class History:
             if version not in self._tags:
                 known = f"tags are {', '.join(sorted(self._tags))}" if self._tags else "it has no tags"
                 raise RevisionMissingError(f"the bank has no tag '{version}'; {known}.")
+            if self.number_of(self._tags[version]) == 0:
+                raise BankDamagedError(
+                    f"tag '{version}' names a revision that the bank does not have; set it anew with "
+                    f"`freeda bank tag {version} --move`, or restore the database from a copy."
+                )
             return self._by_id[self._tags[version]]
         if version not in self._by_number:
             last = max(self._by_number, default=0)

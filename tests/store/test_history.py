@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,9 @@ from hypothesis import strategies as st
 from store_makers import NOUNS, make_generation, text_key
 
 from freeda_store import Bank, parse_filter
+from freeda_store.errors import BankDamagedError
 from freeda_store.revisions import History, RevisionRecord
+from freeda_store.salvage import open_to_verify
 from freeda_store.writer import RevisionWriter
 
 QUERIES = np.stack([text_key(noun) for noun in NOUNS])
@@ -159,6 +164,76 @@ def test_views_hold_ancestors_and_no_other_id(commits: list[tuple[bool, int]], g
         assert inside == history.ancestors(id_)
         assert list(ranges) == sorted(ranges)
     assert history.view(None).ranges == ()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 8),
+            st.one_of(st.none(), st.integers(1, 6)),
+            st.one_of(st.none(), st.integers(1, 8)),
+        ),
+        max_size=7,
+    )
+)
+def test_a_history_is_a_graph_that_ends_or_is_refused(
+    graph: list[tuple[int, int | None, int | None]],
+) -> None:
+    records = [record(*each) for each in graph]
+    numbers = {id_: number for id_, number, _ in graph}
+    sound = (
+        len(numbers) == len(graph)
+        and sorted(n for n in numbers.values() if n is not None)
+        == list(range(1, 1 + sum(n is not None for n in numbers.values())))
+        and all(
+            parent is None or ((numbers.get(parent) or 99) < (99 if number is None else number))
+            for _, number, parent in graph
+        )
+    )
+    if not sound:
+        with pytest.raises(BankDamagedError, match=r"history is damaged: .*; restore"):
+            History(records, {})
+        return
+    history = History(records, {})
+    for info, kept in zip(history.committed(), history.committed_records(), strict=True):
+        assert (info.parent or 0) < info.number
+        assert kept.id in history.ancestors(kept.id)
+    assert history.writing_view(None) == history.view(history.head.id if history.head else None)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE revision SET parent_id = id WHERE number = 2", "revision 2 builds on revision 2"),
+        ("UPDATE revision SET parent_id = 3 WHERE number = 1", "revision 1 builds on revision 3"),
+        ("UPDATE revision SET parent_id = 99 WHERE number = 3", r"revision 3 builds on one .* \(id 99\)"),
+        ("UPDATE revision SET number = 9 WHERE number = 2", "revision 2 is missing"),
+    ],
+)
+def test_a_loop_or_hole_is_told_by_every_command(bank: Bank, folder: Path, change: str, told: str) -> None:
+    for run in ("one", "two", "three"):
+        with bank.write(run, run) as writer:
+            writer.add([make_generation(len(run) + ord(run[0]))])
+            writer.commit()
+    bank.close()
+    with closing(sqlite3.connect(folder / "bank.sqlite")) as connection:
+        connection.execute(change)
+        connection.commit()
+
+    def look_inside(what: Callable[[Bank], object]) -> None:
+        with open_to_verify(folder) as opened:
+            what(opened)
+
+    for what in (Bank.stats, Bank.revisions, Bank.verify, lambda opened: opened.verify(repair=True)):
+        with pytest.raises(BankDamagedError, match=told):
+            look_inside(what)
+
+
+def test_a_tag_of_no_revision_is_damage() -> None:
+    history = History([record(1, 1, None), record(2, None, None)], {"open": 2, "gone": 7})
+    for tag in ("open", "gone"):
+        with pytest.raises(BankDamagedError, match=f"tag '{tag}' names a revision"):
+            history.resolve(tag)
 
 
 def test_a_straight_history_is_one_range() -> None:
