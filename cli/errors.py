@@ -25,16 +25,20 @@ def report(error: Exception, *, debug: bool = False) -> int:
         return error.exit_code
     if debug:
         traceback.print_exception(error)
-    known = isinstance(error, (*_misuse(), *_known()))
-    hint = "" if known or debug else " (run again with `freeda --debug ...` to see where)"
+    hint = "" if is_known(error) or debug else " (run again with `freeda --debug ...` to see where)"
     console.fail(describe(error) + hint)
     return MISUSE if isinstance(error, _misuse()) else FAILURE
 
 
+def is_known(error: Exception) -> bool:
+    """Whether somebody thought of this error: its message then says what to do."""
+    return isinstance(error, (*_misuse(), *_known()))
+
+
 def describe(error: Exception) -> str:
     """The line of an error."""
-    known = isinstance(error, (*_misuse(), *_known()))
-    return _one_line(error) if known else f"unexpected {type(error).__name__}: {_one_line(error)}"
+    line = _one_line(error)
+    return line if is_known(error) else f"unexpected {type(error).__name__}: {line}"
 
 
 def report_one(ctx: typer.Context, name: object, error: Exception) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from freeda_store.documents import MAX_DIM, Document, Text, fault_of
 from freeda_store.errors import BankDamagedError, ManifestMismatchError
 
 MANIFEST_VERSION = 1
@@ -35,18 +36,17 @@ class ModelLike(Protocol):
         """How its input is prepared."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_Setting = Annotated[int, Field(ge=-(2**63), lt=2**63)] | float | Text
 
 
-class ModelRecord(_Frozen):
+class ModelRecord(Document):
     """One model as the manifest keeps it; the fields are those of ``ModelIdentity``."""
 
-    id: str
-    revision: str = ""
-    sha256: str = ""
-    dim: int = Field(default=0, ge=0)
-    preprocessing: str = ""
+    id: Text
+    revision: Text = ""
+    sha256: Text = ""
+    dim: int = Field(default=0, ge=0, le=MAX_DIM)
+    preprocessing: Text = ""
 
     @classmethod
     def of(cls, model: ModelLike) -> ModelRecord:
@@ -82,7 +82,7 @@ class ModelRecord(_Frozen):
         return f"{self.id} ({known})" if known else self.id
 
 
-class Manifest(_Frozen):
+class Manifest(Document):
     """What made a bank.
 
     Attributes:
@@ -99,17 +99,17 @@ class Manifest(_Frozen):
         created_by: program and version, for people; it is not compared.
     """
 
-    preset: str
+    preset: Text
     clip: ModelRecord
     backbone: ModelRecord
     generator: ModelRecord
     nouns: ModelRecord
     keys: ModelRecord
-    key_strategy: str
-    templates: str
-    threshold: dict[str, str | float | int] = Field(default_factory=dict)
+    key_strategy: Text
+    templates: Text
+    threshold: dict[Text, _Setting] = Field(default_factory=dict)
     schema_version: int = MANIFEST_VERSION
-    created_by: str = "freeda"
+    created_by: Text = "freeda"
 
     def models(self) -> dict[str, ModelRecord]:
         """The models by their role: clip, backbone, generator, nouns, keys."""
@@ -148,10 +148,8 @@ class Manifest(_Frozen):
         try:
             return cls.model_validate_json(document)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "document"
             raise BankDamagedError(
-                f"the bank's manifest is not valid ({field}: {first['msg']}); restore the bank from a copy."
+                f"the bank's manifest is not valid ({fault_of(error)}); restore the bank from a copy."
             ) from error
 
 

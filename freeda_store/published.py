@@ -10,11 +10,15 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 from uuid import UUID
 
+from pydantic import BaseModel, ValidationError, model_validator
+
+from freeda_store.address import TAG_PATTERN
 from freeda_store.catalog import Catalog
 from freeda_store.counts import ViewCounts, count_view
+from freeda_store.documents import Count, Document, Id, Moment, Text, check_order, fault_of
 from freeda_store.errors import BankDamagedError, BankMissingError, NewerSchemaError, ReadOnlyBankError
 from freeda_store.manifest import Manifest
 from freeda_store.revisions import History, RevisionRecord
@@ -27,6 +31,55 @@ if TYPE_CHECKING:
     from freeda_store.vectors.protocol import Payload, VectorStore
 
 PUBLISHED_FORMAT = 1
+
+
+class _Revision(Document):
+    id: Id
+    number: Id
+    parent_id: Id | None
+    run_key: Text
+    message: Text
+    created_at: Moment
+    committed_at: Moment | None
+    prototypes_added: Count
+    prototypes_retired: Count
+
+
+class _Counts(Document):
+    prototypes: Count
+    nouns: Count
+    captions: Count
+    generations: Count
+    by_source: dict[Text, Count]
+    by_license: dict[Text, Count]
+
+
+class _Version(BaseModel):
+    """What every version of the document says."""
+
+    format: int
+
+
+class _Document(Document):
+    """The document as it lies beside the points, which anybody with a key may have written."""
+
+    format: int
+    manifest: Manifest
+    revisions: tuple[_Revision, ...]
+    tags: dict[str, int]
+    unfinished: Count
+    counts: dict[int, _Counts]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_order(self.revisions)
+        ids = {revision.id for revision in self.revisions}
+        for tag, id_ in self.tags.items():
+            if id_ not in ids or not TAG_PATTERN.fullmatch(tag):
+                raise ValueError(f"tag {tag[:64]!r} is not valid")
+        if not ids.issuperset(self.counts):
+            raise ValueError("it counts a revision that is not there")
+        return self
 
 
 @dataclass(frozen=True)
@@ -71,23 +124,23 @@ class Published:
             BankDamagedError: it is not such a document.
         """
         try:
-            told: dict[str, Any] = json.loads(document)
-            if told["format"] > PUBLISHED_FORMAT:
+            if _Version.model_validate_json(document).format > PUBLISHED_FORMAT:
                 raise NewerSchemaError(
                     f"collection '{collection}' was written by a newer freeda; install it to open the bank."
                 )
-            return cls(
-                manifest=Manifest.from_json(json.dumps(told["manifest"])),
-                records=tuple(RevisionRecord(**record) for record in told["revisions"]),
-                tags=told["tags"],
-                unfinished=told["unfinished"],
-                counts={int(id_): ViewCounts(**counts) for id_, counts in told["counts"].items()},
-            )
-        except (ValueError, KeyError, TypeError) as error:
+            told = _Document.model_validate_json(document)
+        except ValidationError as error:
             raise BankDamagedError(
-                f"the metadata of collection '{collection}' is damaged; restore a snapshot, or open the "
-                "bank once with a profile that names its sql_url."
+                f"the metadata of collection '{collection}' is damaged ({fault_of(error)}); restore a "
+                "snapshot, or open the bank once with a profile that names its sql_url."
             ) from error
+        return cls(
+            manifest=told.manifest,
+            records=tuple(RevisionRecord(**revision.model_dump()) for revision in told.revisions),
+            tags=told.tags,
+            unfinished=told.unfinished,
+            counts={id_: ViewCounts(**counts.model_dump()) for id_, counts in told.counts.items()},
+        )
 
     def history(self) -> History:
         """The history as readers see it."""

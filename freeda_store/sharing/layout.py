@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from freeda_store.address import TAG_PATTERN
+from freeda_store.documents import Count, Document, Id, Moment, Text, check_order, fault_of
 from freeda_store.errors import ArchiveError, NewerArchiveError
 from freeda_store.manifest import MANIFEST_VERSION, Manifest
 from freeda_store.revisions import RevisionRecord
@@ -32,26 +33,16 @@ RETIREMENTS = "retirements.parquet"
 
 MAX_INDEX_BYTES = 2**29
 MAX_FILE_BYTES = 2**30
-_MAX_INTEGER = 2**31 - 1
-
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=2**20)]
-Moment = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=32)]
-Count = Annotated[int, Field(ge=0, le=_MAX_INTEGER)]
-Id = Annotated[int, Field(ge=1, le=_MAX_INTEGER)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class FileEntry(_Frozen):
+class FileEntry(Document):
     """What a file must be."""
 
     size: Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class RevisionEntry(_Frozen):
+class RevisionEntry(Document):
     """A committed revision, how many parts it has, and what a card tells of it."""
 
     id: Id
@@ -65,7 +56,7 @@ class RevisionEntry(_Frozen):
     prototypes_retired: Count
     parts: Count
     generations: Count
-    licenses: dict[str, Count]
+    licenses: dict[Text, Count]
 
     @property
     def record(self) -> RevisionRecord:
@@ -74,27 +65,21 @@ class RevisionEntry(_Frozen):
         return RevisionRecord(**self.model_dump(include=fields))
 
 
-class Index(_Frozen):
+class Index(Document):
     """All that ``freeda-bank.json`` says. ``tags`` name numbers of revisions."""
 
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
     manifest: Manifest
-    revisions: list[RevisionEntry] = []
-    tags: dict[str, int] = {}
-    files: dict[str, FileEntry] = {}
+    revisions: list[RevisionEntry] = Field(default_factory=list)
+    tags: dict[str, int] = Field(default_factory=dict)
+    files: dict[str, FileEntry] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if min(self.manifest.keys.dim, self.manifest.backbone.dim) < 1:
             raise ValueError("the manifest gives no lengths of vectors")
-        ids: set[int] = set()
-        for number, revision in enumerate(self.revisions, start=1):
-            if revision.number != number or revision.id in ids:
-                raise ValueError(f"revision {number} is out of order")
-            if revision.parent_id is not None and revision.parent_id not in ids:
-                raise ValueError(f"revision {number} builds on one that is not there")
-            ids.add(revision.id)
+        check_order(self.revisions)
         for tag, number in self.tags.items():
             if not TAG_PATTERN.fullmatch(tag) or not 1 <= number <= len(self.revisions):
                 raise ValueError(f"tag {tag[:64]!r} is not valid")
@@ -177,8 +162,6 @@ def read_index(data: bytes, name: str) -> Index:
             raise ArchiveError(f"{name} has the unknown format {version.format_version}.")
         return Index.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"][:2])[:80] or "document"
         raise ArchiveError(
-            f"the index of {name} is not valid ({field}: {first['msg'][:120]}); get a sound copy."
+            f"the index of {name} is not valid ({fault_of(error)}); get a sound copy."
         ) from error
