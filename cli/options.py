@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import console
+
 DEFAULT_BANK = "freeda-bank"
 DEFAULT_PRESET = "tiny"
 BANK_VARIABLE = "FREEDA_BANK"
@@ -15,7 +17,33 @@ BANK_VARIABLE = "FREEDA_BANK"
 
 def bank_option(text: str) -> Any:
     """``--bank`` with the help that fits the command."""
-    return typer.Option("--bank", "-b", metavar="ADDRESS", envvar=BANK_VARIABLE, show_envvar=True, help=text)
+    return typer.Option(
+        "--bank",
+        "-b",
+        metavar="ADDRESS",
+        envvar=BANK_VARIABLE,
+        show_envvar=True,
+        callback=_tell_hidden_profile,
+        help=text,
+    )
+
+
+def _tell_hidden_profile(address: str | None) -> str | None:
+    """Say when a bank in a folder stands before a profile of the same name."""
+    from freeda_store.address import Address
+    from freeda_store.errors import AddressError
+    from freeda_store.profiles import hides_profile
+
+    try:
+        folder = Address.parse(address or "").folder
+    except AddressError:  # said when the bank is opened
+        return address
+    if hides_profile(folder):
+        console.warn(
+            f"'{folder}' is both a folder with a bank and a profile; the folder is used. Rename it, or work "
+            "in another directory, to use the profile."
+        )
+    return address
 
 
 BankOption = Annotated[

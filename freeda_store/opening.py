@@ -21,9 +21,8 @@ from freeda_store.address import Address
 from freeda_store.catalog import Catalog
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, BankMissingError, StorageError
 from freeda_store.manifest import Manifest
-from freeda_store.profiles import find_profile, settings_path
+from freeda_store.profiles import DATABASE_NAME, find_profile, may_be_profile, settings_path
 from freeda_store.schema import create_tables, open_database
-from freeda_store.stats import DATABASE_NAME
 from freeda_store.stores import Stores
 from freeda_store.thumbnails import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
@@ -61,10 +60,7 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
     if (folder / DATABASE_NAME).is_file():
         vectors = EdgeVectors.load(folder / "vectors")
     elif create is None:
-        raise BankMissingError(
-            f"there is no bank in the folder {folder}, and no profile of that name in {settings_path()}; "
-            f"make a bank with `freeda ingest --bank {folder}`, or describe a hosted one in the settings."
-        )
+        raise BankMissingError(_no_bank(folder))
     else:
         vectors = _create(folder, create)
     try:
@@ -80,6 +76,17 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
         vectors.close()
         raise
     return Stores(catalog, vectors, FolderThumbnails(folder / "thumbnails"), folder), manifest
+
+
+def _no_bank(folder: Path) -> str:
+    """What to say of a folder without a bank; of profiles only where the address could name one."""
+    make = f"make a bank with `freeda ingest --bank {folder}`"
+    if not may_be_profile(folder):
+        return f"there is no bank in the folder {folder}; {make}, or give another folder or a profile's name."
+    return (
+        f"there is no bank in the folder {folder}, and no profile of that name in {settings_path()}; "
+        f"{make}, or describe a hosted one in the settings."
+    )
 
 
 def require_all_points(stores: Stores) -> None:

@@ -17,7 +17,7 @@ def read_manifest(address: str | Path) -> Manifest:
     Raises:
         BankError: see :meth:`freeda_store.Bank.open`, which a hosted or a damaged bank is opened with.
     """
-    from freeda_store.stats import DATABASE_NAME
+    from freeda_store.profiles import DATABASE_NAME
 
     database = Address.parse(address).folder / DATABASE_NAME
     document = _document(database.absolute()) if database.is_file() else None

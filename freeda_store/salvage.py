@@ -19,9 +19,8 @@ from freeda_store.catalog import Catalog
 from freeda_store.errors import BankDamagedError, StorageError
 from freeda_store.manifest import Manifest
 from freeda_store.opening import open_address
-from freeda_store.profiles import find_profile
+from freeda_store.profiles import DATABASE_NAME, find_profile
 from freeda_store.schema import open_database
-from freeda_store.stats import DATABASE_NAME
 from freeda_store.vectors.edge import EdgeVectors, read_sizes
 from freeda_store.vectors.edge_faults import is_of_the_system
 from freeda_store.vectors.protocol import VectorSizes

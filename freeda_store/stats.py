@@ -11,8 +11,6 @@ from freeda_store.records import JsonValue
 from freeda_store.stores import Stores
 from freeda_store.vectors.filters import View
 
-DATABASE_NAME = "bank.sqlite"
-
 
 @dataclass(frozen=True)
 class BankStats:

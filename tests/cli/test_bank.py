@@ -41,6 +41,19 @@ def test_the_environment_names_the_bank(freeda: Any, bank: Path, monkeypatch: py
     assert json.loads(freeda("bank", "list", "--json").stdout) == {"car": 2, "dog": 1, "tree": 1}
 
 
+def test_a_folder_that_stands_before_a_profile_is_told(
+    freeda: Any, bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "profiles.toml"
+    settings.write_text(f'[profiles.{bank.name}]\nqdrant_url = "http://localhost:1"\n')
+    monkeypatch.setenv("FREEDA_SETTINGS", str(settings))
+    monkeypatch.chdir(bank.parent)
+    result = freeda("bank", "log", "--bank", bank.name)
+    assert result.exit_code == 0
+    assert "both a folder with a bank and a profile" in result.stderr
+    assert "profile" not in freeda("bank", "log", "--bank", str(bank)).stderr
+
+
 def test_the_default_bank_is_freeda_bank_here(freeda: Any) -> None:
     result = freeda("bank", "stats")
     assert result.exit_code == 2

@@ -24,6 +24,7 @@ from freeda_store.errors import (
     TagError,
     ThumbnailMissingError,
 )
+from freeda_store.profiles import hides_profile
 from freeda_store.vectors.collection import METADATA_KEY, read_metadata, real_name
 
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode")
@@ -230,8 +231,20 @@ def test_banks_that_are_not_there(team: Team) -> None:
         assert real_name(team.client, "new").startswith("new-")
 
 
+def test_a_folder_without_a_bank_does_not_hide_a_profile(team: Team, tmp_path: Path) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "photo.jpg").touch()
+    assert not hides_profile(Path("team"))
+    with Bank.open("team") as bank:
+        assert bank.address.profile == "team"
+    with pytest.raises(BankMissingError, match=r"no bank in the folder .*/team; make a bank"):
+        Bank.open(tmp_path / "team")
+
+
 def test_a_folder_of_the_same_name_wins(team: Team, empty_bank: Path, tmp_path: Path) -> None:
     (tmp_path / "team").symlink_to(empty_bank)
+    assert hides_profile(Path("team"))
+    assert not hides_profile(Path("other"))
     with Bank.open("team") as bank:
         assert bank.address.profile is None
 
