@@ -8,7 +8,7 @@ BANK := demo-bank
 OUT := demo-out
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs clean
+.PHONY: help install demo test torture lint format docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ demo: $(READY)  ## ingest the example captions with the tiny pack, segment a pic
 
 test: $(READY)  ## run all tests
 	$(BIN)/python -m pytest
+
+torture: $(READY)  ## kills, damages, full disks and bad input, for about an hour; docs/reliability.md
+	$(BIN)/python -m tests.torture --kills 500 --damages 2000 --disks 200 --inputs 3000
 
 lint: $(READY)  ## ruff, mypy --strict, import rules, stale docs
 	$(BIN)/ruff check .

@@ -1,0 +1,71 @@
+"""``python -m tests.torture``: kills, damages, full disks and bad input, and how freeda held.
+
+    python -m tests.torture --kills 500 --damages 2000 --disks 200 --inputs 3000 --seed 0
+
+Every trial can be repeated alone: ``--only damages:17`` with the same seed. The exit code is 1 when
+one trial failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.torture import commands, damages, disks, inputs, kills
+from tests.torture.banks import make_world
+from tests.torture.trials import Trial
+
+KINDS = {
+    "kills": kills.torture,
+    "damages": damages.torture,
+    "disks": disks.torture,
+    "inputs": inputs.torture,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for kind in KINDS:
+        parser.add_argument(f"--{kind}", type=int, default=0, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--show", action="store_true", help="print every trial, not only those that failed")
+    options = parser.parse_args()
+    commands.warm_up()
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="freeda-torture-") as name:
+        world = make_world(Path(name) / "world")
+        for kind, torture in KINDS.items():
+            if getattr(options, kind):
+                failed += report(kind, torture(world, getattr(options, kind), options.seed), options.show)
+    return 1 if failed else 0
+
+
+def report(kind: str, trials: Iterator[Trial], show: bool) -> int:
+    """Print what went wrong, and a line of figures; how many trials failed."""
+    began, results, failed, seconds, memory = time.monotonic(), Counter[str](), 0, 0.0, 0
+    for trial in trials:
+        results[trial.result] += 1
+        seconds, memory = max(seconds, trial.seconds), max(memory, trial.memory)
+        if trial.faults or show:
+            print(f"{kind}:{trial.number} {trial.story} -> {trial.result}")
+            for fault in trial.faults:
+                print(f"    FAULT {fault}", flush=True)
+        failed += bool(trial.faults)
+    told = ", ".join(f"{number} {result}" for result, number in results.most_common())
+    print(
+        f"{kind}: {results.total()} trials in {time.monotonic() - began:.0f} s: {told}; {failed} failed; "
+        f"the slowest command took {seconds:.1f} s, the largest held {memory / 1e6:.0f} MB",
+        flush=True,
+    )
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
