@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.sql import false
 
 from freeda_store.counts import ViewCounts
+from freeda_store.digests import Checksums
 from freeda_store.errors import BankDamagedError, StorageError
 from freeda_store.payload import StoredPrototype
 from freeda_store.revisions import History, RevisionRecord
@@ -233,11 +234,15 @@ class Catalog:
         return found
 
     def insert_generations(
-        self, revision: int, generations: Sequence[StoredGeneration], replaced: Sequence[UUID]
+        self,
+        revision: int,
+        generations: Sequence[StoredGeneration],
+        proofs: Mapping[UUID, Checksums],
+        replaced: Sequence[UUID],
     ) -> None:
         """Mark generations done, with their captions and prototypes, in one transaction."""
         with self.transaction() as connection:
-            insert_generations(connection, revision, generations)
+            insert_generations(connection, revision, generations, proofs)
             insert_retirements(connection, revision, replaced)
 
     def drop_generations(self, revision: int, keys: Sequence[UUID]) -> None:

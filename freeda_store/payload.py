@@ -11,6 +11,8 @@ from freeda_store.errors import BankDamagedError
 from freeda_store.records import Caption, JsonValue, PrototypeInfo, Scores
 from freeda_store.vectors.protocol import Payload
 
+SCORE_FIELDS = ("contrast", "area", "clip_agreement", "outlier_distance")
+
 
 @dataclass(frozen=True)
 class StoredPrototype:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy import Insert, Select, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from freeda_store.digests import Checksums
 from freeda_store.keys import caption_key
 from freeda_store.payload import StoredPrototype
 from freeda_store.records import Caption, Scores
@@ -90,8 +91,20 @@ def insert_new(connection: Connection, table: type[Base]) -> Insert:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
-def insert_generations(connection: Connection, revision: int, generations: Sequence[Generation]) -> None:
-    """Insert generations of one revision with their prototypes, and the captions that are new."""
+def insert_generations(
+    connection: Connection,
+    revision: int,
+    generations: Sequence[Generation],
+    proofs: Mapping[UUID, Checksums],
+) -> None:
+    """Insert generations of one revision with their prototypes, and the captions that are new.
+
+    Args:
+        connection: in a transaction.
+        revision: which writes them.
+        generations: their points are written already.
+        proofs: checksums of each of their prototypes.
+    """
     if not generations:
         return
     captions = {caption_key(g.caption): g.caption for g in generations}
@@ -99,7 +112,11 @@ def insert_generations(connection: Connection, revision: int, generations: Seque
     connection.execute(insert_new(connection, CaptionRow), rows)
     connection.execute(insert(GenerationRow), [_generation_row(revision, g) for g in generations])
     ids = _generation_ids(connection, revision, [g.key for g in generations])
-    prototypes = [_prototype_row(revision, ids[g.key], each) for g in generations for each in g.prototypes]
+    prototypes = [
+        _prototype_row(revision, ids[g.key], each, proofs[each.id])
+        for g in generations
+        for each in g.prototypes
+    ]
     if prototypes:
         connection.execute(insert(PrototypeRow), prototypes)
 
@@ -127,7 +144,7 @@ def _generation_row(revision: int, generation: Generation) -> dict[str, Any]:
     }
 
 
-def _prototype_row(revision: int, generation: int, prototype: Prototype) -> dict[str, Any]:
+def _prototype_row(revision: int, generation: int, prototype: Prototype, proof: Checksums) -> dict[str, Any]:
     return {
         "id": prototype.id,
         "generation_id": generation,
@@ -141,6 +158,8 @@ def _prototype_row(revision: int, generation: int, prototype: Prototype) -> dict
         "clip_agreement": prototype.scores.clip_agreement,
         "outlier_distance": prototype.scores.outlier_distance,
         "attribution_key": prototype.attribution_key,
+        "vectors_digest": proof.vectors,
+        "record_digest": proof.record,
     }
 
 

@@ -20,7 +20,7 @@ from freeda_store.errors import BankDamagedError, NewerSchemaError, UpgradeError
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSIONS = ("0001",)
+SCHEMA_VERSIONS = ("0001", "0002")
 """Ids of all migrations, oldest first; a test keeps them equal to ``migrations/versions``."""
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -84,7 +95,7 @@ class GenerationRow(Base):
 
 
 class PrototypeRow(Base):
-    """A prototype without its vectors; ``id`` is its point's id."""
+    """A prototype without its vectors; ``id`` is its point's id. For the digests see ``digests.py``."""
 
     __tablename__ = "prototype"
     __table_args__ = (Index(None, "revision_id", "noun"),)
@@ -101,6 +112,8 @@ class PrototypeRow(Base):
     clip_agreement: Mapped[float] = mapped_column(Double)
     outlier_distance: Mapped[float] = mapped_column(Double)
     attribution_key: Mapped[str] = mapped_column(String(64))
+    vectors_digest: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    record_digest: Mapped[bytes | None] = mapped_column(LargeBinary(16))
 
 
 class RetirementRow(Base):

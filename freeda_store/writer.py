@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from freeda_store.digests import canonical_point, checksums
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError, WriterClosedError
 from freeda_store.keys import generation_key, prototype_id
 from freeda_store.outliers import score_outliers
@@ -105,9 +106,12 @@ class RevisionWriter:
                 f"thumbnails could not be written to {self._stores.folder} ({error}); free disk space "
                 "or correct the permissions, then run the same command again. Nothing committed is lost."
             ) from error
-        self._stores.vectors.upsert(_points(stored, list(new.values())))
+        points = _points(stored, list(new.values()))
+        self._stores.vectors.upsert(points)
         replaced = self._stores.catalog.survivors(list(new), self._view())
-        self._stores.catalog.insert_generations(self._revision, stored, replaced)
+        self._stores.catalog.insert_generations(
+            self._revision, stored, {point.id: checksums(point) for point in points}, replaced
+        )
         if replaced:
             show_retirements(self._stores, replaced)
 
@@ -212,7 +216,7 @@ def _name(
 
 def _points(stored: Sequence[StoredGeneration], new: Sequence[NewGeneration]) -> list[Point]:
     return [
-        Point(prototype.id, source.text_key, source.visual, make_payload(prototype))
+        canonical_point(prototype.id, source.text_key, source.visual, make_payload(prototype))
         for generation, origin in zip(stored, new, strict=True)
         for prototype, source in zip(generation.prototypes, origin.prototypes, strict=True)
     ]

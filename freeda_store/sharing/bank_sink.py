@@ -15,10 +15,9 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-import numpy as np
-
 from freeda_store.address import Address
 from freeda_store.catalog import chunks
+from freeda_store.digests import canonical_point, checksums
 from freeda_store.errors import (
     BankDamagedError,
     BankInUseError,
@@ -153,10 +152,11 @@ class BankSink:
         revision = self._begun().id
         check_part(part, revision, self._stores.vectors.sizes, self._name)
         self._put_thumbnails(part)
-        self._stores.vectors.upsert(_points(part, revision))
+        points = _points(part, revision)
+        self._stores.vectors.upsert(points)
         arrived = self._arrived
         after = Arriving(arrived.becomes, arrived.parts + 1, arrived.prototypes + len(part.prototypes))
-        self._replica.add(revision, part, after)
+        self._replica.add(revision, part, {point.id: checksums(point) for point in points}, after)
         self._arrived = after
 
     def finish(self, retirements: Sequence[UUID]) -> None:
@@ -332,8 +332,7 @@ def _points(part: Part, revision: int) -> list[Point]:
         for generation in part.generations
         for prototype in generation.prototypes
     ]
-    visuals = part.visuals.astype(np.float32)
     return [
-        Point(prototype.id, text, visual, make_payload(prototype))
-        for prototype, text, visual in zip(stored, part.texts, visuals, strict=True)
+        canonical_point(prototype.id, text, visual, make_payload(prototype))
+        for prototype, text, visual in zip(stored, part.texts, part.visuals, strict=True)
     ]

@@ -12,13 +12,16 @@ from uuid import UUID
 import numpy as np
 
 from freeda_store.address import Address
+from freeda_store.digests import vectors_digest
 from freeda_store.errors import BankDamagedError, ThumbnailDamagedError, ThumbnailMissingError
 from freeda_store.manifest import Manifest
 from freeda_store.opening import open_address
+from freeda_store.proofs import vectors_digests
 from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.parts import Part, SharedGeneration, thumbnail_keys
 from freeda_store.sharing.reading import page_starts, read_page
 from freeda_store.stores import Stores
+from freeda_store.vectors.protocol import Fetched
 
 
 class BankSource:
@@ -120,8 +123,20 @@ class BankSource:
                 "restore the bank from a copy, or run `freeda bank verify --repair`, which gives them up, "
                 "then copy again."
             )
+        self._require_proved(fetched)
         thumbnails = dict(self._thumbnails(generations))
         return Part(generations, fetched.texts, fetched.visuals.astype(np.float16), thumbnails)
+
+    def _require_proved(self, fetched: Fetched) -> None:
+        """Give nobody vectors that are not those that were written."""
+        proofs = vectors_digests(self._stores.catalog, fetched.ids)
+        for id_, text, visual in zip(fetched.ids, fetched.texts, fetched.visuals, strict=True):
+            if proofs.get(id_) not in (None, vectors_digest(text, visual)):
+                raise BankDamagedError(
+                    f"vectors of prototype {id_} in {self._name} are not those that were written; restore "
+                    "the bank from a copy, or run `freeda bank verify --repair` to keep what is whole, then "
+                    "copy again."
+                )
 
     def _thumbnails(self, generations: Iterable[SharedGeneration]) -> Iterator[tuple[str, bytes]]:
         for key in thumbnail_keys(generations):

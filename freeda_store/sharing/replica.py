@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from freeda_store.catalog import Catalog, chunks
+from freeda_store.digests import Checksums
 from freeda_store.revisions import RevisionRecord
 from freeda_store.rows import insert_generations, insert_retirements
 from freeda_store.sharing.parts import Part
@@ -100,10 +101,10 @@ class Replica:
             run_key = connection.execute(query).scalar()
         return None if run_key is None else Arriving.read(run_key)
 
-    def add(self, revision: int, part: Part, after: Arriving) -> None:
+    def add(self, revision: int, part: Part, proofs: Mapping[UUID, Checksums], after: Arriving) -> None:
         """Store a part and how much is there with it, in one transaction."""
         with self._catalog.transaction() as connection:
-            insert_generations(connection, revision, part.generations)
+            insert_generations(connection, revision, part.generations, proofs)
             connection.execute(
                 update(RevisionRow).where(RevisionRow.id == revision).values(run_key=after.run_key())
             )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from postgres_server import PASSWORD, PostgresServer
 from qdrant_client import QdrantClient
@@ -36,6 +37,22 @@ READ_METHODS = {
 WRITE_METHODS = {"create_collection", "delete", "set_payload", "update_collection", "upsert"}
 
 
+def keep_unit_vectors(client: QdrantClient) -> None:
+    """Make a client in memory keep vectors of length 1 bit for bit, as a server and Edge do."""
+    upsert = client.upsert
+
+    def keeping(collection: str, points: list[Any], **options: Any) -> Any:
+        done = upsert(collection, points, **options)
+        inner = client._client._get_collection(collection)  # type: ignore[attr-defined]
+        for point in points:
+            text = np.asarray(point.vector["text"], dtype=np.float32)
+            if abs(float(text.astype(np.float64) @ text) - 1) <= 1e-6:
+                inner.vectors["text"][inner.ids[point.id]] = text
+        return done
+
+    client.upsert = keeping  # type: ignore[method-assign, assignment]
+
+
 class SharedClient(QdrantClient):
     """A client in memory that behaves as a server: its content outlives a bank, and threads may share it."""
 
@@ -44,6 +61,7 @@ class SharedClient(QdrantClient):
         lock = threading.RLock()
         for name in (READ_METHODS | WRITE_METHODS) - {"close", "_client"}:
             setattr(self, name, partial(_one_at_a_time, lock, getattr(self, name)))
+        keep_unit_vectors(self)
 
     def close(self, *_: Any, **__: Any) -> None:
         """Keep everything."""

@@ -67,3 +67,11 @@ def make_generation(index: int, *, prototypes: int = 2, license: str = "cc-by") 
         )
     image = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
     return NewGeneration(caption, seed=index, image_hwc=image, prototypes=tuple(made))
+
+
+WITHOUT_CHECKSUMS = (
+    "ALTER TABLE prototype DROP COLUMN vectors_digest",
+    "ALTER TABLE prototype DROP COLUMN record_digest",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+"""Make a database one of schema 0001, which kept no checksums."""

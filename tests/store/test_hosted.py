@@ -179,7 +179,7 @@ def test_captions_of_two_writers_at_once(team: Team) -> None:
                 for key, g in zip(keys, generations, strict=True)
             ]
             try:
-                catalog.insert_generations(revision, stored, [])
+                catalog.insert_generations(revision, stored, {}, [])
             except StorageError as error:
                 failed.append(error)
 

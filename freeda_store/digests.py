@@ -1,0 +1,90 @@
+"""Checksums of what a bank keeps of a prototype, written at the moment when the prototype is.
+
+They prove later which of two copies is the one that was written. They name nothing: ids come from content
+(:mod:`freeda_store.keys`) and no bit of a vector is in them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, cast
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_store.payload import SCORE_FIELDS
+from freeda_store.records import FloatArray
+from freeda_store.vectors.protocol import Payload, Point
+
+DIGEST_BYTES = 16
+_UNIT_TOLERANCE = 5e-7
+"""How far a squared length may be from 1. Engines leave a vector alone up to 1e-6, and sum in float32."""
+_CHANGING = frozenset({"retired_in", "outlier_distance"})
+"""Fields that are written after the prototype: by later revisions, and by its own commit."""
+_INTEGERS = ("seed", "added_in")
+
+
+@dataclass(frozen=True)
+class Checksums:
+    """What SQL keeps to prove a prototype by.
+
+    Attributes:
+        vectors: of the vectors' bytes; None for a prototype written before checksums were kept.
+        record: of the payload's fields that never change; None likewise.
+    """
+
+    vectors: bytes | None = None
+    record: bytes | None = None
+
+
+def canonical_point(id_: UUID, text: NDArray[Any], visual: NDArray[Any], payload: Payload) -> Point:
+    """A point whose vectors every engine keeps bit for bit.
+
+    Args:
+        id_: its id.
+        text: (D_text,), about unit length.
+        visual: (D_visual,), within the range of float16.
+        payload: its payload.
+    """
+    return Point(id_, canonical_text(text), visual.astype(np.float16).astype(np.float32), payload)
+
+
+def canonical_text(text: NDArray[Any]) -> FloatArray:
+    """A key of length 1 as float32: brought to it in float64, unless it is so near that engines keep it."""
+    kept = np.ascontiguousarray(text, dtype=np.float32)
+    exact = kept.astype(np.float64)
+    square = float(exact @ exact)
+    if abs(square - 1) <= _UNIT_TOLERANCE or square == 0:
+        return kept
+    return np.asarray(exact / np.sqrt(square), dtype=np.float32)
+
+
+def checksums(point: Point) -> Checksums:
+    """Both checksums of a canonical point."""
+    return Checksums(vectors_digest(point.text, point.visual), record_digest(point.payload))
+
+
+def vectors_digest(text: FloatArray, visual: NDArray[Any]) -> bytes:
+    """BLAKE2b of the text vector's float32 and the visual one's float16, little-endian."""
+    hashed = blake2b(text.astype("<f4").tobytes(), digest_size=DIGEST_BYTES)
+    with np.errstate(over="ignore"):  # a damaged one may be too large for float16
+        hashed.update(visual.astype("<f2").tobytes())
+    return hashed.digest()
+
+
+def record_digest(payload: Payload) -> bytes | None:
+    """BLAKE2b of what a payload says for ever; None when a field has another type than was ever written."""
+    fields = {name: value for name, value in payload.items() if name not in _CHANGING}
+    values = cast("Mapping[str, Any]", fields)
+    try:
+        plain = fields | {name: float(values[name]) for name in SCORE_FIELDS if name not in _CHANGING}
+        plain |= {name: int(values[name]) for name in _INTEGERS}
+        plain["span"] = [int(place) for place in values["span"]]
+        document = json.dumps(plain, sort_keys=True, allow_nan=False)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return blake2b(document.encode(), digest_size=DIGEST_BYTES).digest()
