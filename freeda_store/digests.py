@@ -34,7 +34,8 @@ class Checksums:
 
     Attributes:
         vectors: of the vectors' bytes; None for a prototype written before checksums were kept.
-        record: of the payload's fields that never change; None likewise.
+        record: of the payload's fields that never change, and of ``vectors``; None likewise. So of two
+            checksums that belong together, a damaged one is found out by the other.
     """
 
     vectors: bytes | None = None
@@ -65,7 +66,8 @@ def canonical_text(text: NDArray[Any]) -> FloatArray:
 
 def checksums(point: Point) -> Checksums:
     """Both checksums of a canonical point."""
-    return Checksums(vectors_digest(point.text, point.visual), record_digest(point.payload))
+    vectors = vectors_digest(point.text, point.visual)
+    return Checksums(vectors, record_digest(point.payload, vectors))
 
 
 def vectors_digest(text: FloatArray, visual: NDArray[Any]) -> bytes:
@@ -76,8 +78,12 @@ def vectors_digest(text: FloatArray, visual: NDArray[Any]) -> bytes:
     return hashed.digest()
 
 
-def record_digest(payload: Payload) -> bytes | None:
-    """BLAKE2b of what a payload says for ever; None when a field has another type than was ever written."""
+def record_digest(payload: Payload, vectors: bytes) -> bytes | None:
+    """BLAKE2b of what a payload says for ever, and of the checksum of the vectors.
+
+    Returns:
+        None when a field is missing or has another type than was ever written.
+    """
     fields = {name: value for name, value in payload.items() if name not in _CHANGING}
     values = cast("Mapping[str, Any]", fields)
     try:
@@ -87,4 +93,4 @@ def record_digest(payload: Payload) -> bytes | None:
         document = json.dumps(plain, sort_keys=True, allow_nan=False)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return blake2b(document.encode(), digest_size=DIGEST_BYTES).digest()
+    return blake2b(document.encode() + vectors, digest_size=DIGEST_BYTES).digest()

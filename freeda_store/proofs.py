@@ -14,6 +14,8 @@ from freeda_store.payload import StoredPrototype
 from freeda_store.rows import every_prototype, read_prototype
 from freeda_store.tables import CaptionRow, PrototypeRow
 
+_PAGE = 1000
+
 
 @dataclass(frozen=True)
 class ListedPrototype:
@@ -31,13 +33,24 @@ class ListedPrototype:
 
 
 def listed_prototypes(catalog: Catalog) -> Generator[ListedPrototype, None, None]:
-    """All prototypes there are, in the order of their ids."""
+    """All prototypes there are, in the order of their ids. No transaction is open between them."""
+    last: UUID | None = None
+    while page := _page(catalog, last):
+        yield from page
+        last = page[-1].prototype.id
+
+
+def _page(catalog: Catalog, after: UUID | None) -> list[ListedPrototype]:
     p, c = PrototypeRow.__table__.c, CaptionRow.__table__.c
+    query = every_prototype() if after is None else every_prototype().where(p.id > after)
+    found = []
     with catalog.transaction() as connection:
-        for row in connection.execution_options(yield_per=1000).execute(every_prototype()):
+        for row in connection.execute(query.limit(_PAGE)):
             read, get = read_prototype(row), row._mapping
             read = replace(read, caption=replace(read.caption, extra=get[c.extra]))
-            yield ListedPrototype(read, Checksums(get[p.vectors_digest], get[p.record_digest]), get[c.id])
+            proof = Checksums(get[p.vectors_digest], get[p.record_digest])
+            found.append(ListedPrototype(read, proof, get[c.id]))
+    return found
 
 
 def vectors_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
@@ -50,7 +63,7 @@ def vectors_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
     return found
 
 
-def set_checksums(catalog: Catalog, proofs: Mapping[UUID, Checksums]) -> None:
+def add_checksums(catalog: Catalog, proofs: Mapping[UUID, Checksums]) -> None:
     """Write down checksums of prototypes that have none, and leave those alone that have."""
     columns = (("vectors_digest", PrototypeRow.vectors_digest), ("record_digest", PrototypeRow.record_digest))
     with catalog.transaction() as connection:
@@ -65,3 +78,11 @@ def set_checksums(catalog: Catalog, proofs: Mapping[UUID, Checksums]) -> None:
                 table = PrototypeRow.__table__
                 change = update(PrototypeRow).where(table.c.id == bindparam("which"), column.is_(None))
                 connection.execute(change.values({name: bindparam(name)}), rows)
+
+
+def replace_checksums(catalog: Catalog, proofs: Mapping[UUID, Checksums]) -> None:
+    """Write down checksums in place of those that are proved wrong."""
+    with catalog.transaction() as connection:
+        for id_, proof in proofs.items():
+            change = update(PrototypeRow).where(PrototypeRow.id == id_)
+            connection.execute(change.values(vectors_digest=proof.vectors, record_digest=proof.record))

@@ -184,7 +184,7 @@ class EdgeVectors:
         """The k nearest text vectors of each query; exact below INDEX_FROM points."""
         condition = translate(where, self._dialect)
         vectors = [query.tolist() for query in queries]
-        exact = self._ask("info").points_count < INDEX_FROM
+        exact = self.exact
         params = engine.SearchParams(exact=exact, hnsw_ef=None if exact else max(512, 4 * k))
 
         def search(indices: Sequence[int], limit: int) -> list[RawHits]:
@@ -279,6 +279,11 @@ class EdgeVectors:
     def points(self) -> int:
         """How many points it holds, told at once."""
         return int(self._ask("info").points_count)
+
+    @property
+    def exact(self) -> bool:
+        """Whether nearest points are found by a scan, and none is missed."""
+        return self.points < INDEX_FROM
 
     def check_readable(self) -> None:
         """Read every vector once.

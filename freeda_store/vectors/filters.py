@@ -130,13 +130,23 @@ class View:
 
 
 @dataclass(frozen=True)
+class Revisions:
+    """A range of revision ids, both ends included, in one of the two fields that hold them."""
+
+    field: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class PointFilter:
-    """What an engine is asked: a person's filter, inside a view, or of one writing or hiding revision."""
+    """What an engine is asked: a person's filter, inside a view, or of some writing or hiding revisions."""
 
     where: Filter = Filter()
     view: View | None = None
     added_in: int | None = None
     retired_in: int | None = None
+    within: Revisions | None = None
 
 
 C = TypeVar("C")
@@ -203,6 +213,8 @@ def translate(request: PointFilter, dialect: FilterDialect[C]) -> C | None:
         must.append(dialect.one_of("added_in", [request.added_in]))
     if request.retired_in is not None:
         must.append(dialect.one_of("retired_in", [request.retired_in]))
+    if (within := request.within) is not None:
+        must.append(dialect.between(within.field, gte=within.first, lte=within.last))
     for condition in request.where.conditions:
         side = must_not if condition.operator is Operator.NE else must
         side.append(words.condition(condition))

@@ -20,7 +20,7 @@ from freeda_store import Bank
 from freeda_store.digests import Checksums, canonical_point, canonical_text, record_digest, vectors_digest
 from freeda_store.errors import BankDamagedError
 from freeda_store.payload import make_payload
-from freeda_store.proofs import listed_prototypes, set_checksums
+from freeda_store.proofs import add_checksums, listed_prototypes
 from freeda_store.sharing.archive import export_bank, import_bank
 from freeda_store.tables import PrototypeRow
 from freeda_store.vectors.edge import EdgeVectors
@@ -37,9 +37,10 @@ def held(bank: Bank) -> dict[UUID, Checksums]:
     for listed in listed_prototypes(bank._stores.catalog):
         id_ = listed.prototype.id
         fetched = bank._stores.vectors.fetch([id_], texts=True, visuals=True)
-        record = record_digest(make_payload(listed.prototype))
-        assert record == record_digest(fetched.payloads[0])
-        found[id_] = Checksums(vectors_digest(fetched.texts[0], fetched.visuals[0]), record)
+        vectors = vectors_digest(fetched.texts[0], fetched.visuals[0])
+        record = record_digest(make_payload(listed.prototype), vectors)
+        assert record == record_digest(fetched.payloads[0], vectors)
+        found[id_] = Checksums(vectors, record)
     return found
 
 
@@ -99,12 +100,14 @@ def test_a_record_has_one_checksum_whatever_happens_later() -> None:
         "clip_agreement": 0.5, "outlier_distance": 0.0, "picture_key": "", "attribution_key": "",
         "added_in": 1, "retired_in": [],
     }  # fmt: skip
-    expected = record_digest(payload)
+    expected = record_digest(payload, b"v")
     assert expected is not None
-    assert record_digest(payload | {"retired_in": [4], "outlier_distance": 0.5, "contrast": 1}) == expected
+    later = payload | {"retired_in": [4], "outlier_distance": 0.5, "contrast": 1}
+    assert record_digest(later, b"v") == expected
+    assert record_digest(payload, b"w") != expected
     for name in payload.keys() - {"retired_in", "outlier_distance"}:
-        assert record_digest(payload | {name: None}) != expected, name
-        assert record_digest({k: v for k, v in payload.items() if k != name}) != expected, name
+        assert record_digest(payload | {name: None}, b"v") != expected, name
+        assert record_digest({k: v for k, v in payload.items() if k != name}, b"v") != expected, name
 
 
 def test_checksums_are_equal_wherever_a_bank_goes(source: Bank, sink: Bank, tmp_path: Path) -> None:
@@ -156,10 +159,10 @@ def test_an_older_bank_is_upgraded_with_its_data(folder: Path) -> None:
             writer.add([make_generation(77)])
             writer.commit()
         assert sum(proof.vectors is not None for proof in kept(bank).values()) == 2
-        set_checksums(bank._stores.catalog, held(bank))
+        add_checksums(bank._stores.catalog, held(bank))
         assert {id_: proof for id_, proof in kept(bank).items() if id_ in written} == written
         some = next(iter(written))
-        set_checksums(bank._stores.catalog, {some: Checksums(b"other", b"other")})
+        add_checksums(bank._stores.catalog, {some: Checksums(b"other", b"other")})
         assert kept(bank)[some] == written[some], "what is there is never overwritten"
 
 
@@ -174,5 +177,5 @@ def test_an_older_hosted_bank_is_upgraded_with_its_data(team: Team) -> None:
         assert list(bank.infos()) == seen
         with bank._stores.catalog.transaction() as connection:
             assert set(connection.execute(select(PrototypeRow.vectors_digest)).scalars()) == {None}
-        set_checksums(bank._stores.catalog, held(bank))
+        add_checksums(bank._stores.catalog, held(bank))
         assert kept(bank) == held(bank)
