@@ -164,7 +164,7 @@ class Stored:
             agree = np.abs(found - best) <= _TOLERANCE if len(found) == len(best) else np.zeros(1, dtype=bool)
             wrong += not (agree.all() if vectors.exact else agree.mean() >= _RECALL)
         if wrong:
-            yield f"nearest prototypes: for {wrong} of {len(answers)} texts others are nearer than those found"
+            yield f"nearest prototypes: for {wrong} of {len(answers)} texts nearer ones exist"
 
 
 def _between(name: str, first: int, last: int) -> PointFilter:
