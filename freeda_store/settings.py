@@ -35,7 +35,8 @@ _SECRET_WORDS = re.compile(r"key|password|passwd|secret|token")
 _SECRET_PARAMETERS = re.compile(r"password|passwd|secret|token|api.?key")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+"""Hosts that are this machine."""
 
 
 class Profile(BaseModel):
@@ -50,7 +51,11 @@ class Profile(BaseModel):
         sql_password_env: name of the variable that holds the password.
         thumbnails: folder or fsspec URL (s3://, https:// to read only); empty for none.
         timeout_seconds: how long one request to Qdrant may take.
+        retry_seconds: how long a server or database that is away is waited for; 0 for no second try.
+        request_bytes: the largest request to Qdrant, unless a single point is larger.
         allow_plain_http: send the key to another machine without TLS.
+        proxy: URL of one; "environment" for that of the environment also with http, "none" for none ever.
+        ca_file: certificates (PEM) of the authority that signed the server's; empty for the usual ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -63,7 +68,11 @@ class Profile(BaseModel):
     sql_password_env: str = "FREEDA_SQL_PASSWORD"  # noqa: S105 - the name of a variable
     thumbnails: str = ""
     timeout_seconds: int = Field(default=60, ge=1, le=3600)
+    retry_seconds: float = Field(default=300, ge=0, le=86400)
+    request_bytes: int = Field(default=900_000, ge=10_000, le=32_000_000)
     allow_plain_http: bool = False
+    proxy: str = ""
+    ca_file: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +85,7 @@ class Profile(BaseModel):
                 )
         return values
 
-    @field_validator("qdrant_url", "sql_url", "thumbnails")
+    @field_validator("qdrant_url", "sql_url", "thumbnails", "proxy")
     @classmethod
     def _no_secret_in_url(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -93,6 +102,18 @@ class Profile(BaseModel):
     def _is_web_url(cls, value: str) -> str:
         if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
             raise ValueError("expected http://host:port or https://host")
+        parts = urlsplit(value)
+        if parts.path.rstrip("/").endswith("/dashboard"):
+            raise ValueError("this is the address of the web page; write it without /dashboard")
+        if parts.query or parts.fragment:
+            raise ValueError("expected nothing after the path: no ? and no #")
+        return value
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_proxy(cls, value: str) -> str:
+        if value not in ("", "environment", "none") and not urlsplit(value).hostname:
+            raise ValueError('expected http://host:port, "environment" or "none"')
         return value
 
     @field_validator("sql_url")
@@ -132,7 +153,7 @@ class Profile(BaseModel):
         """
         key = _secret(self.qdrant_api_key_env)
         parts = urlsplit(self.qdrant_url)
-        if key and parts.scheme == "http" and parts.hostname not in _LOOPBACK and not self.allow_plain_http:
+        if key and parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.allow_plain_http:
             raise SettingsError(
                 f"profile '{self.name}' would send its API key to {parts.hostname} without TLS; use https, "
                 "or set allow_plain_http = true inside a network that you trust."

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 import warnings
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from freeda_store.errors import SettingsError
+from freeda_store.patience import Patience
 from freeda_store.settings import Profile
+from freeda_store.vectors.proxies import choose_proxy, without_secret
+from freeda_store.vectors.sending import Sender
+from freeda_store.vectors.words import Place, expiry
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -16,19 +23,46 @@ def connect_qdrant(profile: Profile) -> QdrantClient:
     """A client for a profile's server; nothing is asked yet.
 
     Raises:
-        SettingsError: the key cannot be used.
+        SettingsError: the key, the proxy or the authority's file cannot be used.
     """
-    key = profile.api_key()
+    key, proxy = profile.api_key(), choose_proxy(profile)
     from qdrant_client import QdrantClient
 
-    parts = urlsplit(profile.qdrant_url)
-    port = parts.port or (443 if parts.scheme == "https" else 6333)
+    place = Place(
+        profile.qdrant_url, without_secret(proxy) if proxy else "", profile.qdrant_api_key_env, expiry(key)
+    )
+    way: dict[str, Any] = {"trust_env": False, "proxy": proxy}
+    if place.secure:
+        way["verify"] = _trusted(profile)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-        return QdrantClient(
+        client = QdrantClient(
             url=profile.qdrant_url,
-            port=port,
+            port=place.port,
             api_key=key,
             timeout=profile.timeout_seconds,
             check_compatibility=False,
+            **way,
         )
+    client.http.client.add_middleware(Sender(place, Patience(profile.retry_seconds)))
+    return client
+
+
+def _trusted(profile: Profile) -> ssl.SSLContext:
+    """The authorities that a server's certificate may come from.
+
+    They are those of ``ca_file``, or of SSL_CERT_FILE and SSL_CERT_DIR, or the usual ones.
+    """
+    import httpx
+
+    try:
+        if profile.ca_file:
+            return ssl.create_default_context(cafile=Path(profile.ca_file).expanduser())
+        return httpx.create_ssl_context()
+    except OSError as error:  # SSLError is one
+        place = f"ca_file of profile '{profile.name}'" if profile.ca_file else "SSL_CERT_FILE or SSL_CERT_DIR"
+        named = profile.ca_file or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR", "")
+        raise SettingsError(
+            f"{place} names {named}, which holds no certificates that can be read; give a PEM file of the "
+            "authority that signed the server's certificate."
+        ) from error

@@ -6,14 +6,14 @@ so that a half-made one is no bank, and a restored one takes over by moving the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from freeda_store.errors import StorageError
 from freeda_store.vectors.filters import INTEGER_FIELDS, NUMBER_FIELDS, TEXT_FIELDS
 from freeda_store.vectors.protocol import VectorSizes
+from freeda_store.vectors.sending import guard
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -24,19 +24,6 @@ MAX_QUERY_LIMIT = 1_000_000
 """Strict mode's limit; a tie of equal text keys may be fetched whole."""
 _SEARCHED_FIELDS = ("noun", "source", "license", "kind")
 """Text fields whose index is worth memory; those of the others stay on disk."""
-T = TypeVar("T")
-
-
-def guard(collection: str, call: Callable[[], T]) -> T:
-    """Run one client call; the client raises its own, httpx's and ValueError."""
-    try:
-        return call()
-    except Exception as error:
-        status = getattr(error, "status_code", None)
-        advice = "Check the server and the key, then repeat."
-        if status in (401, 403):
-            advice = "Set the API key in the variable that the profile names; writing needs a read-write key."
-        raise StorageError(f"the Qdrant collection '{collection}' refused: {error}. {advice}") from error
 
 
 def create_collection(

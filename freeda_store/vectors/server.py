@@ -11,9 +11,10 @@ import numpy as np
 
 from freeda_store.errors import BankDamagedError
 from freeda_store.records import FloatArray
-from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection, guard
+from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection
 from freeda_store.vectors.filters import PointFilter, translate
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
+from freeda_store.vectors.sending import guard
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
 
 if TYPE_CHECKING:
