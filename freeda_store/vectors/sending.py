@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LATER = (429, 502, 503, 504)
 """Too many requests; a gateway whose server is away; a server that starts."""
+_RESULT, _EDGE = b'"result"', 300
+"""Where every answer of Qdrant has its result: among the first or last bytes."""
 T = TypeVar("T")
 
 
@@ -90,12 +92,14 @@ class Sender:
 
     def _check(self, response: httpx.Response, tried: str) -> None:
         """Raise what an answer other than success means."""
-        kind, status = response.headers.get("content-type", ""), response.status_code
+        status, body = response.status_code, response.content.strip()
         sent_on = response.headers.get("location", "") if response.is_redirect else ""
-        if sent_on or "html" in kind or response.content.lstrip()[:1] == b"<":
-            raise ServerAwayError(words.page(self._place, status, response.content, sent_on) + tried)
+        if sent_on or (body and not body.startswith(b"{")):
+            raise ServerAwayError(words.page(self._place, status, body, sent_on) + tried)
         if status not in (200, 201, 202):
             raise _refused(self._place, response)
+        if _RESULT not in body[:_EDGE] and _RESULT not in body[-_EDGE:] and response.request.url.path != "/":
+            raise ServerAwayError(words.strange(self._place))
 
 
 def _refused(place: Place, response: httpx.Response) -> Exception:

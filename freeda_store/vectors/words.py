@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 _PORTS = {6334: "gRPC's port of Qdrant", 5432: "PostgreSQL's port"}
-_TLS_RECORD = "\\x15\\x03"
-"""How a server that speaks TLS begins its answer to a plain request."""
+_PROBE_SECONDS = 3.0
 _DISK_FULL = re.compile(
     r"no space left|disk (is )?full|out of disk|insufficient disk|not enough (disk )?space", re.I
 )
@@ -110,6 +109,8 @@ def failure(place: Place, error: BaseException) -> str:
         )
     if isinstance(error, httpx.RemoteProtocolError):
         return _no_http(place, said)
+    if _speaks_tls(place):
+        return _write_https(place)
     return f"the connection to {place.url} broke ({_reason(error)}); check the network, then repeat."
 
 
@@ -136,16 +137,36 @@ def _tls(place: Place, error: ssl.SSLError) -> str:
 
 
 def _no_http(place: Place, said: str) -> str:
-    if not place.secure and _TLS_RECORD in said:
-        return f"{place.url} speaks TLS; write https:// in qdrant_url."
+    if _speaks_tls(place):
+        return _write_https(place)
     other = _other_port(place)
     guess = (
         other[2:]
         if other
         else "is it the port of gRPC (6334) or of another program? Qdrant's REST port is 6333"
     )
-    tls = "" if place.secure else ", and whether it wants https://"
-    return f"{place.url} did not answer as a web server does ({_line(said)}); check the port{tls}: {guess}."
+    return f"{place.url} did not answer as a web server does ({_line(said)}); check the port: {guess}."
+
+
+def _speaks_tls(place: Place) -> bool:
+    """Whether a server that was asked in plain http takes a TLS handshake. Nothing else is sent."""
+    if place.secure or place.proxy:
+        return False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = (urlsplit(place.url).hostname or "", place.port)
+    try:
+        with (
+            socket.create_connection(address, timeout=_PROBE_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=address[0]),
+        ):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _write_https(place: Place) -> str:
+    return f"{place.url} speaks TLS; write https:// in qdrant_url."
 
 
 def page(place: Place, status: int, content: bytes, location: str = "") -> str:
@@ -154,15 +175,23 @@ def page(place: Place, status: int, content: bytes, location: str = "") -> str:
     if location:
         return f"{place.url} sends to {_bare(location)}; write that into qdrant_url if Qdrant is there."
     if re.search(r"http request to an? https|plain http request", text, re.I):
-        return f"{place.url} speaks TLS; write https:// in qdrant_url."
+        return _write_https(place)
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
-    named = f" '{_line(html.unescape(title.group(1)))[:80]}'" if title else ""
+    shown = f"the web page '{_line(html.unescape(title.group(1)))[:80]}'" if title else "what is no JSON"
     if status == 413:
         return too_large(place)
     whose = f"the proxy {place.proxy} or a gateway" if place.proxy else "a gateway, or another program,"
     return (
-        f"{whose} answered in place of Qdrant at {place.url}: status {status} with the web page{named}; "
+        f"{whose} answered in place of Qdrant at {place.url}: status {status} with {shown}; "
         "check qdrant_url, and that the gateway passes requests on to Qdrant."
+    )
+
+
+def strange(place: Place) -> str:
+    """An answer in JSON, but not in Qdrant's shape."""
+    return (
+        f"{place.url} answers, but not as Qdrant does; check the host, port and path in qdrant_url"
+        f"{_other_port(place)}."
     )
 
 
