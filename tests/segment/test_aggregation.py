@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.cluster.vq import kmeans2
 from segment_fakes import (
     FakeBackbone,
     FakeBank,
@@ -14,7 +15,7 @@ from segment_fakes import (
     unit,
 )
 
-from freeda_segment.aggregation import AGGREGATIONS, pool_max, pool_mean, vote
+from freeda_segment.aggregation import AGGREGATIONS, cluster_directions, pool_max, pool_mean, vote
 from freeda_segment.classes import parse_classes
 from freeda_segment.errors import OptionError
 from freeda_segment.prototypes import build_prototypes
@@ -47,6 +48,45 @@ def test_kmeans_separates_what_a_mean_mixes_and_is_deterministic():
     assert sorted(cosines.argmax(1)) == [0, 1, 2]
     assert cosines.max(1).min() > 0.99
     np.testing.assert_array_equal(found, gather(visuals, np.ones(60, np.float32), 3))
+
+
+def inertia(directions, owner):
+    parts = [directions[owner == index] for index in np.unique(owner)]
+    return sum(float(((part - part.mean(0)) ** 2).sum()) for part in parts)
+
+
+def crowded_directions(seed):
+    """More heaps of directions than clusters, of unequal sizes, and the number of clusters."""
+    rng = np.random.default_rng(seed)
+    clusters = int(rng.integers(3, 8))
+    centres = rng.standard_normal((clusters + int(rng.integers(0, clusters)), 16))
+    owner = rng.choice(len(centres), 120, p=rng.dirichlet(np.ones(len(centres))))
+    visuals = centres[owner] + rng.normal(0, 0.3, (120, 16))
+    return unit(visuals.astype(np.float32)), clusters
+
+
+def test_kmeans_is_as_good_as_the_best_of_ten_starts():
+    ratios = []
+    for visuals, clusters in map(crowded_directions, range(12)):
+        owner = cluster_directions(visuals, clusters)
+        assert sorted(np.unique(owner)) == list(range(clusters))
+        ten = [
+            kmeans2(visuals.astype(np.float64), clusters, iter=50, minit="++", rng=start)[1]
+            for start in range(10)
+        ]
+        ratios.append(inertia(visuals, owner) / min(inertia(visuals, each) for each in ten))
+    assert np.mean(ratios) <= 1.005
+    assert np.quantile(ratios, 0.9) <= 1.02  # another ten starts are luckier now and then
+    assert max(ratios) <= 1.06
+
+
+def test_kmeans_of_vectors_that_differ_by_rounding_is_one_prototype_and_quiet(recwarn):
+    rng = np.random.default_rng(0)
+    visuals = (np.ones((30, 8)) * (1 + rng.normal(0, 1e-7, (30, 8)))).astype(np.float32)
+    gathered = AGGREGATIONS["kmeans_max"].gather(visuals, np.ones(30, np.float32), 4)
+    assert 1 <= len(gathered) <= 4
+    np.testing.assert_allclose(gathered, 1, atol=1e-5)
+    assert not list(recwarn)
 
 
 def test_one_kmeans_prototype_is_the_mean_and_equal_vectors_are_no_trouble():
