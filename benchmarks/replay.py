@@ -161,6 +161,10 @@ class RememberedTexts:
         self._texts.update(zip(new, self._encoder.encode_texts(new), strict=True))
         return self._stacked([self._texts[text] for text in texts])
 
+    def encode_texts_raw(self, texts: Sequence[str]) -> FloatArray:
+        """As the encoder does; not remembered."""
+        return self._encoder.encode_texts_raw(texts)
+
     def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
         """Embed spans that are new, recall the others: float32 (N, D), L2-normalised rows."""
         pairs = list(zip(texts, spans, strict=True))

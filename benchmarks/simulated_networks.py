@@ -73,6 +73,9 @@ class _Clip:
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         return _unit(len(texts), len(texts[0]) if texts else 0)
 
+    def encode_texts_raw(self, texts: Sequence[str]) -> FloatArray:
+        return self.encode_texts(texts)
+
     def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
         return _unit(len(spans), spans[0][0] if spans else 0)
 

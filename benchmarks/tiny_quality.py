@@ -18,7 +18,7 @@ import numpy as np
 
 from freeda_models.loading import load_backbone, load_key_encoder, load_text_image_encoder
 from freeda_models.presets import Preset, load_preset
-from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
+from freeda_models.text_keys import embed_classes, prompts_named
 from freeda_segment import open_segmenter
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
 from freeda_segment.evaluation.evaluate import evaluate_scenes
@@ -47,7 +47,7 @@ def oracle_bank(folder: Path, manifest: Manifest) -> None:
     backbone = load_backbone(preset, "cpu")
     keys = load_key_encoder(preset, "cpu", load_text_image_encoder(preset, "cpu"))
     scenes = load_scenes(str(resources.files("freeda_models") / "tiny" / "oracle.npz"))
-    text_keys = embed_classes(keys, scenes.class_names, TEMPLATE_SETS[manifest.templates])
+    text_keys = embed_classes(keys, scenes.class_names, prompts_named(manifest.templates))
     features = backbone.encode(scenes.images)
     with Bank.open(folder, create=manifest) as bank:
         writer = bank.write("oracle", run_key="oracle")

@@ -115,7 +115,7 @@ def search(
 ) -> None:
     """List the prototypes that a class name would retrieve, most similar first."""
     from freeda_models.loading import load_key_encoder
-    from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
+    from freeda_models.text_keys import embed_classes, prompts_named
     from freeda_store import parse_filter
 
     if not text.strip():
@@ -127,8 +127,8 @@ def search(
         announce_download(preset or chosen.name, ("clip" if chosen.keys.encoder == "clip" else "keys",))
         encoder = load_key_encoder(chosen, device)
         opened.check_models({"keys": encoder.identity})
-        templates = TEMPLATE_SETS[opened.manifest.templates]
-        (found,) = opened.nearest(embed_classes(encoder, [text.strip()], templates), k, passing)
+        prompts = prompts_named(opened.manifest.templates)
+        (found,) = opened.nearest(embed_classes(encoder, [text.strip()], prompts), k, passing)
     hits = list(zip(found.similarities.tolist(), found.infos, strict=True))
     if as_json:
         console.emit_json([{"similarity": similarity} | prototype_json(info) for similarity, info in hits])

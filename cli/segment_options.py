@@ -101,7 +101,8 @@ TemplatesOption = Annotated[
         "--templates",
         metavar="NAME",
         show_default="the bank's",
-        help="Prompt templates of class names: openai_subset, imagenet80, single or none.",
+        help="Prompt templates of class names: openai_subset, openai_subset_raw (averaged before they are "
+        "normalised, as the authors do), imagenet80, single or none.",
     ),
 ]
 AlphaOption = Annotated[

@@ -50,9 +50,13 @@ class AttributionRecorder:
         self._sums: dict[int, Tensor] = {}
         self._steps: dict[int, int] = {}
         self._token_index: Tensor | None = None
+        self._heard = False
         self._latent_hw = (0, 0)
-        for index, layer in enumerate(layers):
-            layer.set_processor(ListeningProcessor(self, index, layer))
+        self._listeners = [
+            (layer, ListeningProcessor(self, index, layer, name))
+            for index, (name, layer) in enumerate(layers.items())
+        ]
+        listen(self._listeners)
 
     @contextmanager
     def record(self, token_positions: Sequence[Sequence[int]], latent_hw: tuple[int, int]) -> Iterator[None]:
@@ -61,10 +65,15 @@ class AttributionRecorder:
         Args:
             token_positions: for each picture, positions in the padded token sequence.
             latent_hw: rows and columns of the latent.
+
+        Raises:
+            UnsupportedModelError: a layer was given attention of another kind since.
         """
         width = max(map(len, token_positions), default=0)
         self._sums, self._steps, self._latent_hw = {}, {}, latent_hw
+        self._heard = False
         if width:
+            listen(self._listeners)
             padded = [[*positions, *[0] * (width - len(positions))] for positions in token_positions]
             self._token_index = torch.tensor(padded)
         try:
@@ -79,6 +88,7 @@ class AttributionRecorder:
         """
         if self._token_index is None:
             return
+        self._heard = True
         rows, columns = self._latent_hw
         pixels, heads = query.shape[2], query.shape[1]
         factor = math.isqrt(rows * columns // pixels)
@@ -105,6 +115,11 @@ class AttributionRecorder:
         Raises:
             UnsupportedModelError: no layer was heard.
         """
+        if not self._heard:
+            raise UnsupportedModelError(
+                "the cross-attention that is listened to was not used while drawing; the pipeline draws with "
+                "another UNet than the generator was made with: make the generator anew."
+            )
         if not self._sums:
             raise UnsupportedModelError(
                 "no cross-attention map was recorded; the UNet's maps are all "
@@ -123,13 +138,21 @@ class AttributionRecorder:
 
 
 class ListeningProcessor:
-    """Attention as diffusers' default processor computes it, with the recorder told of it."""
+    """Attention as diffusers' default processor computes it, with the recorder told of it.
 
-    def __init__(self, recorder: Listener, index: int, layer: Any) -> None:
+    Args:
+        recorder: is told.
+        index: the layer's number, which the recorder is told.
+        layer: an ``Attention`` of diffusers.
+        name: of the layer in its UNet, for messages.
+    """
+
+    def __init__(self, recorder: Listener, index: int, layer: Any, name: str) -> None:
+        self.name = name
         plain = layer.group_norm is None and layer.spatial_norm is None and not layer.residual_connection
         if not plain or layer.rescale_output_factor != 1:
             raise UnsupportedModelError(
-                "the UNet's attention has a form that attribution does not know; "
+                f"the UNet's attention {name} has a form that attribution does not know; "
                 "use a Stable Diffusion 1, 2 or XL model."
             )
         self._recorder, self._index = recorder, index
@@ -165,14 +188,50 @@ class ListeningProcessor:
         return mixed
 
 
-def cross_attention_layers(unet: Any) -> list[Any]:
-    """The cross-attention layers of the down and up blocks, in their order."""
-    return [
-        module
-        for block in [*unet.down_blocks, *unet.up_blocks]
-        for name, module in block.named_modules()
-        if name.rpartition(".")[2] == "attn2"
-    ]
+PLAIN_PROCESSORS = frozenset(
+    {
+        *("AttnProcessor", "AttnProcessor2_0", "FusedAttnProcessor2_0"),
+        *("SlicedAttnProcessor", "XFormersAttnProcessor", "ListeningProcessor"),
+    }
+)
+"""Ways to compute the same attention, which a listening processor may stand in for."""
+
+
+def listen(listeners: Sequence[tuple[Any, ListeningProcessor]]) -> None:
+    """Put a listening processor into each layer, also where another was put since.
+
+    One that computes the same attention is replaced. One that does not, such as an IP-Adapter's, is left
+    alone: without it another picture would be drawn.
+
+    Raises:
+        UnsupportedModelError: names the layer and its processor.
+    """
+    for layer, listener in listeners:
+        kind = type(layer.processor).__name__
+        if kind not in PLAIN_PROCESSORS:
+            raise UnsupportedModelError(
+                f"the UNet's attention {listener.name} is computed by {kind}, which attribution cannot "
+                "listen to; take adapters and custom attention processors out of the pipeline "
+                "(pipeline.unload_ip_adapter(), or unet.set_default_attn_processor())."
+            )
+    for layer, listener in listeners:
+        if layer.processor is not listener:
+            layer.set_processor(listener)
+
+
+def cross_attention_layers(unet: Any) -> dict[str, Any]:
+    """The cross-attention layers of the down and up blocks by name, in their order."""
+    return attention_layers(unet, "attn2")
+
+
+def attention_layers(unet: Any, kind: str) -> dict[str, Any]:
+    """The attention layers of the down and up blocks by name: ``attn1`` to itself, ``attn2`` to the text."""
+    return {
+        f"{blocks}.{name}": module
+        for blocks in ("down_blocks", "up_blocks")
+        for name, module in getattr(unet, blocks).named_modules()
+        if name.rpartition(".")[2] == kind
+    }
 
 
 def _split_heads(states: Tensor, heads: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freeda_models.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelPreparation
+from freeda_models.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelPreparation, Resize
 from freeda_models.presets import BackboneSettings
 from freeda_models.protocols import ModelIdentity
 from freeda_models.weights import ModelSource, file_sha256, model_source, read_json
@@ -18,6 +18,7 @@ def pixel_preparation(settings: BackboneSettings, source: ModelSource) -> PixelP
         size=settings.image_size,
         mean=tuple(declared.get("image_mean") or IMAGENET_MEAN),
         std=tuple(declared.get("image_std") or IMAGENET_STD),
+        resize=Resize(settings.resize),
     )
 
 

@@ -46,15 +46,11 @@ class OpenClipEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts: float32 (N, D), L2-normalised rows; a long text is cut at the window."""
-        if not texts:
-            return self._nothing()
-        clean = [well_formed(text) for text in texts]
-        with torch.inference_mode():
-            rows = [
-                F.normalize(self._model.encode_text(self._tokenizer(part).to(self._device)).float(), dim=-1)
-                for part in _parts(clean, TEXT_BATCH)
-            ]
-        return _to_numpy(torch.cat(rows))
+        return _to_numpy(F.normalize(self._embedded(texts), dim=-1))
+
+    def encode_texts_raw(self, texts: Sequence[str]) -> FloatArray:
+        """The same rows before they are normalised: float32 (N, D)."""
+        return _to_numpy(self._embedded(texts))
 
     def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
         """Embed each text's span in its context: float32 (N, D), L2-normalised rows.
@@ -126,6 +122,17 @@ class OpenClipEncoder:
         tokens = F.normalize(torch.cat(rows).float(), dim=-1)
         height, width = visual.grid_size
         return _to_numpy(tokens.view(len(tokens), height, width, -1))
+
+    def _embedded(self, texts: Sequence[str]) -> Tensor:
+        if not texts:
+            return torch.zeros(0, self._identity.dim)
+        clean = [well_formed(text) for text in texts]
+        with torch.inference_mode():
+            rows = [
+                self._model.encode_text(self._tokenizer(part).to(self._device)).float()
+                for part in _parts(clean, TEXT_BATCH)
+            ]
+        return torch.cat(rows)
 
     def _prepare(self, images_bhwc: ImageArray) -> Tensor:
         return self._pixels(images_bhwc, self._device, self._model.visual.conv1.weight.dtype)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from freeda_models.errors import PresetError, UnsupportedModelError
-from freeda_models.pixels import CLIP_MEAN, CLIP_STD, PixelPreparation
+from freeda_models.pixels import CLIP_MEAN, CLIP_STD, PixelPreparation, Resize
 from freeda_models.presets import ClipSettings
 from freeda_models.protocols import ModelIdentity
 from freeda_models.weights import (
@@ -126,6 +126,7 @@ def clip_config(settings: ClipSettings, files: ClipFiles) -> ClipConfig | None:
         size=int(size if isinstance(size, int) else size[0]),
         mean=tuple(preparation.get("mean", CLIP_MEAN)),
         std=tuple(preparation.get("std", CLIP_STD)),
+        resize=Resize(settings.resize),
     )
     window = int(model["text_cfg"].get("context_length", 77))
     return ClipConfig(int(model["embed_dim"]), window, pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -12,12 +13,15 @@ import torch
 from freeda_models.attribution import AttributionRecorder
 from freeda_models.devices import compute_dtype
 from freeda_models.generator_files import generator_files, generator_identity, generator_patterns
+from freeda_models.inversions import drawn_prompt
 from freeda_models.presets import GeneratorSettings
 from freeda_models.protocols import BoolArray, FloatArray, GeneratedImage, GenerationRequest, ModelIdentity
 from freeda_models.quiet import quiet_loading, without_truncation_warnings
 from freeda_models.self_attention import SelfAttentionRecorder, sharpen
-from freeda_models.span_tokens import FastCutter, locate_span, well_formed
+from freeda_models.span_tokens import FastCutter, check_span, locate_span, well_formed
 from freeda_models.weights import model_source
+
+logger = logging.getLogger(__name__)
 
 PIPELINES: Mapping[str, str] = {"sd": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}
 PIPELINE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -70,6 +74,8 @@ class DiffusionGenerator:
 
         Raises:
             InputError: a span does not lie in its caption.
+            UnsupportedModelError: the attention that attribution listens to was replaced by one of
+                another kind, or two tokenizers know different textual inversions.
         """
         if not requests:
             return []
@@ -111,10 +117,16 @@ class DiffusionGenerator:
 
         The text encoder sees a start token, then as many tokens as fit, then an end token.
         """
+        for span in request.spans:
+            check_span(request.caption, span)
+        prompt = drawn_prompt(self._pipeline, well_formed(request.caption))
+        if prompt is None:
+            logger.warning("textual inversions overlap in '%s'; its nouns get no map", request.caption)
+            return [() for _ in request.spans]
         last = self._pipeline.tokenizer.model_max_length - 2
         found = []
         for span in request.spans:
-            located = locate_span(self._cutter, request.caption, span)
+            located = locate_span(self._cutter, prompt.text, prompt.span(span))
             positions = tuple(position + 1 for position in located.positions)
             found.append(positions if all(position <= last for position in positions) else ())
         return found

@@ -25,11 +25,16 @@ class _Table(BaseModel):
 
 
 class ClipSettings(_Table):
-    """CLIP through open_clip. ``model`` is an open_clip name, or ``local-dir:PATH``."""
+    """CLIP through open_clip. ``model`` is an open_clip name, or ``local-dir:PATH``.
+
+    ``resize`` says how pictures are brought to the model's size, here and for the backbone; see
+    :class:`freeda_models.pixels.Resize`. A bank is refused with another one than it was made with.
+    """
 
     model: str
     pretrained: str = ""
     revision: str = ""
+    resize: Literal["bicubic", "bicubic_plain", "bilinear_plain"] = "bicubic"
     download_mb: int = 0
 
 
@@ -39,6 +44,7 @@ class BackboneSettings(_Table):
     model: str
     revision: str = ""
     image_size: int
+    resize: Literal["bicubic", "bicubic_plain", "bilinear_plain"] = "bicubic"
     download_mb: int = 0
 
 
@@ -83,10 +89,13 @@ class NounSettings(_Table):
 
 class KeySettings(_Table):
     """Which encoder and strategy make text keys. ``encoder`` is ``clip`` or a
-    sentence-transformers model name or folder, then ``revision`` is its commit in the hub."""
+    sentence-transformers model name or folder, then ``revision`` is its commit in the hub.
+    ``templates`` is a name of :data:`freeda_models.text_keys.TEMPLATE_SETS`: the prompts of nouns for
+    the strategy ``template_mean``, and of class names wherever the bank is asked."""
 
     encoder: str = "clip"
     revision: str = ""
+    templates: Literal["openai_subset", "openai_subset_raw", "imagenet80", "single", "none"] = "openai_subset"
     strategy: Literal["template_mean", "span_in_caption", "noun_and_caption"] = "template_mean"
 
 
@@ -109,10 +118,15 @@ class IngestDefaults(_Table):
 
 
 class SegmentDefaults(_Table):
-    """How pictures are segmented: sizes in pixels, superpixel settings, retrieval and ensemble."""
+    """How pictures are segmented: sizes in pixels, superpixel settings, retrieval and ensemble.
+
+    ``resize`` says how a picture is brought to its working size: ``antialiased`` bilinear, or
+    ``plain`` bilinear, which reads four pixels whatever the ratio, as the authors' code does.
+    """
 
     shorter_side: int = 448
     longest_side: int = 2048
+    resize: Literal["antialiased", "plain"] = "antialiased"
     window: int = 448
     stride: int = 224
     superpixels: Literal["felzenszwalb", "slic", "quickshift", "watershed", "none"] = "felzenszwalb"

@@ -106,6 +106,9 @@ class TextEncoder(Protocol):
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts: float32 (N, D), L2-normalised rows."""
 
+    def encode_texts_raw(self, texts: Sequence[str]) -> FloatArray:
+        """The same rows as the model gives them, before any normalising: float32 (N, D)."""
+
     def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
         """Embed each text's span in its context: float32 (N, D), L2-normalised rows.
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from freeda_models.attribution import ListeningProcessor
+from freeda_models.attribution import ListeningProcessor, attention_layers, listen
 from freeda_models.errors import UnsupportedModelError
 from freeda_models.protocols import FloatArray
 
@@ -48,12 +48,20 @@ class SelfAttentionRecorder:
         self._count = 0
         self._heard = 0
         self._mean: Tensor | None = None
-        for index, layer in enumerate(found[side]):
-            layer.set_processor(ListeningProcessor(self, index, layer))
+        self._listeners = [
+            (layer, ListeningProcessor(self, index, layer, name))
+            for index, (name, layer) in enumerate(found[side].items())
+        ]
+        listen(self._listeners)
 
     @contextmanager
     def record(self, count: int) -> Iterator[None]:
-        """Listen to a batch of ``count`` pictures; call :meth:`attention` before it closes."""
+        """Listen to a batch of ``count`` pictures; call :meth:`attention` before it closes.
+
+        Raises:
+            UnsupportedModelError: a layer was given attention of another kind since.
+        """
+        listen(self._listeners)
         self._count, self._heard, self._mean = count, 0, None
         try:
             yield
@@ -86,13 +94,16 @@ class SelfAttentionRecorder:
             UnsupportedModelError: no layer was heard.
         """
         if self._mean is None:
-            raise UnsupportedModelError("no self-attention was recorded; set sharpen_power to 0.")
+            raise UnsupportedModelError(
+                "the self-attention that is listened to was not used while drawing; the pipeline draws with "
+                "another UNet than the generator was made with: make the generator anew."
+            )
         recorded: FloatArray = self._mean.cpu().numpy()
         return recorded
 
 
-def self_attention_layers(unet: Any, latent: int) -> dict[int, list[Any]]:
-    """The self-attention layers of the down and up blocks by the side they work at.
+def self_attention_layers(unet: Any, latent: int) -> dict[int, dict[str, Any]]:
+    """The self-attention layers of the down and up blocks, by the side they work at and by name.
 
     Args:
         unet: a ``UNet2DConditionModel``, whose every down block but the last halves the picture.
@@ -101,12 +112,11 @@ def self_attention_layers(unet: Any, latent: int) -> dict[int, list[Any]]:
     sides = [latent]
     while len(sides) < len(unet.down_blocks):
         sides.append((sides[-1] + 1) // 2)
-    found: dict[int, list[Any]] = {}
-    for blocks, block_sides in ((unet.down_blocks, sides), (unet.up_blocks, sides[::-1])):
-        for block, side in zip(blocks, block_sides, strict=True):
-            layers = [module for name, module in block.named_modules() if name.rpartition(".")[2] == "attn1"]
-            if layers:
-                found.setdefault(side, []).extend(layers)
+    found: dict[int, dict[str, Any]] = {}
+    for name, layer in attention_layers(unet, "attn1").items():
+        blocks, number = name.split(".")[:2]
+        side = sides[int(number)] if blocks == "down_blocks" else sides[-1 - int(number)]
+        found.setdefault(side, {})[name] = layer
     return found
 
 

@@ -47,12 +47,19 @@ class SentenceEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts: float32 (N, D), L2-normalised rows."""
+        return self._embedded(texts, normalise=True)
+
+    def encode_texts_raw(self, texts: Sequence[str]) -> FloatArray:
+        """What the model's last module gives: float32 (N, D); many models normalise there."""
+        return self._embedded(texts, normalise=False)
+
+    def _embedded(self, texts: Sequence[str], normalise: bool) -> FloatArray:
         if not texts:
             return np.zeros((0, self._identity.dim), dtype=np.float32)
         rows: FloatArray = self._model.encode(
             [well_formed(text) for text in texts],
             batch_size=BATCH,
-            normalize_embeddings=True,
+            normalize_embeddings=normalise,
             show_progress_bar=False,
         )
         return rows.astype(np.float32, copy=False)

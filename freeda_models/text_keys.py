@@ -7,6 +7,8 @@ How a noun is embedded is a named strategy (method, offline stage 6); add one to
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
 from types import MappingProxyType
 from typing import TypeVar
@@ -17,60 +19,106 @@ from freeda_models.errors import InputError, PresetError
 from freeda_models.protocols import FloatArray, Noun, TextEncoder
 
 CLASS_BATCH = 128
-Templates = tuple[str, ...]
 _Item = TypeVar("_Item", bound=Hashable)
 
 
-def _imagenet80() -> Templates:
+class PromptMean(StrEnum):
+    """How the embeddings of a text's prompts are averaged; the mean is always L2-normalised.
+
+    UNIT: each is L2-normalised first, as OpenAI's and open_clip's zero-shot classifiers do.
+    RAW: as the encoder gives them, so that longer ones count more, as the code of FreeDA's authors does.
+    """
+
+    UNIT = "unit"
+    RAW = "raw"
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """How a text is put to an encoder.
+
+    Attributes:
+        templates: at least one, each with ``{}`` where the text goes.
+        mean: over their embeddings.
+
+    Raises:
+        PresetError: no template, or one without ``{}``.
+    """
+
+    templates: tuple[str, ...]
+    mean: PromptMean = PromptMean.UNIT
+
+    def __post_init__(self) -> None:
+        if not self.templates or any("{}" not in template for template in self.templates):
+            raise PresetError(
+                "every prompt template must contain '{}'; give at least one, 'a photo of a {}.'."
+            )
+
+
+_AUTHORS = (
+    "itap of a {}.",
+    "a bad photo of a {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
+
+
+def _imagenet80() -> tuple[str, ...]:
     file = resources.files("freeda_models") / "data" / "imagenet80_templates.txt"
     text = file.read_text(encoding="utf-8")
     return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
 
 
-TEMPLATE_SETS: Mapping[str, Templates] = MappingProxyType(
+TEMPLATE_SETS: Mapping[str, Prompts] = MappingProxyType(
     {
-        "openai_subset": (
-            "itap of a {}.",
-            "a bad photo of a {}.",
-            "a origami {}.",
-            "a photo of the large {}.",
-            "a {} in a video game.",
-            "art of the {}.",
-            "a photo of the small {}.",
-        ),
-        "imagenet80": _imagenet80(),
-        "single": ("a photo of a {}.",),
-        "none": ("{}",),
+        "openai_subset": Prompts(_AUTHORS),
+        "openai_subset_raw": Prompts(_AUTHORS, PromptMean.RAW),
+        "imagenet80": Prompts(_imagenet80()),
+        "single": Prompts(("a photo of a {}.",)),
+        "none": Prompts(("{}",)),
     }
 )
-"""Prompt templates by name. ``openai_subset`` is what the authors of FreeDA evaluate with."""
+"""Prompts by name. ``openai_subset_raw`` is what the code of FreeDA's authors evaluates with;
+``openai_subset`` differs in the mean alone."""
 
-DEFAULT_TEMPLATES = TEMPLATE_SETS["openai_subset"]
+DEFAULT_PROMPTS = TEMPLATE_SETS["openai_subset"]
 
 
-def embed_classes(encoder: TextEncoder, texts: Sequence[str], templates: Sequence[str]) -> FloatArray:
+def prompts_named(name: str) -> Prompts:
+    """Prompts by the name that a preset or a bank's manifest has for them.
+
+    Raises:
+        PresetError: this version does not know the name.
+    """
+    if name not in TEMPLATE_SETS:
+        known = ", ".join(TEMPLATE_SETS)
+        raise PresetError(f"unknown set of prompt templates '{name}'; this version knows {known}.")
+    return TEMPLATE_SETS[name]
+
+
+def embed_classes(encoder: TextEncoder, texts: Sequence[str], prompts: Prompts) -> FloatArray:
     """Embed class names (method, online stage 1).
 
     Args:
         encoder: the key space's encoder.
         texts: class names; repeated ones are embedded once.
-        templates: each with ``{}`` where the name goes; the mean over them is taken.
+        prompts: what each is put into, and how the mean is taken.
 
     Returns:
         float32 (N, D), L2-normalised rows.
-
-    Raises:
-        PresetError: no template, or one without ``{}``.
     """
-    if not templates or any("{}" not in template for template in templates):
-        raise PresetError("every prompt template must contain '{}'; give at least one, 'a photo of a {}.'.")
+    templates = prompts.templates
+    encode = encoder.encode_texts if prompts.mean is PromptMean.UNIT else encoder.encode_texts_raw
 
     def embed(unique: Sequence[str]) -> FloatArray:
         parts = []
         for start in range(0, len(unique), CLASS_BATCH):
             part = unique[start : start + CLASS_BATCH]
-            prompts = [template.replace("{}", text) for text in part for template in templates]
-            parts.append(encoder.encode_texts(prompts).reshape(len(part), len(templates), -1).mean(axis=1))
+            filled = [template.replace("{}", text) for text in part for template in templates]
+            parts.append(encode(filled).reshape(len(part), len(templates), -1).mean(axis=1))
         return _normalised(np.concatenate(parts))
 
     return _each_once(encoder, texts, embed)
@@ -81,7 +129,7 @@ def embed_nouns(
     strategy: str,
     captions: Sequence[str],
     nouns: Sequence[Noun],
-    templates: Sequence[str] = DEFAULT_TEMPLATES,
+    prompts: Prompts = DEFAULT_PROMPTS,
 ) -> FloatArray:
     """Embed nouns as text keys: one caption and one noun a row.
 
@@ -90,31 +138,31 @@ def embed_nouns(
         strategy: a name of :data:`STRATEGIES`.
         captions: the caption of each noun.
         nouns: the nouns, with spans into their captions.
-        templates: used by ``template_mean``.
+        prompts: used by ``template_mean``.
 
     Returns:
         float32 (N, D), L2-normalised rows. What repeats within a call is embedded once.
 
     Raises:
         InputError: not one caption a noun.
-        PresetError: the strategy is unknown, or a template has no ``{}``.
+        PresetError: the strategy is unknown.
     """
     if len(captions) != len(nouns):
         raise InputError(f"got {len(captions)} captions and {len(nouns)} nouns; give one caption a noun.")
     if strategy not in STRATEGIES:
         raise PresetError(f"unknown key strategy '{strategy}'; choose one of {', '.join(STRATEGIES)}.")
-    return STRATEGIES[strategy](encoder, captions, nouns, templates)
+    return STRATEGIES[strategy](encoder, captions, nouns, prompts)
 
 
 def _template_mean(
-    encoder: TextEncoder, captions: Sequence[str], nouns: Sequence[Noun], templates: Sequence[str]
+    encoder: TextEncoder, captions: Sequence[str], nouns: Sequence[Noun], prompts: Prompts
 ) -> FloatArray:
     """The noun in prompt templates, without its caption."""
-    return embed_classes(encoder, [noun.key for noun in nouns], templates)
+    return embed_classes(encoder, [noun.key for noun in nouns], prompts)
 
 
 def _span_in_caption(
-    encoder: TextEncoder, captions: Sequence[str], nouns: Sequence[Noun], templates: Sequence[str]
+    encoder: TextEncoder, captions: Sequence[str], nouns: Sequence[Noun], prompts: Prompts
 ) -> FloatArray:
     """The noun's tokens pooled inside the caption."""
     pairs = [(caption, noun.span) for caption, noun in zip(captions, nouns, strict=True)]
@@ -126,14 +174,14 @@ def _span_in_caption(
 
 
 def _noun_and_caption(
-    encoder: TextEncoder, captions: Sequence[str], nouns: Sequence[Noun], templates: Sequence[str]
+    encoder: TextEncoder, captions: Sequence[str], nouns: Sequence[Noun], prompts: Prompts
 ) -> FloatArray:
     """The mean of the noun's and the caption's embeddings."""
     keys = _each_once(encoder, [noun.key for noun in nouns], encoder.encode_texts)
     return _normalised(keys + _each_once(encoder, captions, encoder.encode_texts))
 
 
-Strategy = Callable[[TextEncoder, Sequence[str], Sequence[Noun], Sequence[str]], FloatArray]
+Strategy = Callable[[TextEncoder, Sequence[str], Sequence[Noun], Prompts], FloatArray]
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {

@@ -65,9 +65,8 @@ def encode_image(
         ModelOutputError: a network gave values that are not finite.
     """
     height, width = image_hwc.shape[:2]
-    working = resize_picture(
-        image_hwc, working_size((height, width), settings.shorter_side, settings.longest_side)
-    )
+    wanted = working_size((height, width), settings.shorter_side, settings.longest_side)
+    working = resize_picture(image_hwc, wanted, settings.resize)
     boxes = window_boxes((working.shape[0], working.shape[1]), settings.window, settings.stride)
     windows: list[EncodedWindow] = []
     # Superpixels let go of the interpreter, so that windows are divided while the networks work.

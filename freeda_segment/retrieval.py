@@ -17,8 +17,9 @@ from uuid import UUID
 import numpy as np
 
 from freeda_models.protocols import FloatArray, TextEncoder
-from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
+from freeda_models.text_keys import embed_classes, prompts_named
 from freeda_segment.aggregation import AGGREGATIONS
+from freeda_segment.errors import ModelOutputError
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Filter
 from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
@@ -155,14 +156,27 @@ class TextLookup:
     def _find(self, texts: Sequence[str]) -> Iterator[TextEvidence]:
         if not texts:
             return
-        templates = TEMPLATE_SETS[self.templates]
-        embeddings = embed_classes(self.clip, texts, templates)
-        queries = embeddings if self.keys is self.clip else embed_classes(self.keys, texts, templates)
+        prompts = prompts_named(self.templates)
+        embeddings = _finite(embed_classes(self.clip, texts, prompts), texts, self.clip)
+        queries = embeddings
+        if self.keys is not self.clip:
+            queries = _finite(embed_classes(self.keys, texts, prompts), texts, self.keys)
         retrieved = _retrieve(self.source, queries, self.settings)
         for text, embedding, query, found in zip(texts, embeddings, queries, retrieved, strict=True):
             used = _usable(found, self.settings.similarity_threshold)
             support = Support(text, query, used.ids, used.similarities, used.infos)
             yield TextEvidence(embedding, _prototypes(used, self.settings), support)
+
+
+def _finite(embeddings: FloatArray, texts: Sequence[str], encoder: TextEncoder) -> FloatArray:
+    """One text without numbers would leave its class, and every class after it, without a pixel."""
+    broken = [text for text, row in zip(texts, embeddings, strict=True) if not np.isfinite(row).all()]
+    if broken:
+        raise ModelOutputError(
+            f"the text encoder {encoder.identity.id} gave values that are not numbers for '{broken[0]}'; "
+            "try another device (--device cpu)."
+        )
+    return embeddings
 
 
 def _retrieve(source: PrototypeSource, queries: FloatArray, settings: SegmentSettings) -> Iterator[Retrieved]:

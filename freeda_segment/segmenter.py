@@ -160,7 +160,7 @@ class Segmenter:
             NoPrototypesError: the bank, or what the filter leaves, has nothing for a class.
         """
         parsed = classes if isinstance(classes, ClassList) else parse_classes(classes)
-        notes = (*parsed.notes, *strange_names.warnings(self._preset, parsed))
+        notes = (*parsed.notes, *self._other_prompts(), *strange_names.warnings(self._preset, parsed))
         with _timed("prepare"):
             lookup = TextLookup(
                 self._bank,
@@ -231,6 +231,17 @@ class Segmenter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _other_prompts(self) -> tuple[str, ...]:
+        """That class names are not embedded as the bank's keys were."""
+        manifest = self._bank.manifest
+        if manifest.key_strategy != "template_mean" or manifest.templates == self._template_set:
+            return ()
+        return (
+            f"class names are embedded with the prompt templates '{self._template_set}', this bank's keys "
+            f"with '{manifest.templates}': likeness and its threshold mean something else; leave out "
+            "--templates to compare like with like.",
+        )
 
     def _origin(self, revision: RevisionInfo | None) -> Origin:
         models = {

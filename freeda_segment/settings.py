@@ -12,6 +12,7 @@ from freeda_segment.background import Background
 from freeda_segment.errors import OptionError
 from freeda_segment.refinement import Refinement
 from freeda_segment.superpixels import Felzenszwalb, Superpixels, parse_superpixels
+from freeda_segment.windows import RESIZES
 from freeda_store import Filter, parse_filter
 
 _AT_LEAST_ONE = (
@@ -39,6 +40,8 @@ class SegmentSettings:
         neighbours: how many prototypes vote for a region, for the aggregation ``knn``.
         templates: prompt templates of class names, a name of
             :data:`freeda_models.text_keys.TEMPLATE_SETS`; None for those that made the bank.
+        resize: to the working picture, ``antialiased`` or ``plain``; see
+            :func:`freeda_segment.windows.resize_picture`.
         alpha: weight of the local similarity against the global one, 0..1.
         background: how pixels of no class are found; None gives every pixel a class.
         refinement: PAMR; None for none.
@@ -60,6 +63,7 @@ class SegmentSettings:
     prototypes: int = 4
     neighbours: int = 15
     templates: str | None = None
+    resize: str = "antialiased"
     alpha: float = 0.8
     background: Background | None = None
     refinement: Refinement | None = None
@@ -71,6 +75,7 @@ class SegmentSettings:
         for what, chosen, known in (
             ("aggregation", self.aggregation, AGGREGATIONS),
             ("set of prompt templates", self.templates, TEMPLATE_SETS),
+            ("way to resize", self.resize, RESIZES),
         ):
             if chosen is not None and chosen not in known:
                 raise OptionError(f"unknown {what} '{chosen}'; choose one of {', '.join(known)}.")
@@ -96,6 +101,7 @@ class SegmentSettings:
         return cls(
             shorter_side=defaults.shorter_side,
             longest_side=defaults.longest_side,
+            resize=defaults.resize,
             window=defaults.window,
             stride=defaults.stride,
             superpixels=parse_superpixels(defaults.superpixels, defaults.superpixel_options),

@@ -13,7 +13,6 @@ from freeda_store.authors_import import AuthorsProgress, AuthorsReport, copy_aut
 from freeda_store.bank import Bank
 from freeda_store.errors import AuthorsBankError
 from freeda_store.manifest import Manifest, ModelRecord
-from ingest.manifests import KEY_TEMPLATES
 
 AUTHORS_PRESET = "sd21"
 """The bundled preset whose CLIP and backbone the authors used: open_clip's ViT-L-14 openai and timm's
@@ -59,7 +58,7 @@ def authors_manifest(preset: Preset, text_dim: int, visual_dim: int) -> Manifest
         nouns=unpublished,
         keys=clip,
         key_strategy=UNPUBLISHED,
-        templates=KEY_TEMPLATES,
+        templates=preset.keys.templates,
         created_by=f"the authors of FreeDA, with {clip.id} and {name}",
     )
 

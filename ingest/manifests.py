@@ -14,9 +14,6 @@ from freeda_store.manifest import Manifest, ModelRecord
 from ingest.masks import MaskSettings
 from ingest.settings import StageSettings
 
-KEY_TEMPLATES = "openai_subset"
-"""Name of the template set that :func:`freeda_models.text_keys.embed_nouns` uses by default."""
-
 
 class Identities(Protocol):
     """One identity a role, as :func:`freeda_models.loading.identify` gives them."""
@@ -47,6 +44,7 @@ def stage_settings(preset: Preset) -> StageSettings:
     defaults = preset.ingest
     return StageSettings(
         key_strategy=preset.keys.strategy,
+        templates=preset.keys.templates,
         mask=MaskSettings(
             threshold=defaults.threshold,
             value=defaults.threshold_value,
@@ -70,7 +68,7 @@ def make_manifest(preset_name: str, identities: Identities, settings: StageSetti
         nouns=ModelRecord.of(identities.nouns),
         keys=ModelRecord.of(identities.keys),
         key_strategy=settings.key_strategy,
-        templates=KEY_TEMPLATES,
+        templates=settings.templates,
         threshold=mask_record(settings),
         created_by=f"freeda {_version()}",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from freeda_models.protocols import FloatArray, GeneratedImage, ImageArray, Noun, Span
-from freeda_models.text_keys import embed_nouns
+from freeda_models.text_keys import embed_nouns, prompts_named
 from freeda_store.records import NewGeneration, NewPrototype, Scores
 from ingest.batches import BatchResult
 from ingest.drawing import Drawing, DrawnBatch, unique_spans
@@ -147,7 +147,8 @@ class _Reader:
         nouns = [candidate.noun for candidate in candidates]
         if not nouns:
             return np.zeros((0, self._models.keys.identity.dim), dtype=np.float32)
-        return embed_nouns(self._models.keys, self._settings.key_strategy, captions, nouns)
+        prompts = prompts_named(self._settings.templates)
+        return embed_nouns(self._models.keys, self._settings.key_strategy, captions, nouns, prompts)
 
     def _key_usable(self, candidate: _Candidate, key: FloatArray) -> bool:
         usable = bool(np.isfinite(key).all() and key.any())

@@ -23,6 +23,8 @@ class StageSettings:
 
     Attributes:
         key_strategy: how a noun becomes a text key, see :mod:`freeda_models.text_keys`.
+        templates: prompts of the strategy ``template_mean``, a name of
+            :data:`freeda_models.text_keys.TEMPLATE_SETS`.
         mask: see :class:`MaskSettings`.
         weighting: how a mask weighs tokens, a name of :data:`ingest.prototypes.WEIGHTINGS`.
         min_agreement: least cosine of CLIP between the masked crop and the noun; -1 lets all pass.
@@ -30,6 +32,7 @@ class StageSettings:
     """
 
     key_strategy: str = "template_mean"
+    templates: str = "openai_subset"
     mask: MaskSettings = DEFAULT_MASKS
     weighting: str = "token"
     min_agreement: float = -1.0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from freeda_models.presets import Preset
 from freeda_models.protocols import FloatArray, ImageArray, TextEncoder
-from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
+from freeda_models.text_keys import embed_classes, prompts_named
 from freeda_segment.aggregation import pool_max
 from freeda_segment.classes import ClassList
 from freeda_segment.errors import OptionError
@@ -73,7 +73,7 @@ class MaskClipClasses:
         texts = [text for each in classes.classes for text in each.texts]
         counts = [len(each.texts) for each in classes.classes]
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
-        return cls(embed_classes(clip, texts, TEMPLATE_SETS[templates]), starts)
+        return cls(embed_classes(clip, texts, prompts_named(templates)), starts)
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,8 @@ class MaskClip:
         """uint8 (H, W, 3) to int32 (H, W)."""
         size_hw = (image_hwc.shape[0], image_hwc.shape[1])
         settings = self.settings
-        working = resize_picture(
-            image_hwc, working_size(size_hw, settings.shorter_side, settings.longest_side)
-        )
+        wanted = working_size(size_hw, settings.shorter_side, settings.longest_side)
+        working = resize_picture(image_hwc, wanted, settings.resize)
         boxes = window_boxes((working.shape[0], working.shape[1]), settings.window, settings.stride)
         windows = tuple(self._windows(working, boxes))
         return label_pixels(LabelRequest(working, size_hw, boxes, windows, alpha=1.0)).labels

@@ -28,8 +28,7 @@ from freeda_segment.evaluation.specs import DatasetSpec
 from freeda_segment.settings import SegmentSettings
 from freeda_segment.superpixels import parse_superpixels
 
-_SIZES = ("shorter_side", "longest_side", "window", "stride")
-_DEFAULT_TEMPLATES = "openai_subset"
+_SIZES = ("shorter_side", "longest_side", "resize", "window", "stride")
 
 
 @dataclass(frozen=True)
@@ -162,12 +161,12 @@ def plan_maskclip(
         pictures: the data set.
         preset: whose CLIP is used.
         device: where to compute.
-        settings: sizes and templates count; those of the preset if None.
+        settings: sizes and templates count, those of the preset where they are None.
     """
     from freeda_models.loading import identify
 
     wanted = settings if settings is not None else SegmentSettings.of(preset.segment)
-    templates = wanted.templates or _DEFAULT_TEMPLATES
+    templates = wanted.templates or preset.keys.templates
     notes: tuple[str, ...] = ()
     if pictures.classes.with_background:
         notes = ("maskclip has no background rule; it looks for background by that name.",)

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingest_fakes import fake_manifest, fake_models
 
+from freeda_models.identity import identify
 from freeda_models.presets import Preset, load_preset
 from freeda_store.errors import ManifestMismatchError
 from freeda_store.records import Caption
 from ingest.batches import BatchResult, SeededCaption
 from ingest.errors import OptionError
 from ingest.identity import caption_seed
-from ingest.manifests import mask_record, stage_settings
+from ingest.manifests import make_manifest, mask_record, stage_settings
 from ingest.masks import DropReason, Mask, MaskSettings, make_mask
 from ingest.pipeline import process_batch
 from ingest.prototypes import WEIGHTINGS, pixel_weights, pool
@@ -122,3 +123,23 @@ def test_every_weighting_reads_the_colour_under_the_mask(weighting: str) -> None
     visuals = {p.noun: p.visual for g in result.generations for p in g.prototypes}
     assert visuals["car"][0] > 2 * visuals["car"][1], "a car is red"
     assert visuals["boat"][1] > 2 * visuals["boat"][2], "a boat is yellow"
+
+
+def test_prompts_of_keys_are_the_presets_and_the_bank_names_them() -> None:
+    document = load_preset("tiny").model_dump()
+    document["keys"] |= {"templates": "single"}
+    settings = stage_settings(Preset.model_validate(document))
+    assert settings.templates == "single"
+    assert stage_settings(load_preset("tiny")).templates == "openai_subset"
+    (generation,) = run(settings, "a red car").generations
+    car = next(each for each in generation.prototypes if each.noun == "car")
+    expected = fake_models().keys.encode_texts(["a photo of a car."])
+    np.testing.assert_allclose(car.text_key, expected[0], atol=1e-2)
+    manifest = fake_manifest()
+    with pytest.raises(ManifestMismatchError, match="templates = openai_subset, but single"):
+        manifest.check(manifest.model_copy(update={"templates": make_templates(settings)}))
+
+
+def make_templates(settings: StageSettings) -> str:
+    identities = identify(load_preset("tiny"))
+    return make_manifest("tiny", identities, settings).templates

@@ -133,6 +133,19 @@ def test_dense_features_are_the_value_path(encoder):
     np.testing.assert_allclose(got.reshape(2, 16, 24), expected.numpy(), atol=1e-5)
 
 
+def test_raw_texts_are_what_open_clip_gives_before_normalising(encoder, clip_settings):
+    model = open_clip.create_model(clip_settings.model)
+    tokenizer = open_clip.get_tokenizer(clip_settings.model)
+    texts = ["a red car", "two dogs near a house"]
+    with torch.inference_mode():
+        expected = model.encode_text(tokenizer(texts), normalize=False).numpy()
+    raw = encoder.encode_texts_raw(texts)
+    np.testing.assert_allclose(raw, expected, atol=1e-5)
+    unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    np.testing.assert_allclose(encoder.encode_texts(texts), unit, atol=1e-6)
+    assert encoder.encode_texts_raw([]).shape == (0, 24)
+
+
 def test_empty_inputs_and_wrong_inputs(encoder):
     assert isinstance(encoder, TextImageEncoder)
     assert encoder.encode_texts([]).shape == (0, 24)

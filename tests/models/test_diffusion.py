@@ -10,6 +10,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from diffusers.models.attention_processor import AttnProcessor
 
 from freeda_models.attribution import AttributionRecorder, cross_attention_layers
 from freeda_models.diffusion import PIPELINE_OPTIONS, PIPELINES, SCHEDULERS, load_generator
@@ -243,3 +244,49 @@ def test_networks_that_take_turns_on_the_device_draw_the_same(kind, generator_se
             np.testing.assert_array_equal(drawn.image_hwc, expected.image_hwc)
             np.testing.assert_array_equal(drawn.attribution_shw, expected.attribution_shw)
     assert turns.identity == generator_identity(settings)
+
+
+def test_plain_processors_that_were_put_in_later_are_listened_through(generator_settings):
+    settings = generator_settings("sd2")
+    generator = load_generator(settings, "cpu")
+    one = request("a red car", ["car"], 5)
+    before = generator.generate([one])[0]
+    generator._pipeline.unet.set_attn_processor(AttnProcessor())
+    after = generator.generate([one])[0]
+    np.testing.assert_allclose(after.attribution_shw, before.attribution_shw, atol=1e-4)
+    generator._pipeline.fuse_qkv_projections(vae=False)
+    fused = generator.generate([one])[0]
+    np.testing.assert_allclose(fused.attribution_shw, before.attribution_shw, atol=1e-4)
+
+
+class Foreign(AttnProcessor):
+    """Attention that is another's."""
+
+
+@pytest.mark.parametrize("layers", ["attn2", "attn1"])
+def test_foreign_processors_are_named_with_their_layer(layers, generator_settings):
+    sharpening = {"sharpen_power": 1, "sharpen_side": 8} if layers == "attn1" else {}
+    generator = load_generator(generator_settings("sd2", **sharpening), "cpu")
+    unet = generator._pipeline.unet
+    name = next(
+        name for name in unet.attn_processors if "up_blocks.0.attentions.0" in name and layers in name
+    )
+    unet.set_attn_processor(
+        {each: Foreign() if each == name else kept for each, kept in unet.attn_processors.items()}
+    )
+    where = name.removesuffix(".processor")
+    with pytest.raises(UnsupportedModelError, match=rf"attention {where} is computed by Foreign.*unload_ip"):
+        generator.generate([request("a red car", ["car"], 5)])
+    pipeline = plain_pipeline(generator_settings("sd2"))
+    pipeline.unet.set_attn_processor(Foreign())
+    with pytest.raises(UnsupportedModelError, match="Foreign"):
+        AttributionRecorder(pipeline.unet)
+    assert {type(each) for each in pipeline.unet.attn_processors.values()} == {Foreign}
+
+
+def test_another_unet_is_named_as_the_fault(generator_settings):
+    settings = generator_settings("sd2")
+    generator = load_generator(settings, "cpu")
+    generator._pipeline.unet = plain_pipeline(settings).unet
+    with pytest.raises(UnsupportedModelError, match="another UNet than the generator was made with"):
+        generator.generate([request("a red car", ["car"], 5)])

@@ -97,7 +97,7 @@ def test_what_is_kept_does_not_grow_with_the_steps(generator_settings):
             tensors = [value for value in vars(recorder).values() if isinstance(value, torch.Tensor)]
             sizes.append([tuple(tensor.shape) for tensor in tensors])
             np.testing.assert_allclose(recorder.attention().sum(axis=-1), 1, atol=1e-5)
-        with pytest.raises(UnsupportedModelError, match="no self-attention was recorded"):
+        with pytest.raises(UnsupportedModelError, match="was not used while drawing"):
             recorder.attention()
     assert sizes[0] == sizes[1] == [(1, 64, 64)]
 
@@ -132,7 +132,7 @@ def test_layers_outside_the_chosen_size_keep_their_processors(generator_settings
     settings = generator_settings("sd1")
     unet = load_pipeline(settings, "cpu").unet
     before = {name: id(processor) for name, processor in unet.attn_processors.items()}
-    chosen = {id(layer) for layer in self_attention_layers(unet, 16)[8]}
+    chosen = {id(layer) for layer in self_attention_layers(unet, 16)[8].values()}
     SelfAttentionRecorder(unet, 16, 8)
     changed = {name for name, processor in unet.attn_processors.items() if id(processor) != before[name]}
     layers = dict(unet.named_modules())

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from freeda_models.errors import InputError, PresetError
+from freeda_models.presets import KeySettings
 from freeda_models.protocols import ModelIdentity, Noun, NounKind
-from freeda_models.text_keys import STRATEGIES, TEMPLATE_SETS, embed_classes, embed_nouns
+from freeda_models.text_keys import (
+    STRATEGIES,
+    TEMPLATE_SETS,
+    PromptMean,
+    Prompts,
+    embed_classes,
+    embed_nouns,
+    prompts_named,
+)
 
 
 class CountingEncoder:
@@ -31,6 +41,9 @@ class CountingEncoder:
         self.texts += texts
         return np.stack([self.vector(text) for text in texts])
 
+    def encode_texts_raw(self, texts):
+        return np.stack([self.vector(text) * len(text) for text in texts])
+
     def encode_spans(self, texts, spans):
         self.spans += list(zip(texts, spans, strict=True))
         return np.stack([self.vector(f"{text}|{span}") for text, span in zip(texts, spans, strict=True)])
@@ -46,8 +59,8 @@ def unit(row: np.ndarray) -> np.ndarray:
 
 def test_classes_are_the_mean_over_templates_and_embedded_once():
     encoder = CountingEncoder()
-    templates = TEMPLATE_SETS["openai_subset"]
-    got = embed_classes(encoder, ["car", "sky", "car"], templates)
+    templates = TEMPLATE_SETS["openai_subset"].templates
+    got = embed_classes(encoder, ["car", "sky", "car"], TEMPLATE_SETS["openai_subset"])
     prompts = [template.replace("{}", "car") for template in templates]
     expected = unit(np.mean([CountingEncoder.vector(prompt) for prompt in prompts], axis=0))
     np.testing.assert_allclose(got[0], expected, atol=1e-6)
@@ -58,9 +71,29 @@ def test_classes_are_the_mean_over_templates_and_embedded_once():
 
 def test_many_classes_keep_their_order():
     names = [f"class {i} {{x}}" for i in range(300)]
-    got = embed_classes(CountingEncoder(), names, ("a {}",))
+    got = embed_classes(CountingEncoder(), names, Prompts(("a {}",)))
     expected = [CountingEncoder.vector(f"a {name}") for name in names]
     np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_the_raw_mean_is_over_embeddings_as_the_encoder_gives_them():
+    templates = ("a {}.", "a picture of the {}.")
+    got = embed_classes(CountingEncoder(), ["car"], Prompts(templates, PromptMean.RAW))
+    prompts = [template.replace("{}", "car") for template in templates]
+    raw = [CountingEncoder.vector(prompt) * len(prompt) for prompt in prompts]
+    np.testing.assert_allclose(got[0], unit(np.mean(raw, axis=0)), atol=1e-6)
+    each_first = embed_classes(CountingEncoder(), ["car"], Prompts(templates))
+    assert np.abs(got - each_first).max() > 1e-3
+
+
+def test_the_authors_prompts_differ_from_the_default_in_the_mean_alone():
+    ours, theirs = prompts_named("openai_subset"), prompts_named("openai_subset_raw")
+    assert (ours.mean, theirs.mean) == (PromptMean.UNIT, PromptMean.RAW)
+    assert ours.templates == theirs.templates
+    with pytest.raises(
+        PresetError, match="unknown set of prompt templates 'mine'; this version knows openai"
+    ):
+        prompts_named("mine")
 
 
 def test_template_mean_ignores_captions():
@@ -101,16 +134,21 @@ def test_refusals():
     with pytest.raises(InputError, match="one caption a noun"):
         embed_nouns(encoder, "template_mean", [], [noun("car")])
     with pytest.raises(PresetError, match="template"):
-        embed_classes(encoder, ["car"], ["no place"])
+        Prompts(("no place",))
     with pytest.raises(PresetError, match="template"):
-        embed_classes(encoder, ["car"], [])
+        Prompts(())
 
 
 def test_template_sets():
-    sizes = {name: len(templates) for name, templates in TEMPLATE_SETS.items()}
-    assert sizes == {"openai_subset": 7, "imagenet80": 80, "single": 1, "none": 1}
-    assert all(template.count("{}") == 1 for templates in TEMPLATE_SETS.values() for template in templates)
-    assert len(set(TEMPLATE_SETS["imagenet80"])) == 80
+    sizes = {name: len(prompts.templates) for name, prompts in TEMPLATE_SETS.items()}
+    assert sizes == {"openai_subset": 7, "openai_subset_raw": 7, "imagenet80": 80, "single": 1, "none": 1}
+    every = [template for prompts in TEMPLATE_SETS.values() for template in prompts.templates]
+    assert all(template.count("{}") == 1 for template in every)
+    assert len(set(TEMPLATE_SETS["imagenet80"].templates)) == 80
+
+
+def test_presets_may_name_every_template_set():
+    assert set(get_args(KeySettings.model_fields["templates"].annotation)) == set(TEMPLATE_SETS)
 
 
 def test_every_strategy_works_with_clip(clip_settings):

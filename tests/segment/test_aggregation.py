@@ -155,3 +155,18 @@ def test_templates_are_a_setting_and_reported(monkeypatch):
 def test_bad_choices_are_refused(changes, message):
     with pytest.raises(OptionError, match=message):
         small_settings(**changes)
+
+
+def test_other_prompts_than_the_banks_are_not_silent(monkeypatch):
+    monkeypatch.setattr(FakeBank, "manifest", property(lambda self: fake_manifest(templates="openai_subset")))
+    plain = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings())
+    assert plain.prepare("red").notes == ()
+    (note,) = plain.with_settings(templates="openai_subset_raw").prepare("red").notes
+    assert "'openai_subset_raw', this bank's keys with 'openai_subset'" in note
+
+
+def test_other_prompts_are_no_news_where_keys_were_made_without_prompts(monkeypatch):
+    manifest = fake_manifest(templates="openai_subset", key_strategy="span_in_caption")
+    monkeypatch.setattr(FakeBank, "manifest", property(lambda self: manifest))
+    segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings(templates="single"))
+    assert segmenter.prepare("red").notes == ()

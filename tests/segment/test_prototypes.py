@@ -72,7 +72,7 @@ def test_a_shared_encoder_embeds_once():
 
 def test_templates_are_averaged():
     prototypes = build("red", templates="openai_subset")
-    texts = [template.format("red") for template in TEMPLATE_SETS["openai_subset"]]
+    texts = [template.format("red") for template in TEMPLATE_SETS["openai_subset"].templates]
     expected = unit(FakeClip().encode_texts(texts).mean(0))
     np.testing.assert_allclose(prototypes.embeddings[0], expected, atol=1e-6)
 
@@ -152,3 +152,19 @@ def test_the_colours_of_this_world_are_told_apart():
     prototypes = build(",".join(COLOURS))
     cosines = prototypes.local_cosines(prototypes.vectors)
     assert (cosines.argmax(1) == np.arange(len(COLOURS))).all()
+
+
+@pytest.mark.parametrize("role", ["clip", "keys"])
+def test_a_text_that_is_embedded_without_numbers_is_refused(role):
+    class Broken(FakeClip):
+        def encode_texts(self, texts):
+            rows = super().encode_texts(texts)
+            rows[["blue" in text for text in texts]] = np.nan
+            return rows
+
+    encoders = {"clip": FakeClip(), "keys": FakeClip("keys-a")} | {role: Broken("broken")}
+    lookup = TextLookup(FakeBank(), encoders["keys"], encoders["clip"], "none", small_settings())
+    with pytest.raises(
+        ModelOutputError, match="text encoder broken gave values that are not numbers for 'blue'"
+    ):
+        lookup(["red", "blue"])

@@ -63,3 +63,25 @@ def test_resize_keeps_a_picture_of_the_right_size():
     picture = np.zeros((5, 6, 3), np.uint8)
     assert resize_picture(picture, (5, 6)) is picture
     assert resize_picture(picture, (10, 3)).shape == (10, 3, 3)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
+def test_a_plain_resize_reads_four_pixels_like_torch(height, width, to_height, to_width, seed):
+    picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = resize_picture(picture, (to_height, to_width), "plain")
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(picture).permute(2, 0, 1)[None].double(),
+        (to_height, to_width),
+        mode="bilinear",
+        align_corners=False,
+        antialias=False,
+    )
+    assert found.dtype == np.uint8
+    np.testing.assert_allclose(found, expected[0].permute(1, 2, 0).numpy(), atol=0.501)
+
+
+def test_a_plain_resize_keeps_stripes_that_antialiasing_greys():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    assert resize_picture(stripes, (8, 8), "antialiased").std() < 5
+    assert set(np.unique(resize_picture(stripes[:, 1:], (7, 7), "plain"))) <= {0, 255}
