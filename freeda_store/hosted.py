@@ -56,7 +56,7 @@ def _open_reader(profile: Profile, client: QdrantClient, create: Manifest | None
     collection = profile.collection
     if read_metadata(client, collection) is None:
         raise BankMissingError(_missing(profile, "a profile that names its sql_url"))
-    vectors = ServerVectors.load(client, collection)
+    vectors = ServerVectors.load(client, collection, profile.request_bytes)
     refusal = (
         f"profile '{profile.name}' names no sql_url, so its bank can be searched but not written, tagged, "
         "exported or verified; add sql_url and thumbnails to the profile."
@@ -81,7 +81,7 @@ def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None
                 _require_new(profile, client, create)
             migrate(engine)
             manifest = _manifest(profile, client, catalog, create)
-            vectors = ServerVectors.load(client, collection)
+            vectors = ServerVectors.load(client, collection, profile.request_bytes)
             _check_sizes(collection, manifest, vectors.sizes)
             publisher = Publisher(client, collection, catalog, manifest, lock)
             _catch_up(publisher)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
@@ -11,21 +13,26 @@ import numpy as np
 
 from freeda_store.errors import BankDamagedError
 from freeda_store.records import FloatArray
-from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection
+from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection, is_remote
 from freeda_store.vectors.filters import PointFilter, translate
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
 from freeda_store.vectors.sending import guard
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
+from freeda_store.vectors.wire import REQUEST_BYTES, HttpWire, LocalWire, Record, Search, Wire
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
 EXACT_UP_TO = 400_000
 """Points up to which a search scans instead of walking the graph; see ``edge.INDEX_FROM``."""
-_WRITE_BATCH = 256
-_READ_BATCH = 1024
+_READ_BATCH = 256
+_READERS = 4
+"""Requests for points that are on their way at once: a server makes JSON of vectors on one core a request."""
 _SCROLL_BATCH = 1024
+_SCROLL_LETTERS = 8_000_000
+"""Letters of payloads in one answer; captions of 100 KB come in shorter pages than others."""
 _IDS_AT_ONCE = 5000
+_ID_BYTES = 40
 _TOLERANCE = 1e-6
 """Replicas on other processors differ in the last digits of a similarity, and so does the local mode."""
 T = TypeVar("T")
@@ -65,11 +72,24 @@ class _ServerDialect:
 class ServerVectors:
     """A :class:`~freeda_store.vectors.protocol.VectorStore` in one collection of a server."""
 
-    def __init__(self, client: QdrantClient, collection: str, sizes: VectorSizes) -> None:
+    def __init__(
+        self,
+        client: QdrantClient,
+        collection: str,
+        sizes: VectorSizes,
+        request_bytes: int = REQUEST_BYTES,
+    ) -> None:
         self._client = client
         self._collection = collection
         self._sizes = sizes
+        self._request_bytes = request_bytes
         self._dialect = _ServerDialect()
+        self._wire: Wire = (
+            HttpWire(client, collection, request_bytes)
+            if is_remote(client)
+            else LocalWire(client, collection)
+        )
+        self._few: bool | None = None
 
     @classmethod
     def create(cls, client: QdrantClient, collection: str, sizes: VectorSizes) -> ServerVectors:
@@ -82,7 +102,7 @@ class ServerVectors:
         return cls(client, collection, sizes)
 
     @classmethod
-    def load(cls, client: QdrantClient, collection: str) -> ServerVectors:
+    def load(cls, client: QdrantClient, collection: str, request_bytes: int = REQUEST_BYTES) -> ServerVectors:
         """Use a collection that exists.
 
         Raises:
@@ -94,7 +114,8 @@ class ServerVectors:
             raise BankDamagedError(
                 f"collection '{collection}' holds no bank: it needs vectors text and visual."
             )
-        return cls(client, collection, VectorSizes(vectors["text"].size, vectors["visual"].size))
+        sizes = VectorSizes(vectors["text"].size, vectors["visual"].size)
+        return cls(client, collection, sizes, request_bytes)
 
     @property
     def sizes(self) -> VectorSizes:
@@ -103,41 +124,28 @@ class ServerVectors:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points."""
-        from qdrant_client import models
-
-        for start in range(0, len(points), _WRITE_BATCH):
-            batch = [
-                models.PointStruct(
-                    id=str(point.id),
-                    vector={"text": point.text.tolist(), "visual": point.visual.tolist()},
-                    payload=dict(point.payload),
-                )
-                for point in points[start : start + _WRITE_BATCH]
-            ]
-            self._ask(partial(self._client.upsert, self._collection, batch, wait=True))
+        self._ask(lambda: self._wire.upsert(points))
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """Remove points."""
         from qdrant_client import models
 
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            selector = models.PointIdsList(points=[str(id_) for id_ in ids[start : start + _IDS_AT_ONCE]])
+        for batch in self._id_batches(ids):
+            selector = models.PointIdsList(points=batch)
             self._ask(partial(self._client.delete, self._collection, selector, wait=True))
 
     def set_payload(self, ids: Sequence[UUID], payload: Payload) -> None:
         """Set payload fields."""
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            points: list[Any] = [str(id_) for id_ in ids[start : start + _IDS_AT_ONCE]]
+        for points in self._id_batches(ids, len(json.dumps(payload))):
             self._ask(
                 partial(self._client.set_payload, self._collection, dict(payload), points=points, wait=True)
             )
 
     def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
-        """The k nearest text vectors of each query, in one request."""
+        """The k nearest text vectors of each query, in one request as far as it may be so large."""
         from qdrant_client import models
 
-        condition = translate(where, self._dialect)
-        exact = self.count(PointFilter()) <= EXACT_UP_TO
+        condition, exact = translate(where, self._dialect), self._scanned()
         rescored = models.QuantizationSearchParams(rescore=True, oversampling=2.0)
         params = models.SearchParams(
             exact=exact,
@@ -146,68 +154,56 @@ class ServerVectors:
         )
 
         def search(indices: Sequence[int], limit: int) -> list[RawHits]:
-            requests = [
-                models.QueryRequest(
-                    query=queries[index].tolist(),
-                    using="text",
-                    filter=condition,
-                    params=params,
-                    limit=min(limit, MAX_QUERY_LIMIT),
-                    with_payload=False,
-                    with_vector=False,
-                )
-                for index in indices
-            ]
-            answers = self._ask(lambda: self._client.query_batch_points(self._collection, requests))
-            return [[(UUID(str(hit.id)), float(hit.score)) for hit in answer.points] for answer in answers]
+            most = min(limit, MAX_QUERY_LIMIT)
+            searches = [Search(queries[index], condition, params, most) for index in indices]
+            return self._ask(lambda: self._wire.search(searches))
 
         return nearest_with_fixed_ties(search, len(queries), k, resolve=exact, tolerance=_TOLERANCE)
 
+    def _scanned(self) -> bool:
+        """Whether searches scan all points; asked once, for a few points more or less make no difference."""
+        if self._few is None:
+            self._few = self.count(PointFilter()) <= EXACT_UP_TO
+        return self._few
+
     def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
-        """Points by id."""
+        """Points by id; several requests are on their way at once."""
         names = [name for name, wanted in (("text", texts), ("visual", visuals)) if wanted]
-        found: list[UUID] = []
-        payloads: list[Payload] = []
-        rows: dict[str, list[FloatArray]] = {"text": [], "visual": []}
-        for start in range(0, len(ids), _READ_BATCH):
-            batch = list(ids[start : start + _READ_BATCH])
-            points: list[Any] = [str(id_) for id_ in batch]
-            records = self._ask(
-                partial(
-                    self._client.retrieve,
-                    self._collection,
-                    points,
-                    with_payload=True,
-                    with_vectors=names or False,
-                )
-            )
-            by_id = {UUID(str(record.id)): record for record in records}
-            for id_ in batch:
-                if (record := by_id.get(id_)) is None:
-                    continue
-                found.append(id_)
-                payloads.append(record.payload or {})
-                vectors = cast("dict[str, list[float]]", record.vector or {})
-                for name in names:
-                    rows[name].append(np.asarray(vectors[name], dtype=np.float32))
+        parts = [ids[start : start + _READ_BATCH] for start in range(0, len(ids), _READ_BATCH)]
+        by_id: dict[UUID, Record] = {}
+        with ThreadPoolExecutor(max(1, min(_READERS, len(parts)))) as readers:
+            for records in readers.map(lambda part: self._retrieve(part, names), parts):
+                by_id |= {record.id: record for record in records}
+        found = [by_id[id_] for id_ in ids if id_ in by_id]
+        rows = {name: [record.vectors[name] for record in found] for name in names}
         return Fetched(
-            tuple(found),
-            tuple(payloads),
-            _stack(rows["text"], self._sizes.text),
-            _stack(rows["visual"], self._sizes.visual),
+            tuple(record.id for record in found),
+            tuple(record.payload for record in found),
+            _stack(rows.get("text", []), self._sizes.text),
+            _stack(rows.get("visual", []), self._sizes.visual),
         )
+
+    def _retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
+        return self._ask(lambda: self._wire.retrieve(ids, names))
+
+    def _id_batches(self, ids: Sequence[UUID], beside: int = 0) -> Iterator[list[Any]]:
+        """Ids as the client takes them, as many as fit into a request beside so many bytes."""
+        most = max(1, min(_IDS_AT_ONCE, (self._request_bytes - beside) // _ID_BYTES))
+        for start in range(0, len(ids), most):
+            yield [str(id_) for id_ in ids[start : start + most]]
 
     def scroll(self, where: PointFilter, *, payloads: bool = True) -> Iterator[tuple[UUID, Payload]]:
         """All points that match, in the order of their ids."""
         condition = translate(where, self._dialect)
         offset: Any = None
+        limit = _SCROLL_BATCH
         while True:
             records, offset = self._ask(
                 partial(
                     self._client.scroll,
                     self._collection,
                     scroll_filter=condition,
-                    limit=_SCROLL_BATCH,
+                    limit=limit,
                     offset=offset,
                     with_payload=payloads,
                     with_vectors=False,
@@ -217,6 +213,8 @@ class ServerVectors:
                 yield UUID(str(record.id)), record.payload or {}
             if offset is None:
                 return
+            letters = sum(len(v) for r in records for v in (r.payload or {}).values() if isinstance(v, str))
+            limit = max(1, min(_SCROLL_BATCH, limit * _SCROLL_LETTERS // max(letters, 1)))
 
     def count(self, where: PointFilter) -> int:
         """How many points match, exactly."""

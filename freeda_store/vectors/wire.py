@@ -1,0 +1,249 @@
+"""Points on their way to a server and back: JSON made and read whole, in requests of bounded size.
+
+Vectors are written with the fewest digits that give back the same float32, and read without a model of each
+point: nine tenths of what a client would spend (``python -m benchmarks.hosted_wire``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import UUID
+
+import numpy as np
+
+from freeda_store.errors import BankDamagedError, StorageError
+from freeda_store.records import FloatArray
+from freeda_store.vectors.protocol import Payload, Point
+from freeda_store.vectors.ties import RawHits
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
+
+REQUEST_BYTES = 900_000
+"""Below what gateways allow when nobody has told them otherwise (nginx: 1 MB)."""
+POINTS_AT_ONCE = 1000
+"""What strict mode allows in one upsert."""
+_UPSERT = '{"points":[]}'
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Search:
+    """One nearest-neighbour query.
+
+    Attributes:
+        vector: float32 (D_text,).
+        condition: a filter of the client's models, or None.
+        params: search parameters of the client's models.
+        limit: how many hits.
+    """
+
+    vector: FloatArray
+    condition: Any
+    params: Any
+    limit: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A point as it was fetched: its vectors by name, float32."""
+
+    id: UUID
+    payload: Payload
+    vectors: Mapping[str, FloatArray]
+
+
+class Wire(Protocol):
+    """How points travel. All methods raise what the client raises; see ``sending.guard``."""
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points."""
+
+    def search(self, searches: Sequence[Search]) -> list[RawHits]:
+        """The answers of queries, in one request or a few."""
+
+    def retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
+        """Points by id, in any order, with the vectors of these names."""
+
+
+class HttpWire:
+    """To a server, over the client's connection.
+
+    Args:
+        client: of a server.
+        collection: its name or alias.
+        request_bytes: the largest request, unless one point alone is larger.
+    """
+
+    def __init__(self, client: QdrantClient, collection: str, request_bytes: int = REQUEST_BYTES) -> None:
+        self._api = client.http.client
+        self._collection = collection
+        self._limit = request_bytes
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points, as many in a request as fit.
+
+        Raises:
+            StorageError: one point alone is too large for the server or a gateway; it is named.
+        """
+        by_part = zip(points, map(_point, points), strict=True)
+        for batch in batches(by_part, self._limit - len(_UPSERT), lambda pair: len(pair[1]), POINTS_AT_ONCE):
+            body = b'{"points":[' + b",".join(part for _, part in batch) + b"]}"
+            try:
+                self._send("PUT", "/points", body, {"wait": "true"})
+            except Exception as error:
+                if len(batch) == 1 and len(body) > self._limit:
+                    raise _giant(batch[0][0], len(body), error) from error
+                raise
+
+    def search(self, searches: Sequence[Search]) -> list[RawHits]:
+        """The answers of queries, as many in a request as fit."""
+        found: list[RawHits] = []
+        for batch in batches(map(_query, searches), self._limit - 20, len, len(searches)):
+            answers = self._send("POST", "/points/query/batch", b'{"searches":[' + b",".join(batch) + b"]}")
+            found += [[(UUID(hit["id"]), hit["score"]) for hit in each["points"]] for each in answers]
+        return found
+
+    def retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
+        """Points by id, in one request."""
+        wanted = {"ids": list(map(str, ids)), "with_payload": True, "with_vector": list(names) or False}
+        records = self._send("POST", "/points", _dumps(wanted))
+        return [
+            Record(UUID(each["id"]), each.get("payload") or {}, _rows(each["id"], each.get("vector"), names))
+            for each in records
+        ]
+
+    def _send(self, method: str, path: str, body: bytes, params: dict[str, str] | None = None) -> Any:
+        answer: dict[str, Any] = self._api.request(
+            type_=dict,
+            method=method,
+            url="/collections/{collection_name}" + path,
+            path_params={"collection_name": self._collection},
+            params=params or {},
+            headers={"content-type": "application/json"},
+            content=body,
+        )
+        return answer["result"]
+
+
+class LocalWire:
+    """To the client's local mode, which has no connection."""
+
+    def __init__(self, client: QdrantClient, collection: str) -> None:
+        self._client = client
+        self._collection = collection
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write points."""
+        from qdrant_client import models
+
+        made = [
+            models.PointStruct(
+                id=str(point.id),
+                vector={"text": point.text.tolist(), "visual": point.visual.tolist()},
+                payload=dict(point.payload),
+            )
+            for point in points
+        ]
+        if made:
+            self._client.upsert(self._collection, made, wait=True)
+
+    def search(self, searches: Sequence[Search]) -> list[RawHits]:
+        """The answers of queries."""
+        from qdrant_client import models
+
+        requests = [
+            models.QueryRequest(
+                query=each.vector.tolist(),
+                using="text",
+                filter=each.condition,
+                params=each.params,
+                limit=each.limit,
+            )
+            for each in searches
+        ]
+        answers = self._client.query_batch_points(self._collection, requests)
+        return [[(UUID(str(hit.id)), float(hit.score)) for hit in answer.points] for answer in answers]
+
+    def retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
+        """Points by id."""
+        wanted: list[Any] = list(map(str, ids))
+        with_vectors = list(names) or False
+        records = self._client.retrieve(
+            self._collection, wanted, with_payload=True, with_vectors=with_vectors
+        )
+        return [Record(UUID(str(r.id)), r.payload or {}, _rows(r.id, r.vector, names)) for r in records]
+
+
+def batches(items: Iterable[T], limit: int, size: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Lists of at most ``most`` items whose sizes, with a comma each, add up to at most ``limit``.
+
+    An item that is larger by itself comes alone.
+    """
+    batch: list[T] = []
+    total = 0
+    for item in items:
+        length = size(item) + 1
+        if batch and (total + length > limit or len(batch) == most):
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
+        total += length
+    if batch:
+        yield batch
+
+
+def _point(point: Point) -> bytes:
+    vectors = {"text": _plain(point.text), "visual": _plain(point.visual)}
+    return _dumps({"id": str(point.id), "vector": vectors, "payload": dict(point.payload)})
+
+
+def _query(search: Search) -> bytes:
+    told = {
+        "query": _plain(search.vector),
+        "using": "text",
+        "filter": _model(search.condition),
+        "params": _model(search.params),
+        "limit": search.limit,
+        "with_payload": False,
+        "with_vector": False,
+    }
+    return _dumps({name: value for name, value in told.items() if value is not None})
+
+
+def _model(value: Any) -> Any:
+    return None if value is None else value.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def _plain(vector: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(vector, dtype=np.float32)
+
+
+def _rows(id_: object, vectors: Any, names: Sequence[str]) -> dict[str, FloatArray]:
+    missing = [name for name in names if name not in (vectors or {})]
+    if missing:
+        raise BankDamagedError(
+            f"prototype {id_} has no {missing[0]} vector on the server; run `freeda bank verify --repair`."
+        )
+    return {name: np.asarray(vectors[name], dtype=np.float32) for name in names}
+
+
+def _dumps(value: Any) -> bytes:
+    import orjson
+
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _giant(point: Point, size: int, error: Exception) -> Exception:
+    """The failure of a request that holds one large point, which may be why."""
+    said = str(error)
+    if getattr(error, "status_code", None) != 413 and "413" not in said and "is larger than" not in said:
+        return error
+    caption = str(point.payload.get("caption", ""))
+    return StorageError(
+        f"prototype {point.id} (of the caption '{caption[:60]}...') makes a request of {size:,} bytes by "
+        "itself, and the server or a gateway before it refuses that as too large; shorten the caption, or "
+        "raise the gateway's limit (nginx: client_max_body_size)."
+    )
