@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freeda_store.catalog import Catalog
+from freeda_store.disk_recall import open_recall
 from freeda_store.errors import BankDamagedError, BankError, BankMissingError, StorageError
 from freeda_store.manifest import Manifest
 from freeda_store.postgres import AdvisoryLock, AdvisoryRuns, has_tables, migrate, open_postgres
@@ -66,7 +67,8 @@ def _open_reader(profile: Profile, client: QdrantClient, create: Manifest | None
     _check_sizes(collection, manifest, vectors.sizes)
     if create is not None:
         manifest.check(create)
-    return Stores(catalog, vectors, open_thumbnails(profile), Path(profile.name)), manifest
+    recall = open_recall(profile, manifest)
+    return Stores(catalog, vectors, open_thumbnails(profile), Path(profile.name), recall=recall), manifest
 
 
 def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None) -> tuple[Stores, Manifest]:
@@ -96,6 +98,7 @@ def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None
         writing=AdvisoryRuns(sessions, collection),
         commit_lock=lock,
         publish=publisher,
+        recall=open_recall(profile, manifest),
     )
     return stores, manifest
 

@@ -43,9 +43,10 @@ def retrieve(
     if not len(queries) or (where.view is not None and not where.view.ranges):
         nothing = np.zeros((0, stores.vectors.sizes.visual), dtype=np.float32)
         return [Retrieved((), np.zeros(0, dtype=np.float32), nothing, ())] * len(queries)
-    hits = stores.vectors.nearest(queries, k, where)
+    vectors, recall = stores.vectors, stores.recall
+    hits = recall.hits(queries, k, where, history, lambda some: vectors.nearest(some, k, where))
     wanted = list(dict.fromkeys(id_ for hit in hits for id_ in hit.ids))
-    fetched = stores.vectors.fetch(wanted, visuals=True)
+    fetched = recall.prototypes(wanted, history, lambda some: vectors.fetch(some, visuals=True))
     if len(fetched.ids) != len(wanted):
         raise BankDamagedError(f"points vanished from {stores.folder}; run `freeda bank verify --repair`.")
     row_of = {id_: row for row, id_ in enumerate(fetched.ids)}

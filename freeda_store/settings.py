@@ -166,13 +166,21 @@ class Profile(BaseModel):
 
 
 class Settings(BaseSettings):
-    """All settings: for now, the profiles by name."""
+    """All settings.
+
+    Attributes:
+        profiles: by name.
+        cache_dir: folder of what hosted banks sent; empty for ``freeda`` in the user's folder for caches.
+        cache_mb: how large it may get, in millions of bytes; 0 keeps nothing.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="FREEDA_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
     )
 
     profiles: dict[str, Profile] = Field(default_factory=dict)
+    cache_dir: str = ""
+    cache_mb: int = Field(default=2000, ge=0)
 
     @classmethod
     def settings_customise_sources(

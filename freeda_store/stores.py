@@ -11,6 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from freeda_store.catalog import Catalog
+from freeda_store.recall import NoRecall, Recall
 from freeda_store.thumbnails import ThumbnailStore
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import VectorStore
@@ -39,6 +40,7 @@ class Stores:
         writing: keys of the runs that writers have in hand; a hosted bank's also count other processes.
         commit_lock: held while a revision takes its place in the history.
         publish: tells readers without SQL of a change of the history.
+        recall: what need not be sent again; of a folder, nothing.
     """
 
     catalog: Catalog
@@ -48,6 +50,7 @@ class Stores:
     writing: MutableSet[str] = field(default_factory=set)
     commit_lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
     publish: Publish = unpublished
+    recall: Recall = field(default_factory=NoRecall)
 
     def close(self) -> None:
         """Let go of files and locks."""
@@ -55,6 +58,7 @@ class Stores:
             self.writing.clear()
             self.catalog.close()
         finally:
+            self.recall.close()
             self.vectors.close()
 
 

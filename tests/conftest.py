@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from uuid import uuid4
 
 import pytest
 
@@ -20,5 +21,6 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     settings = tmp_path_factory.getbasetemp() / "no-settings.toml"
     settings.touch()
     monkeypatch.setenv("FREEDA_SETTINGS", str(settings))
+    monkeypatch.setenv("FREEDA_CACHE_DIR", str(tmp_path_factory.getbasetemp() / f"cache-{uuid4().hex}"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("FREEDA_BANK", raising=False)

@@ -167,7 +167,7 @@ class ServerVectors:
         return self._few
 
     def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
-        """Points by id; several requests are on their way at once."""
+        """Points by id, several requests at once. A point that lacks a vector asked for counts as missing."""
         names = [name for name, wanted in (("text", texts), ("visual", visuals)) if wanted]
         parts = [ids[start : start + _READ_BATCH] for start in range(0, len(ids), _READ_BATCH)]
         by_id: dict[UUID, Record] = {}

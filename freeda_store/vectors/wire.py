@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 
-from freeda_store.errors import BankDamagedError, StorageError
+from freeda_store.errors import StorageError
 from freeda_store.records import FloatArray
 from freeda_store.vectors.protocol import Payload, Point
 from freeda_store.vectors.ties import RawHits
@@ -65,7 +65,7 @@ class Wire(Protocol):
         """The answers of queries, in one request or a few."""
 
     def retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
-        """Points by id, in any order, with the vectors of these names."""
+        """Points by id, in any order, with the vectors of these names; those that lack one are left out."""
 
 
 class HttpWire:
@@ -111,8 +111,9 @@ class HttpWire:
         wanted = {"ids": list(map(str, ids)), "with_payload": True, "with_vector": list(names) or False}
         records = self._send("POST", "/points", _dumps(wanted))
         return [
-            Record(UUID(each["id"]), each.get("payload") or {}, _rows(each["id"], each.get("vector"), names))
+            Record(UUID(each["id"]), each.get("payload") or {}, rows)
             for each in records
+            if (rows := _rows(each.get("vector"), names)) is not None
         ]
 
     def _send(self, method: str, path: str, body: bytes, params: dict[str, str] | None = None) -> Any:
@@ -174,7 +175,11 @@ class LocalWire:
         records = self._client.retrieve(
             self._collection, wanted, with_payload=True, with_vectors=with_vectors
         )
-        return [Record(UUID(str(r.id)), r.payload or {}, _rows(r.id, r.vector, names)) for r in records]
+        return [
+            Record(UUID(str(each.id)), each.payload or {}, rows)
+            for each in records
+            if (rows := _rows(each.vector, names)) is not None
+        ]
 
 
 def batches(items: Iterable[T], limit: int, size: Callable[[T], int], most: int) -> Iterator[list[T]]:
@@ -221,12 +226,10 @@ def _plain(vector: FloatArray) -> FloatArray:
     return np.ascontiguousarray(vector, dtype=np.float32)
 
 
-def _rows(id_: object, vectors: Any, names: Sequence[str]) -> dict[str, FloatArray]:
-    missing = [name for name in names if name not in (vectors or {})]
-    if missing:
-        raise BankDamagedError(
-            f"prototype {id_} has no {missing[0]} vector on the server; run `freeda bank verify --repair`."
-        )
+def _rows(vectors: Any, names: Sequence[str]) -> dict[str, FloatArray] | None:
+    """The vectors of a point; None when one of them is missing."""
+    if any(name not in (vectors or {}) for name in names):
+        return None
     return {name: np.asarray(vectors[name], dtype=np.float32) for name in names}
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_stub import API_KEY, QdrantStub, running_stub
 
-from freeda_store.errors import BankDamagedError, StorageError
+from freeda_store.errors import StorageError
 from freeda_store.settings import Profile
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.filters import PointFilter, View
@@ -115,14 +115,12 @@ def test_vectors_come_back_to_the_last_bit(stub: QdrantStub) -> None:
     assert store.fetch([], visuals=True).visuals.shape == (0, SIZES.visual)
 
 
-def test_a_point_without_a_vector_is_named(stub: QdrantStub) -> None:
+def test_a_point_without_a_vector_counts_as_missing(stub: QdrantStub) -> None:
     store = store_on(stub, 900_000)
-    store.upsert([point(1)])
+    store.upsert([point(1), point(2)])
     stub.local.delete_vectors("team", ["visual"], [str(point(1).id)])
-    with pytest.raises(
-        BankDamagedError, match=rf"prototype {point(1).id} has no visual vector.*verify --repair"
-    ):
-        store.fetch([point(1).id], visuals=True)
+    assert store.fetch([point(1).id, point(2).id], visuals=True).ids == (point(2).id,)
+    assert store.fetch([point(1).id], texts=True).ids == (point(1).id,)
 
 
 def test_long_captions_are_read_in_short_pages(stub: QdrantStub, monkeypatch: pytest.MonkeyPatch) -> None:
