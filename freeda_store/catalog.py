@@ -18,7 +18,6 @@ from sqlalchemy.sql import false
 
 from freeda_store.counts import ViewCounts
 from freeda_store.digests import Checksums
-from freeda_store.errors import BankDamagedError, StorageError
 from freeda_store.payload import StoredPrototype
 from freeda_store.revisions import History, RevisionRecord
 from freeda_store.rows import (
@@ -29,6 +28,7 @@ from freeda_store.rows import (
     insert_retirements,
     read_prototype,
 )
+from freeda_store.sql_faults import sql_error
 from freeda_store.tables import (
     GenerationRow,
     ManifestRow,
@@ -39,7 +39,6 @@ from freeda_store.tables import (
 )
 from freeda_store.vectors.filters import View
 
-_DAMAGE = ("malformed", "not a database", "no such table", "no such column")
 T = TypeVar("T")
 
 
@@ -81,15 +80,7 @@ class Catalog:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            if any(sign in str(cause) for sign in _DAMAGE):
-                raise BankDamagedError(
-                    f"{self._engine.url.database} is damaged ({cause}); restore it from a copy."
-                ) from error
-            raise StorageError(
-                f"{self._engine.url.database} refused ({cause}); free disk space if it is short, or see "
-                "that the server runs, then repeat. Nothing that was committed is lost."
-            ) from error
+            raise sql_error(error, self._engine.url) from error
 
     def close(self) -> None:
         """Close all connections."""

@@ -24,6 +24,7 @@ from freeda_store.manifest import Manifest
 from freeda_store.profiles import DATABASE_NAME, find_profile, may_be_profile, settings_path
 from freeda_store.schema import create_tables, open_database
 from freeda_store.stores import Stores
+from freeda_store.system_faults import system_error
 from freeda_store.thumbnails import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.protocol import VectorSizes
@@ -39,12 +40,16 @@ def open_address(address: Address, create: Manifest | None) -> tuple[Stores, Man
 
     Raises:
         SettingsError: the settings cannot be read.
+        StorageError: the folder may not be looked into.
         Others: those of :func:`open_stores` and of ``hosted.open_hosted``.
     """
     wanted = create if address.version is None else None
-    profile = find_profile(address.folder)
-    if profile is None:
-        return *open_stores(address.folder, wanted), address
+    try:
+        profile = find_profile(address.folder)
+        if profile is None:
+            return *open_stores(address.folder, wanted), address
+    except OSError as error:
+        raise system_error(error, address.folder) from error
     from freeda_store.hosted import open_hosted
 
     return *open_hosted(profile, wanted), replace(address, profile=profile.name)

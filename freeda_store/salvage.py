@@ -22,7 +22,6 @@ from freeda_store.opening import open_address
 from freeda_store.profiles import DATABASE_NAME, find_profile
 from freeda_store.schema import open_database
 from freeda_store.vectors.edge import EdgeVectors, read_sizes
-from freeda_store.vectors.edge_faults import is_of_the_system
 from freeda_store.vectors.protocol import VectorSizes
 
 if TYPE_CHECKING:
@@ -121,9 +120,7 @@ def _readable(vectors: Path) -> int | None:
     try:
         store.check_readable()
         return store.points
-    except (BankDamagedError, StorageError) as error:
-        if is_of_the_system(error):
-            raise
+    except BankDamagedError:
         return None
     finally:
         store.close()

@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DatabaseError
 
 from freeda_store.errors import BankDamagedError, NewerSchemaError, UpgradeError
+from freeda_store.sql_faults import sql_error
 
 logger = logging.getLogger(__name__)
 
@@ -82,10 +83,7 @@ def schema_version(engine: Engine, path: Path) -> str:
         with engine.connect() as connection:
             row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
     except DatabaseError as error:
-        raise BankDamagedError(
-            f"{path} is damaged or no bank's database ({error.orig}); restore it from a copy"
-            f"{_known_backups(path)}."
-        ) from error
+        raise sql_error(error, engine.url, f"restore it from a copy{_known_backups(path)}") from error
     if row is None:
         raise BankDamagedError(f"{path} names no schema; restore it from a copy{_known_backups(path)}.")
     return str(row[0])

@@ -26,6 +26,7 @@ from freeda_store.vectors.edge_faults import (
     opening_error,
     quiet_panics,
     refusal,
+    require_memory,
     require_room,
 )
 from freeda_store.vectors.filters import PointFilter, translate
@@ -121,6 +122,7 @@ class EdgeVectors:
         """
         folder.mkdir(parents=True, exist_ok=True)
         require_room(folder)
+        require_memory(folder)
         shard = _open(lambda: engine.EdgeShard.create(str(folder), _settings(sizes)), folder, StorageError)
         store = cls(shard, folder, sizes)
         try:
@@ -145,6 +147,7 @@ class EdgeVectors:
                 f"{folder} holds no vectors, for edge_config.json is missing; restore the bank from a copy, "
                 "or run `freeda bank verify --repair` to keep what is whole."
             )
+        require_memory(folder)
         shard = _open(
             lambda: engine.EdgeShard.load(str(folder), _config_of(folder)), folder, BankDamagedError
         )

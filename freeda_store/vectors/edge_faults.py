@@ -19,27 +19,31 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, StorageError
+from freeda_store.lock_holders import told_holder
+from freeda_store.system_faults import fault_of, look, memory_fault, unwritable
 
 logger = logging.getLogger(__name__)
 
 ROOM_BYTES = 64 * 2**20
 """Free disk space without which nothing is written."""
+_OWN_MEMORY_BYTES = 160 * 2**20
+"""What the engine maps beside its files; where it is short of that, it hangs or ends without a word."""
 _DAMAGE = (
     "out of bounds",
     "not readable",
     "not found",
     "deserialize",
-    "corrupt",
+    "orrupt",
     "No such file",
-    "failed to load",
+    "malformed",
+    "expected",
+    "llegal",
+    "nvalid",
+    "nconsistent",
+    "mismatch",
+    "parse",
 )
-_SYSTEM = {
-    "Permission denied": "correct the permissions",
-    "Too many open files": "allow more of them (ulimit -n)",
-    "Cannot allocate memory": "free memory",
-    "No space left": "free disk space",
-}
-"""What the system refuses though the files are whole, and what to do."""
+"""What the engine says of files that are damaged, after the system was found to refuse nothing."""
 _REDIRECTED = threading.Lock()
 
 
@@ -58,6 +62,17 @@ def require_room(folder: Path) -> None:
         )
 
 
+def require_memory(folder: Path) -> None:
+    """Refuse to open vectors where the process may not map them.
+
+    Raises:
+        StorageError: the limit of the process (``ulimit -v``) is too low.
+    """
+    mapped = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if (fault := memory_fault(mapped + _OWN_MEMORY_BYTES, folder)) is not None:
+        raise fault.error(folder)
+
+
 def free_bytes(folder: Path) -> int:
     """Bytes that may still be written to the disk of a folder."""
     return shutil.disk_usage(folder).free
@@ -65,42 +80,44 @@ def free_bytes(folder: Path) -> int:
 
 def refusal(error: BaseException, folder: Path) -> BankError:
     """What went wrong in an open store, for the person who is to mend it."""
-    if is_of_the_system(error):
-        return _system(error, folder)
-    if not isinstance(error, Exception) or any(word in str(error) for word in _DAMAGE):
-        return _damage(error, folder)
-    return StorageError(
-        f"the vector engine refused in {folder}: {_first_line(error)}. "
-        "Free disk space if it is short, then repeat; nothing that was committed is lost."
+    return _known(error, folder) or StorageError(
+        f"the vector engine refused in {folder}: {_first_line(error)}. Nothing shows that files are damaged; "
+        "repeat, and see `freeda bank verify`. Nothing that was committed is lost."
     )
 
 
 def opening_error(error: BaseException, folder: Path, otherwise: type[BankError]) -> BankError:
-    """Why a store cannot be opened or made, telling a lock from damage."""
+    """Why a store cannot be opened or made, telling a lock, and what the system refuses, from damage."""
     if isinstance(error, BankError):
         return error
     if "WouldBlock" in str(error):
+        holder = told_holder(folder, folder / "wal")
         return BankInUseError(
-            f"the bank in {folder.parent} is in use by another process; wait until it ends, or close it."
+            f"the bank in {folder.parent} is in use by {holder}; wait until it ends, or close it."
         )
-    if is_of_the_system(error):
-        return _system(error, folder)
     if otherwise is BankDamagedError:
-        return _damage(error, folder)
+        return refusal(error, folder)
+    if (fault := fault_of(_text(error), folder) or unwritable(folder)) is not None:
+        return fault.error(folder)
     return otherwise(f"no vectors can be made in {folder} ({_first_line(error)}); choose another folder.")
 
 
-def is_of_the_system(error: BaseException) -> bool:
-    """Whether the system refused, so that nothing is known of the files."""
-    return any(word in str(error) for word in _SYSTEM)
+def _known(error: BaseException, folder: Path) -> BankError | None:
+    """What the system refuses, and only then damage; None where neither is known."""
+    named = Path(_named(error, folder))
+    if (fault := fault_of(_text(error), named)) is not None:
+        if named.is_dir() and (seen := look(named)) is not None and seen.number == fault.number:
+            fault = seen
+        return fault.error(folder)
+    if (seen := look(folder)) is not None:
+        return seen.error(folder)
+    proved = not isinstance(error, Exception) or any(word in str(error) for word in _DAMAGE)
+    return _damage(error, folder) if proved else None
 
 
-def _system(error: BaseException, folder: Path) -> StorageError:
-    reason, advice = next((word, advice) for word, advice in _SYSTEM.items() if word in str(error))
-    return StorageError(
-        f"{_named(error, folder)} cannot be used ({reason}); {advice}, then run the same command again. "
-        "Nothing that was committed is lost."
-    )
+def _text(error: BaseException) -> BaseException | str:
+    """What tells the system's error: the exception itself when it is Python's own, or the engine's words."""
+    return error if isinstance(error, (OSError, MemoryError)) else str(error)
 
 
 def _damage(error: BaseException, folder: Path) -> BankDamagedError:

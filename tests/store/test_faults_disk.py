@@ -87,8 +87,11 @@ def engine_refuses(patch: pytest.MonkeyPatch) -> None:
 PLACES = {
     "no room for vectors": (no_room, "only 67 MB are free on the disk of .*vectors.*run the same command"),
     "thumbnails": (no_thumbnails, "thumbnails could not be written.*No space left.*run the same command"),
-    "rows": (no_rows, r"bank\.sqlite refused \(database or disk is full\).*free disk space"),
-    "the engine": (engine_refuses, r"vectors cannot be used \(No space left\); free disk space"),
+    "rows": (
+        no_rows,
+        r"bank\.sqlite refused \(database or disk is full: No space left on device\).*free disk space",
+    ),
+    "the engine": (engine_refuses, r"vectors cannot be used \(No space left on device\); free disk space"),
 }
 
 
