@@ -11,6 +11,7 @@ import typer
 
 from cli import console
 from cli import segment_options as o
+from cli.errors import FAILURE
 from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from cli.presets import SEGMENT_ROLES, announce_download, preset_for
 from cli.progress import EvaluationBar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from freeda_segment.evaluation.labellers import Method
     from freeda_segment.evaluation.plan import Plan
     from freeda_segment.evaluation.report import MethodResult
+    from freeda_segment.evaluation.run import SkippedPicture
     from freeda_segment.evaluation.specs import DatasetSpec
 
 EPILOG = "Example: freeda evaluate voc20 --root VOCdevkit --bank photos --limit 100"
@@ -161,10 +163,12 @@ def evaluate(
     files = write_evaluation(run.folder, results)
     if as_json:
         console.emit_json(evaluation_values(results))
-        return
-    _show(results)
-    for path in files.values():
-        console.say(f"  {path}")
+    else:
+        _show(results)
+        for path in files.values():
+            console.say(f"  {path}")
+    if any(result.skipped for result in results):
+        raise typer.Exit(FAILURE)
 
 
 def _changed(options: SettingOptions, settings: SegmentSettings, spec: DatasetSpec | None) -> SegmentSettings:
@@ -202,13 +206,24 @@ class _Run:
                 console.warn(note)
             if len(plan.notes) > _SHOWN_NOTES:
                 console.warn(f"and {len(plan.notes) - _SHOWN_NOTES} more of this kind.")
+            skipped: list[SkippedPicture] = []
             with plan.open_journal(self.folder) as journal:
-                worker = plan.worker(self.processes)
                 confusion = run(
-                    self.pictures, worker, journal, limit=self.limit, processes=self.processes, progress=bar
+                    self.pictures,
+                    plan.worker(self.processes),
+                    journal,
+                    limit=self.limit,
+                    processes=self.processes,
+                    progress=bar,
+                    skip=skipped.append,
                 )
+        for each in skipped[:_SHOWN_NOTES]:
+            console.fail(each.reason)
+        if len(skipped) > _SHOWN_NOTES:
+            console.fail(f"and {len(skipped) - _SHOWN_NOTES} more that cannot be read.")
         total = len(self.pictures.pictures)
-        return MethodResult(plan, confusion, total if self.limit is None else min(total, self.limit))
+        wanted = total if self.limit is None else min(total, self.limit)
+        return MethodResult(plan, confusion, wanted - len(skipped), tuple(skipped))
 
     def _plan(self, method: Method) -> Plan:
         from freeda_segment.evaluation.labellers import Method
@@ -236,10 +251,12 @@ def _show(results: Sequence[MethodResult]) -> None:
     rows.append(["mIoU", *(_percent(each.mean_iou) for each in metrics)])
     rows.append(["pixel accuracy", *(_percent(each.pixel_accuracy) for each in metrics)])
     console.show_table(["class", *(f"{result.plan.method.value}#" for result in results)], rows)
-    counted, total = results[0].pictures, len(results[0].plan.pictures.pictures)
+    counted, total = min(result.pictures for result in results), len(results[0].plan.pictures.pictures)
     if counted < total:
+        skipped = max(len(result.skipped) for result in results)
+        unread = f" ({skipped:,} could not be read)" if skipped else ""
         console.warn(
-            f"only {counted:,} of {total:,} pictures were counted; this is not the data set's figure."
+            f"only {counted:,} of {total:,} pictures were counted{unread}; this is not the data set's figure."
         )
 
 

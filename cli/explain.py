@@ -88,7 +88,7 @@ def explain(
     Writes a page with each prototype's picture, attribution, caption, similarity and origin. With
     --retire a bad prototype is hidden in a new revision, and the page shows the difference.
     """
-    from freeda_segment import SegmentSettings, open_image, open_segmenter, retire_and_compare
+    from freeda_segment import SegmentSettings, open_segmenter, read_picture, retire_and_compare
     from freeda_segment.outputs import explanation_stem, picture_hash, picture_place
     from freeda_segment.outputs.explanation_json import explanation_document
     from freeda_segment.outputs.explanation_page import ExplanationPage
@@ -113,7 +113,7 @@ def explain(
         where=where,
     )
     _check_paths(picture, out)
-    image = open_image(picture)
+    read = read_picture(picture)
     chosen = preset_for(bank, preset)
     settings = options.change(SegmentSettings.of(chosen.segment))
     require_bank(bank)
@@ -121,7 +121,7 @@ def explain(
     announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)
     with open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings) as segmenter:
         opened = cast("Bank", segmenter.bank)
-        encoded = segmenter.encode(image)
+        encoded = segmenter.encode(read)
         before = segmenter.label(encoded, segmenter.prepare(wanted))
         for line in before.notes:
             console.warn(line)
@@ -132,7 +132,7 @@ def explain(
             comparison = retire_and_compare(segmenter, opened, encoded, wanted, ids, message)
             after = [comparison.after.explain_at(*each, opened, limit) for each in places]
         thumbnails = WatchedThumbnails(opened)
-        page = ExplanationPage(image, str(picture), before, explanations, thumbnails, comparison, after)
+        page = ExplanationPage(read.pixels, str(picture), before, explanations, thumbnails, comparison, after)
         rendered = page.render()
     for line in thumbnails.warnings():
         console.warn(line)

@@ -197,6 +197,8 @@ def report_facts(path: str, report: IngestReport) -> list[tuple[str, str]]:
         facts.append(("repeated", f"{report.duplicates:,}; drawn once"))
     if report.without_nouns:
         facts.append(("without nouns", f"{report.without_nouns:,}; not drawn"))
+    if report.blank_lines:
+        facts.append(("blank lines", f"{report.blank_lines:,}; skipped"))
     facts.append(("rejected", _rejects(path, report)))
     if report.rejects_path is not None:
         facts.append(("rejects file", str(report.rejects_path)))

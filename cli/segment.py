@@ -172,16 +172,16 @@ class _Run:
 
     def one(self, path: Path, stem: str) -> dict[str, Any]:
         """The record of one picture, segmented now."""
-        from freeda_segment import open_image
+        from freeda_segment import read_picture
         from freeda_segment.outputs import Result, picture_hash, picture_place, write_fresh
         from freeda_segment.outputs.report import report
 
         assert self.segmenter is not None, "a picture is to be segmented, and no segmenter was opened"
         sha256 = picture_hash(path)
         prototypes = self._prototypes(self.segmenter)
-        image = open_image(path)
-        segmentation = self.segmenter.segment(image, prototypes)
-        result = Result(image, segmentation, str(path), sha256, file=picture_place(path, self.out))
+        picture = read_picture(path)
+        segmentation = self.segmenter.segment(picture, prototypes)
+        result = Result(picture.pixels, segmentation, str(path), sha256, file=picture_place(path, self.out))
         files = write_fresh(self.out, stem, result, self.formats)
         self._tell(path, share_line(result.segmentation), files)
         told = report(result.vouching(tuple(self.formats)))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from freeda_segment.classes import ClassList, ClassName, parse_classes, read_classes_file
     from freeda_segment.encoding import EncodedImage
     from freeda_segment.explanation import Explanation
-    from freeda_segment.images import open_image
+    from freeda_segment.images import Picture, open_image, read_picture
     from freeda_segment.mending import Comparison, retire_and_compare
     from freeda_segment.prototypes import ClassPrototypes
     from freeda_segment.refinement import Refinement
@@ -33,6 +33,7 @@ _HOMES = {
     "Comparison": "mending",
     "EncodedImage": "encoding",
     "Explanation": "explanation",
+    "Picture": "images",
     "Refinement": "refinement",
     "SegmentSettings": "settings",
     "Segmentation": "segmentation",
@@ -42,6 +43,7 @@ _HOMES = {
     "parse_classes": "classes",
     "parse_superpixels": "superpixels",
     "read_classes_file": "classes",
+    "read_picture": "images",
     "retire_and_compare": "mending",
 }
 
@@ -54,6 +56,7 @@ __all__ = [
     "Comparison",
     "EncodedImage",
     "Explanation",
+    "Picture",
     "Refinement",
     "SegmentSettings",
     "Segmentation",
@@ -63,6 +66,7 @@ __all__ = [
     "parse_classes",
     "parse_superpixels",
     "read_classes_file",
+    "read_picture",
     "retire_and_compare",
 ]
 

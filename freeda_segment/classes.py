@@ -6,11 +6,23 @@ retrieves its own prototypes, and a region is as similar to the class as to the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from freeda_segment.errors import ClassesError
+from freeda_store.regular_files import read_regular
+
+MAX_TEXTS = 3000
+"""Names of classes, synonyms counted, in one list: each takes memory in every region of a picture."""
+
+MAX_CHARACTERS = 300
+"""Of one name. CLIP reads 77 tokens."""
+
+MAX_FILE_BYTES = 4 * 2**20
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.DOTALL)
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -54,53 +66,89 @@ def parse_classes(expressions: str | Sequence[str]) -> ClassList:
     that was given before is dropped with a note: it stays with the class that had it first.
 
     Raises:
-        ClassesError: no class is left.
+        ClassesError: no class is left, there are more than :data:`MAX_TEXTS` texts, or one is longer
+            than :data:`MAX_CHARACTERS` or holds control characters.
     """
     given = [expressions] if isinstance(expressions, str) else list(expressions)
     owners: dict[str, int] = {}
     classes: list[ClassName] = []
-    notes: list[str] = []
+    notes: dict[str, None] = {}
     for number, item in enumerate(_items(given)):
         texts: dict[str, str] = {}
         for text in item:
+            check_text(text)
             key = text.casefold()
             if owners.setdefault(key, number) == number and key not in texts:
                 texts[key] = text
             else:
-                notes.append(f"'{text}' was given more than once; the later one is ignored.")
+                notes[f"'{text}' was given more than once; the later one is ignored."] = None
         if texts:
             classes.append(ClassName(tuple(texts.values())))
+        if len(owners) > MAX_TEXTS:
+            raise ClassesError(
+                f"more than {MAX_TEXTS:,} class names were given; segment in several runs, with fewer each."
+            )
     if not classes:
         raise ClassesError('no class was given; name at least one, for example -c "red car,tree".')
-    return ClassList(tuple(classes), tuple(dict.fromkeys(notes)))
+    return ClassList(tuple(classes), tuple(notes))
+
+
+def check_text(text: str) -> None:
+    """Refuse what cannot be the name of a class.
+
+    Raises:
+        ClassesError: it is longer than :data:`MAX_CHARACTERS`, or holds characters that no text has.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise ClassesError(
+            f"the class name '{text[:40]}…' has {len(text):,} characters; give at most {MAX_CHARACTERS}, "
+            "and commas or lines between classes."
+        )
+    if _NO_TEXT.search(text):
+        shown = text.encode("unicode_escape").decode("ascii")[:60]
+        raise ClassesError(f"the class name '{shown}' holds characters that no text has; is it a text file?")
+
+
+def without_comment(line: str) -> str:
+    """A line of a class file up to its comment: a ``#`` at its start or after a space, and the rest."""
+    return _COMMENT.sub("", line)
 
 
 def read_classes_file(path: str | Path) -> ClassList:
-    """Read a UTF-8 file of class expressions, one or more a line; ``#`` starts a comment line.
+    """Read a UTF-8 file of class expressions, one or more a line; see :func:`without_comment`.
 
     Raises:
-        ClassesError: the file cannot be read, is not UTF-8, or names no class.
+        ClassesError: the file cannot be read, is not UTF-8, or names no class; or see
+            :func:`parse_classes`.
     """
-    path = Path(path)
+    lines = [without_comment(line) for line in read_class_lines(path)]
+    if not any(line.strip(" \t,|") for line in lines):
+        raise ClassesError(f"{path} names no class; write one a line.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return parse_classes(lines)
+    except ClassesError as error:
+        raise ClassesError(f"{path}: {error}") from None
+
+
+def read_class_lines(path: str | Path) -> list[str]:
+    """The lines of a text file of class names.
+
+    Raises:
+        ClassesError: it cannot be read, is far too large, or is not UTF-8.
+    """
+    try:
+        return read_regular(path, MAX_FILE_BYTES).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ClassesError(
             f"{path} cannot be read ({reason}); give a text file with a class a line."
         ) from None
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    if not any(line.strip(" \t,|") for line in lines):
-        raise ClassesError(f"{path} names no class; write one a line.")
-    return parse_classes(lines)
 
 
-def _items(expressions: Iterable[str]) -> list[list[str]]:
+def _items(expressions: Iterable[str]) -> Iterator[list[str]]:
     """Each class as its texts, with spaces tidied; empty ones left out."""
-    items = [
-        [" ".join(text.split()) for text in item.split("|")]
-        for expression in expressions
-        for item in expression.split(",")
-    ]
-    tidy = [[text for text in item if text] for item in items]
-    return [item for item in tidy if item]
+    for expression in expressions:
+        for item in expression.split(","):
+            texts = [" ".join(text.split()) for text in item.split("|")]
+            if any(texts):
+                yield [text for text in texts if text]

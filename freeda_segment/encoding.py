@@ -11,6 +11,7 @@ import numpy as np
 
 from freeda_models.protocols import DenseBackbone, FloatArray, ImageArray, TextImageEncoder
 from freeda_segment.errors import ModelOutputError
+from freeda_segment.images import Picture
 from freeda_segment.settings import SegmentSettings
 from freeda_segment.similarity import RegionFeatures, normalised, pool_regions
 from freeda_segment.superpixels import LabelArray
@@ -57,16 +58,15 @@ class EncodedImage:
 
 
 def encode_image(
-    image_hwc: ImageArray, clip: TextImageEncoder, backbone: DenseBackbone, settings: SegmentSettings
+    picture: Picture, clip: TextImageEncoder, backbone: DenseBackbone, settings: SegmentSettings
 ) -> EncodedImage:
     """Resize, divide into windows, and run the networks over them in batches.
 
     Raises:
         ModelOutputError: a network gave values that are not finite.
     """
-    height, width = image_hwc.shape[:2]
-    wanted = working_size((height, width), settings.shorter_side, settings.longest_side)
-    working = resize_picture(image_hwc, wanted, settings.resize)
+    wanted = working_size(picture.size_hw, settings.shorter_side, settings.longest_side)
+    working = resize_picture(picture.pixels, wanted, settings.resize)
     boxes = window_boxes((working.shape[0], working.shape[1]), settings.window, settings.stride)
     windows: list[EncodedWindow] = []
     # Superpixels let go of the interpreter, so that windows are divided while the networks work.
@@ -75,7 +75,7 @@ def encode_image(
         for start in range(0, len(boxes), settings.batch_size):
             batch = slice(start, start + settings.batch_size)
             windows += _encode_batch(working, boxes[batch], divided[batch], clip, backbone)
-    return EncodedImage((height, width), working, tuple(windows))
+    return EncodedImage(picture.size_hw, working, tuple(windows))
 
 
 def _encode_batch(

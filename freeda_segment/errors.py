@@ -35,5 +35,9 @@ class DatasetError(SegmentError):
     """An evaluation data set is missing or does not look as it should."""
 
 
+class TruthUnreadableError(DatasetError):
+    """A label map of a data set cannot be read; others may be."""
+
+
 class EvaluationError(SegmentError):
     """An evaluation was cut short by something outside of it."""

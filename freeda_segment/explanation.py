@@ -236,6 +236,6 @@ def _in_original(mask_hw: BoolArray, size_hw: tuple[int, int]) -> tuple[BoolArra
     return original, (int(wide[0]), int(high[0]), int(wide[-1]) + 1, int(high[-1]) + 1)
 
 
-def _majority(labels: NDArray[np.int32], classes: int) -> int:
+def _majority(labels: NDArray[np.int16], classes: int) -> int:
     counts = np.bincount(labels - BACKGROUND, minlength=classes + 1)
     return int(counts.argmax()) + BACKGROUND

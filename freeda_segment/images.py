@@ -1,51 +1,94 @@
-"""Any picture that Pillow opens, as uint8 RGB.
+"""Pictures of the formats of :data:`freeda_store.picture_files.FORMATS`, as uint8 RGB.
 
 What is decided here: EXIF rotation is applied; transparency is laid over white; 16-bit grey is
-scaled from its full range; 32-bit integers and floats are scaled as :func:`_from_numbers` says; of
+scaled from its full range; 32-bit integers and floats are scaled as :func:`_number_range` says; of
 an animation or a multi-page file the first frame is taken; colour profiles are ignored.
+
+Pictures are converted a strip of rows at a time, so that no second picture is held in memory.
 """
 
 from __future__ import annotations
 
-import struct
-import warnings
-import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freeda_models.protocols import ImageArray
 from freeda_segment.errors import ImageError
+from freeda_store.picture_files import (
+    PictureTooLargeError,
+    UnknownFormatError,
+    UnreadablePictureError,
+    opened_picture,
+)
+from freeda_store.regular_files import open_regular
 
 if TYPE_CHECKING:
     from PIL import Image
 
 MAX_PIXELS = 64_000_000
-"""Larger pictures are refused: their label map and scores alone would take over 1 GB."""
+"""Larger pictures are refused: their label map alone would take hundreds of megabytes."""
 
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow's decoders raise on damaged files, by what their tests and ours have met."""
+REDUCED_PIXELS = 24_000_000
+"""Of larger pictures :func:`read_picture` keeps one pixel for four."""
+
+_STRIP_PIXELS = 4_000_000
+_ORIENTATION = 0x0112
+T = TypeVar("T")
 
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture to be segmented.
+
+    Attributes:
+        pixels: uint8 (h, w, 3), RGB, upright; smaller than the file's where that has over
+            :data:`REDUCED_PIXELS`, each the mean of its pixels there.
+        size_hw: height and width of the file's picture, upright: what the label map will have.
+    """
+
+    pixels: ImageArray
+    size_hw: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPicture:
+    """A picture as its file stores it, not turned.
+
+    Attributes:
+        pixels: uint8 (h, w, 3), RGB.
+        orientation: EXIF's, 1..8; 1 when nothing is to be turned.
+    """
+
+    pixels: ImageArray
+    orientation: int
+
+    def upright(self) -> ImageArray:
+        """The pixels as people see them."""
+        turn = _TURNS.get(self.orientation)
+        return self.pixels if turn is None else np.ascontiguousarray(turn(self.pixels))
+
+
+_TURNS: dict[int, Callable[[ImageArray], ImageArray]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: pixels[::-1].transpose(1, 0, 2),
+    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda pixels: pixels[:, ::-1].transpose(1, 0, 2),
+}
+"""How each EXIF orientation is made upright."""
+
+
 def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> ImageArray:
-    """Read a picture.
+    """Read a picture, upright and whole.
 
     Args:
         path: its file.
@@ -57,57 +100,112 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> ImageArray:
     Raises:
         ImageError: there is no such file, it is no picture, it is broken, or it is too large.
     """
-    from PIL import Image, UnidentifiedImageError
+    return read_stored(path, max_pixels).upright()
 
-    path = Path(path)
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise ImageError(f"{path} {what}; give the path of a picture.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
-                _check_size(path, picture.size, max_pixels)
-                return to_rgb(picture)
-    except UnidentifiedImageError:
-        raise ImageError(f"{path} is not a picture of a known format; convert it to PNG or JPEG.") from None
-    except Image.DecompressionBombError:
-        raise ImageError(
-            f"{path} is absurdly large; make it smaller, at most {max_pixels:,} pixels."
-        ) from None
-    except MemoryError:
-        raise ImageError(f"{path} does not fit in memory; make it smaller.") from None
-    except _BROKEN as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path} cannot be read ({reason}); it may be broken, try another copy.") from error
+
+def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Read a picture to be segmented; a large one is halved while it is read.
+
+    Raises:
+        ImageError: see :func:`open_image`.
+    """
+    return _read(path, max_pixels, _halved)
+
+
+def read_stored(path: str | Path, max_pixels: int = MAX_PIXELS) -> StoredPicture:
+    """Read a picture as its file stores it, for who must know whether it is turned.
+
+    Raises:
+        ImageError: see :func:`open_image`.
+    """
+    return _read(path, max_pixels, _stored)
 
 
 def to_rgb(picture: Image.Image) -> ImageArray:
     """A Pillow picture of any mode to uint8 (H, W, 3), RGB, upright."""
-    from PIL import Image, ImageOps
+    return _stored(picture).upright()
 
-    picture = ImageOps.exif_transpose(picture)
+
+def _read(path: str | Path, max_pixels: int, convert: Callable[[Image.Image], T]) -> T:
+    try:
+        with open_regular(path) as file, opened_picture(file, max_pixels=max_pixels) as picture:
+            return convert(picture)
+    except FileNotFoundError:
+        raise ImageError(f"{path} does not exist; give the path of a picture.") from None
+    except IsADirectoryError:
+        raise ImageError(f"{path} is a folder; give the path of a picture.") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ImageError(f"{path} cannot be read ({reason}); give the path of a picture.") from None
+    except UnknownFormatError as error:
+        raise ImageError(f"{path} {error}; convert it to PNG or JPEG.") from None
+    except PictureTooLargeError as error:
+        raise ImageError(f"{path} {error}; make it smaller first.") from None
+    except UnreadablePictureError as error:
+        raise ImageError(f"{path} {error}; it may be broken, try another copy.") from error
+
+
+def _stored(picture: Image.Image) -> StoredPicture:
+    """A picture of any mode as it is stored."""
+    picture.load()  # turns a TIFF upright by itself
+    orientation = int(picture.getexif().get(_ORIENTATION, 1))
+    return StoredPicture(_pixels(picture, 1), orientation)
+
+
+def _halved(picture: Image.Image) -> Picture:
+    """A picture of any mode, upright, with half the width and height where it is large."""
+    size_wh = picture.size
+    factor = 2 if size_wh[0] * size_wh[1] > REDUCED_PIXELS else 1
+    if factor > 1 and picture.draft(None, (size_wh[0] // factor, size_wh[1] // factor)) is not None:
+        factor = 1  # a JPEG is halved by its decoder
+    picture.load()
+    orientation = int(picture.getexif().get(_ORIENTATION, 1))
+    pixels = StoredPicture(_pixels(picture, factor), orientation).upright()
+    size_hw = size_wh if orientation in (5, 6, 7, 8) else (size_wh[1], size_wh[0])
+    return Picture(pixels, size_hw)
+
+
+def _pixels(picture: Image.Image, factor: int) -> ImageArray:
+    """uint8 (H, W, 3), RGB, each the mean of ``factor`` times ``factor`` pixels."""
+    from PIL import Image
+
+    width, height = picture.size
+    if not (width and height):
+        raise ValueError("it has no pixels")
+    rgb = np.empty((-(-height // factor), -(-width // factor), 3), dtype=np.uint8)
+    convert = _converter(picture)
+    for top, strip in _strips(picture):
+        pixels = convert(strip)
+        if factor > 1:
+            pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
+        rgb[top // factor : top // factor + len(pixels)] = pixels
+    return rgb
+
+
+def _strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The picture in strips of rows, each with its first row, which is even."""
+    width, height = picture.size
+    rows = max(2, _STRIP_PIXELS // width // 2 * 2)
+    for top in range(0, height, rows):
+        yield top, picture.crop((0, top, width, min(top + rows, height)))
+
+
+def _converter(picture: Image.Image) -> Callable[[Image.Image], ImageArray]:
+    """What makes RGB of the strips of a picture."""
     if picture.mode.startswith("I") or picture.mode == "F":
-        grey = _from_numbers(np.asarray(picture))
-        return np.ascontiguousarray(np.broadcast_to(grey[:, :, None], (*grey.shape, 3)))
+        low, high = _number_range(picture)
+        return lambda strip: _from_numbers(np.asarray(strip), low, high)
+    return _strip_to_rgb
+
+
+def _strip_to_rgb(picture: Image.Image) -> ImageArray:
     if picture.mode in _WITH_ALPHA or "transparency" in picture.info:
         picture = _over_white(picture)
     if picture.mode == "LAB":
         picture = _from_lab(picture)
     if picture.mode != "RGB":
         picture = picture.convert("RGB")
-    rgb = np.array(picture, dtype=np.uint8)
-    if not isinstance(picture, Image.Image) or rgb.ndim != 3 or 0 in rgb.shape:
-        raise ValueError("it has no pixels")
-    return rgb
-
-
-def _check_size(path: Path, size_wh: tuple[int, int], max_pixels: int) -> None:
-    width, height = size_wh
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{path} has {width} x {height} pixels, over the limit of {max_pixels:,}; make it smaller first."
-        )
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _over_white(picture: Image.Image) -> Image.Image:
@@ -131,20 +229,32 @@ def _from_lab(picture: Image.Image) -> Image.Image:
     return converted
 
 
-def _from_numbers(values: NDArray[Any]) -> ImageArray:
-    """Grey values of more than 8 bits to uint8.
+def _number_range(picture: Image.Image) -> tuple[float, float]:
+    """Which numbers of a picture of more than 8 bits are black and white.
 
     16-bit integers are scaled from 0..65535. Wider integers and floats are taken as they are when
     they lie in 0..255, from 0..65535 when they lie in that, floats in 0..1 from that, and are
     stretched from their smallest to their largest value otherwise. What is not finite is black.
     """
-    numbers = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(numbers.min()), float(numbers.max())
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        low, high = 0.0, 65535.0
-    elif low >= 0 and high <= 1 and values.dtype.kind == "f":
-        low, high = 0.0, 1.0
-    elif low >= 0 and high <= 65535:
-        low, high = 0.0, 255.0 if high <= 255 else 65535.0
-    scaled = (numbers - low) / max(high - low, 1e-12) * 255
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    low, high, kind = np.inf, -np.inf, np.dtype(np.uint8)
+    for _, strip in _strips(picture):
+        values = np.asarray(strip)
+        finite = _finite(values)
+        low, high, kind = min(low, float(finite.min())), max(high, float(finite.max())), values.dtype
+    if kind.kind == "u" and kind.itemsize == 2:
+        return 0.0, 65535.0
+    if low >= 0 and high <= 1 and kind.kind == "f":
+        return 0.0, 1.0
+    if low >= 0 and high <= 65535:
+        return 0.0, 255.0 if high <= 255 else 65535.0
+    return low, high
+
+
+def _from_numbers(values: NDArray[Any], low: float, high: float) -> ImageArray:
+    scaled = (_finite(values) - low) / max(high - low, 1e-12) * 255
+    grey = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(grey[:, :, None], (*grey.shape, 3)))
+
+
+def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)

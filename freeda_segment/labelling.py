@@ -1,8 +1,8 @@
 """From scores to a label map at the original size, in bounded memory.
 
 Classes are expanded to pixels a few at a time, and pixels of the original size a band of rows at a
-time; of every pixel only the best class so far and its score are kept. So memory grows with the
-picture, never with picture times classes.
+time; of a band's pixels only the best class so far and its score are kept. What stays is a band's
+labels, so memory is that of a small picture but for the label map itself.
 """
 
 from __future__ import annotations
@@ -26,21 +26,38 @@ if TYPE_CHECKING:
 BACKGROUND = -1
 """Label of pixels that belong to no class."""
 
+LabelMap = NDArray[np.int16]
+"""Class indices, or :data:`BACKGROUND`."""
+
 CHUNK_BYTES = 24 * 2**20
 """Size of one block of scores, classes times pixels: small enough for memory to be reused."""
+
+BAND_PIXELS = 8_000_000
+"""Pixels of the original size that are labelled at a time."""
+
+_KEPT_BYTES = 128 * 2**20
+_KEPT_REFINED_BYTES = 512 * 2**20
+"""Scores over the working picture are computed once when they fit in this, and once a band when not."""
 
 
 @dataclass(frozen=True)
 class LabelledPixels:
-    """The winner of every pixel.
+    """The winner of every pixel of a picture, or of some rows of it.
 
     Attributes:
-        labels: int32 (H, W), index of the class, or -1 for background.
+        labels: int16 (H, W), index of the class, or -1 for background.
         scores: float32 (H, W), score of the best class, also where background won.
+        top: the first row.
     """
 
-    labels: NDArray[np.int32]
+    labels: LabelMap
     scores: FloatArray
+    top: int = 0
+
+    @property
+    def rows(self) -> slice:
+        """Its rows in the picture."""
+        return slice(self.top, self.top + len(self.labels))
 
 
 @dataclass(frozen=True)
@@ -70,28 +87,84 @@ class LabelRequest:
         return self.working.shape[0], self.working.shape[1]
 
 
-def label_pixels(request: LabelRequest, chunk_bytes: int = CHUNK_BYTES) -> LabelledPixels:
+def label_pixels(
+    request: LabelRequest, chunk_bytes: int = CHUNK_BYTES, band_pixels: int = BAND_PIXELS
+) -> LabelledPixels:
     """Give every pixel of the original picture the class with the highest score.
 
     Of equal scores the class that comes first wins, and background wins over classes.
     """
+    whole = LabelledPixels(np.empty(request.size_hw, np.int16), np.empty(request.size_hw, np.float32))
+    for band in label_bands(request, chunk_bytes, band_pixels):
+        whole.labels[band.rows], whole.scores[band.rows] = band.labels, band.scores
+    return whole
+
+
+def label_bands(
+    request: LabelRequest, chunk_bytes: int = CHUNK_BYTES, band_pixels: int = BAND_PIXELS
+) -> Iterator[LabelledPixels]:
+    """:func:`label_pixels` a band of rows at a time, from top to bottom."""
     import torch
 
-    count = torch.from_numpy(overlap_count(request.working_hw, request.boxes))
-    background = request.background
-    pixels = [PixelScores(window) for window in request.windows]
-    backgrounds = [background.of_window(box.size_hw) for box in request.boxes] if background else []
-    best = torch.full(request.size_hw, -torch.inf)
-    labels = torch.full(request.size_hw, BACKGROUND, dtype=torch.int32)
-    for classes in _chunks(request, chunk_bytes):
-        scores = _average_scores(request, pixels, classes, count, backgrounds)
-        _keep_best(scores, classes.start, best, labels, chunk_bytes)
-    if backgrounds:
-        total = torch.zeros(1, *request.working_hw)
-        for box, state in zip(request.boxes, backgrounds, strict=True):
+    working = _WorkingScores(request, chunk_bytes)
+    height, width = request.size_hw
+    step = max(1, band_pixels // width)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        best = torch.full((rows.stop - top, width), -torch.inf)
+        labels = torch.full((rows.stop - top, width), BACKGROUND, dtype=torch.int16)
+        for first, scores in working.chunks():
+            _keep_best(scores, first, request.size_hw, rows, best, labels, chunk_bytes)
+        background = working.background()
+        if background is not None:
+            _put_background(background, request.size_hw, rows, best, labels, chunk_bytes)
+        yield LabelledPixels(labels.numpy(), best.numpy(), top)
+
+
+class _WorkingScores:
+    """Averaged scores over the working picture, a few classes at a time, as often as they are wanted."""
+
+    def __init__(self, request: LabelRequest, chunk_bytes: int) -> None:
+        import torch
+
+        self._request = request
+        self._count = torch.from_numpy(overlap_count(request.working_hw, request.boxes))
+        self._pixels = [PixelScores(window) for window in request.windows]
+        self._chunks = list(_chunks(request, chunk_bytes))
+        self._background: torch.Tensor | None = None
+        height, width = request.working_hw
+        most = _KEPT_BYTES if request.refinement is None else _KEPT_REFINED_BYTES
+        fits = 4 * height * width * self._chunks[-1].stop <= most
+        self._kept: list[tuple[int, torch.Tensor]] | None = [] if fits else None
+        self._seen = False
+
+    def chunks(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """The first class of each chunk, and scores float32 (c, h, w)."""
+        if self._seen and self._kept is not None:
+            yield from self._kept
+            return
+        strategy = None if self._seen else self._request.background
+        states = [strategy.of_window(box.size_hw) for box in self._request.boxes] if strategy else []
+        for classes in self._chunks:
+            scores = _average_scores(self._request, self._pixels, classes, self._count, states)
+            if self._kept is not None:
+                self._kept.append((classes.start, scores))
+            yield classes.start, scores
+        if states:
+            self._background = self._average_background(states)
+        self._seen = True
+
+    def background(self) -> torch.Tensor | None:
+        """The averaged background score, float32 (1, h, w), once all chunks were seen; None for none."""
+        return self._background
+
+    def _average_background(self, states: Sequence[WindowBackground]) -> torch.Tensor:
+        import torch
+
+        total = torch.zeros(1, *self._request.working_hw)
+        for box, state in zip(self._request.boxes, states, strict=True):
             total[(0, *box.slices)] += state.score()
-        _put_background(total / count, best, labels, chunk_bytes)
-    return LabelledPixels(labels.numpy(), best.numpy())
+        return total / self._count
 
 
 def _chunks(request: LabelRequest, chunk_bytes: int) -> Iterator[slice]:
@@ -140,33 +213,43 @@ def _window_scores(
     return refine(crop, scores, request.refinement)
 
 
-def _bands(classes: int, size_hw: tuple[int, int], chunk_bytes: int) -> Iterator[slice]:
-    """Slices of rows of the original size whose scores fit in a block."""
-    height, width = size_hw
-    rows = max(1, chunk_bytes // (4 * classes * width))
-    for start in range(0, height, rows):
-        yield slice(start, min(start + rows, height))
+def _bands(classes: int, rows: slice, width: int, chunk_bytes: int) -> Iterator[slice]:
+    """Slices of some rows of the original size whose scores fit in a block."""
+    step = max(1, chunk_bytes // (4 * classes * width))
+    for start in range(rows.start, rows.stop, step):
+        yield slice(start, min(start + step, rows.stop))
 
 
 def _keep_best(
-    scores_chw: torch.Tensor, first: int, best: torch.Tensor, labels: torch.Tensor, chunk_bytes: int
+    scores_chw: torch.Tensor,
+    first: int,
+    size_hw: tuple[int, int],
+    rows: slice,
+    best: torch.Tensor,
+    labels: torch.Tensor,
+    chunk_bytes: int,
 ) -> None:
-    """Let some classes, numbered from ``first``, compete at the original size; changes the last two."""
+    """Let some classes, numbered from ``first``, compete for rows; changes ``best`` and ``labels``."""
     import torch
 
-    size_hw = (best.shape[0], best.shape[1])
-    for rows in _bands(scores_chw.shape[0], size_hw, chunk_bytes):
-        best_here, labels_here = best[rows], labels[rows]
-        for offset, scores in enumerate(upsample_rows(scores_chw, size_hw, rows)):
+    for part in _bands(scores_chw.shape[0], rows, size_hw[1], chunk_bytes):
+        inside = slice(part.start - rows.start, part.stop - rows.start)
+        best_here, labels_here = best[inside], labels[inside]
+        for offset, scores in enumerate(upsample_rows(scores_chw, size_hw, part)):
             labels_here.masked_fill_(scores > best_here, first + offset)
             torch.maximum(best_here, scores, out=best_here)
 
 
 def _put_background(
-    scores_1hw: torch.Tensor, best: torch.Tensor, labels: torch.Tensor, chunk_bytes: int
+    scores_1hw: torch.Tensor,
+    size_hw: tuple[int, int],
+    rows: slice,
+    best: torch.Tensor,
+    labels: torch.Tensor,
+    chunk_bytes: int,
 ) -> None:
-    """Set the label of pixels whose background score reaches the best class."""
-    size_hw = (best.shape[0], best.shape[1])
-    for rows in _bands(1, size_hw, chunk_bytes):
-        background = upsample_rows(scores_1hw, size_hw, rows)[0]
-        labels[rows].masked_fill_(background >= best[rows], BACKGROUND)
+    """Set the label of those rows' pixels whose background score reaches the best class."""
+    for part in _bands(1, rows, size_hw[1], chunk_bytes):
+        inside = slice(part.start - rows.start, part.stop - rows.start)
+        background = upsample_rows(scores_1hw, size_hw, part)[0]
+        labels[inside].masked_fill_(background >= best[inside], BACKGROUND)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from freeda_models.protocols import FloatArray
 from freeda_segment.encoding import EncodedWindow
 from freeda_segment.errors import OptionError
 from freeda_segment.explanation import SHOWN, Explanation, VectorSource, explain_pixels, region_mask
-from freeda_segment.labelling import BACKGROUND, LabelledPixels
+from freeda_segment.labelling import BACKGROUND, LabelledPixels, LabelMap, LabelRequest, label_pixels
 from freeda_segment.prototypes import ClassPrototypes
 from freeda_segment.similarity import WindowScores
 from freeda_segment.windows import Box, central_window
@@ -20,7 +21,7 @@ from freeda_segment.windows import Box, central_window
 LabelArray = NDArray[np.int32]
 Setting = str | int | float | None
 
-_BAND_PIXELS = 4_000_000
+_COUNTED_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -93,25 +94,25 @@ class Segmentation:
     """A labelled picture.
 
     Attributes:
-        labels: int32 (H, W) at the original size; index into ``class_names``, -1 for background.
-        scores: float32 (H, W), score of the best class, also where background won.
+        labels: int16 (H, W) at the original size; index into ``class_names``, -1 for background.
         class_names: names by label.
         shares: what each class got, by label.
         background_area: share of the picture that no class got, 0..1.
         region_map: int32 (h, w) at working size; superpixels numbered through all windows, each
             pixel taking that of the window in which it lies most centrally; -1 for none.
         evidence: for explaining.
+        request: what was labelled, from which scores of pixels are made when they are asked for.
         origin: bank, revision, models and settings.
         notes: what a person should know, e.g. classes that the preset's models do not know.
     """
 
-    labels: LabelArray
-    scores: FloatArray
+    labels: LabelMap
     class_names: tuple[str, ...]
     shares: tuple[ClassShare, ...]
     background_area: float
     region_map: LabelArray
     evidence: Evidence
+    request: LabelRequest
     origin: Origin = Origin()
     notes: tuple[str, ...] = ()
 
@@ -119,6 +120,11 @@ class Segmentation:
     def size_hw(self) -> tuple[int, int]:
         """Height and width."""
         return self.labels.shape[0], self.labels.shape[1]
+
+    @cached_property
+    def scores(self) -> FloatArray:
+        """float32 (H, W), score of the best class, also where background won; made when first asked for."""
+        return label_pixels(self.request).scores
 
     def mask(self, name: str) -> NDArray[np.bool_]:
         """Where a class is: bool (H, W).
@@ -217,28 +223,42 @@ class Segmentation:
         return min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
 
 
-def summarise(pixels: LabelledPixels, names: tuple[str, ...]) -> tuple[tuple[ClassShare, ...], float]:
-    """Count what each class got; the second value is the background's area."""
-    total = pixels.labels.size
-    counts = np.zeros(len(names) + 1, dtype=np.int64)
-    sums = np.zeros(len(names) + 1)
-    rows = max(1, _BAND_PIXELS // pixels.labels.shape[1])
-    for start in range(0, pixels.labels.shape[0], rows):
-        shifted = pixels.labels[start : start + rows].ravel() - BACKGROUND
-        scores = pixels.scores[start : start + rows].ravel()
-        counts += np.bincount(shifted, minlength=len(counts))
-        sums += np.bincount(shifted, weights=scores, minlength=len(counts))
-    shares = tuple(
-        ClassShare(
-            index=index,
-            name=name,
-            pixels=int(counts[index + 1]),
-            area=float(counts[index + 1] / total),
-            score=float(sums[index + 1] / counts[index + 1]) if counts[index + 1] else None,
+class ShareCount:
+    """Counts what each class gets, a band at a time."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._counts = np.zeros(len(names) + 1, dtype=np.int64)
+        self._sums = np.zeros(len(names) + 1)
+
+    def add(self, band: LabelledPixels) -> None:
+        """Count some rows."""
+        rows = max(1, _COUNTED_PIXELS // band.labels.shape[1])
+        for start in range(0, band.labels.shape[0], rows):
+            shifted = band.labels[start : start + rows].ravel() - np.int16(BACKGROUND)
+            scores = band.scores[start : start + rows].ravel()
+            self._counts += np.bincount(shifted, minlength=len(self._counts))
+            self._sums += np.bincount(shifted, weights=scores, minlength=len(self._counts))
+
+    def shares(self) -> tuple[ClassShare, ...]:
+        """What each class got, by label."""
+        total = self._counts.sum()
+        return tuple(
+            ClassShare(
+                index=index,
+                name=name,
+                pixels=int(self._counts[index + 1]),
+                area=float(self._counts[index + 1] / total),
+                score=float(self._sums[index + 1] / self._counts[index + 1])
+                if self._counts[index + 1]
+                else None,
+            )
+            for index, name in enumerate(self._names)
         )
-        for index, name in enumerate(names)
-    )
-    return shares, float(counts[0] / total)
+
+    def background_area(self) -> float:
+        """The share of the picture that no class got."""
+        return float(self._counts[0] / self._counts.sum())
 
 
 def merge_regions(

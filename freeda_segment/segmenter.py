@@ -25,8 +25,8 @@ from freeda_segment import strange_names
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage, encode_image
 from freeda_segment.errors import ImageError, OptionError
-from freeda_segment.images import open_image, to_rgb
-from freeda_segment.labelling import LabelRequest, label_pixels
+from freeda_segment.images import Picture, read_picture, to_rgb
+from freeda_segment.labelling import LabelRequest, label_bands
 from freeda_segment.origins import describe_origin
 from freeda_segment.prototypes import ClassPrototypes, build_prototypes
 from freeda_segment.retrieval import Memory, PrototypeSource, TextLookup
@@ -34,8 +34,8 @@ from freeda_segment.segmentation import (
     Evidence,
     Origin,
     Segmentation,
+    ShareCount,
     merge_regions,
-    summarise,
 )
 from freeda_segment.settings import SegmentSettings
 from freeda_segment.similarity import score_window
@@ -135,19 +135,19 @@ class Segmenter:
         """A segmenter with the same models and settings that asks another bank."""
         return Segmenter(bank, self._clip, self._backbone, self._keys, self._settings, self._preset)
 
-    def encode(self, image: ImageArray | Image.Image | str | Path) -> EncodedImage:
+    def encode(self, image: ImageArray | Picture | Image.Image | str | Path) -> EncodedImage:
         """Superpixels, patch features and CLIP embeddings of a picture.
 
         Args:
-            image: uint8 (H, W, 3) RGB, a Pillow picture, or the path of one.
+            image: uint8 (H, W, 3) RGB, a :class:`Picture`, a Pillow picture, or the path of one.
 
         Raises:
             ImageError: it cannot be read, or is not such an array.
             ModelOutputError: a network gave values that are not finite.
         """
-        pixels = _as_pixels(image)
+        picture = _as_picture(image)
         with _timed("encode"):
-            return encode_image(pixels, self._clip, self._backbone, self._settings)
+            return encode_image(picture, self._clip, self._backbone, self._settings)
 
     def prepare(self, classes: ClassList | str | Sequence[str]) -> ClassPrototypes:
         """Prototypes of classes from the bank; classes that were asked for before cost nothing.
@@ -194,23 +194,26 @@ class Segmenter:
                 background=self._settings.background,
                 refinement=self._settings.refinement,
             )
-            pixels = label_pixels(request)
-            shares, background_area = summarise(pixels, prototypes.names)
+            labels = np.empty(encoded.size_hw, dtype=np.int16)
+            count = ShareCount(prototypes.names)
+            for band in label_bands(request):
+                labels[band.rows] = band.labels
+                count.add(band)
             return Segmentation(
-                labels=pixels.labels,
-                scores=pixels.scores,
+                labels=labels,
                 class_names=prototypes.names,
-                shares=shares,
-                background_area=background_area,
+                shares=count.shares(),
+                background_area=count.background_area(),
                 region_map=merge_regions(request.working_hw, encoded.boxes, windows),
                 evidence=Evidence(encoded.boxes, windows, prototypes, self._settings.alpha, encoded.windows),
+                request=request,
                 origin=self._origin(prototypes.revision),
                 notes=prototypes.notes,
             )
 
     def segment(
         self,
-        image: ImageArray | Image.Image | str | Path,
+        image: ImageArray | Picture | Image.Image | str | Path,
         classes: ClassList | ClassPrototypes | str | Sequence[str],
     ) -> Segmentation:
         """Encode, prepare and label in one call.
@@ -291,17 +294,18 @@ def open_segmenter(
         raise
 
 
-def _as_pixels(image: ImageArray | Image.Image | str | Path) -> ImageArray:
+def _as_picture(image: ImageArray | Picture | Image.Image | str | Path) -> Picture:
+    if isinstance(image, Picture):
+        return image
     if isinstance(image, str | Path):
-        return open_image(image)
-    if not isinstance(image, np.ndarray):
-        return to_rgb(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        return read_picture(image)
+    pixels = image if isinstance(image, np.ndarray) else to_rgb(image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise ImageError(
-            f"expected a picture as uint8 (H, W, 3), got {image.dtype} {image.shape}; "
+            f"expected a picture as uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}; "
             "convert it to RGB first."
         )
-    return image
+    return Picture(pixels, (pixels.shape[0], pixels.shape[1]))
 
 
 @contextmanager

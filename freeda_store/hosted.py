@@ -20,6 +20,7 @@ from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.collection import create_aliased, read_metadata
 from freeda_store.vectors.protocol import VectorSizes
 from freeda_store.vectors.server import ServerVectors
+from freeda_store.web_thumbnails import WebThumbnails
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -50,7 +51,10 @@ def open_thumbnails(profile: Profile) -> ThumbnailStore:
     if not profile.thumbnails:
         return NoThumbnails(profile.name)
     folder = plain_path(profile.thumbnails)
-    return RemoteThumbnails(profile.thumbnails) if folder is None else FolderThumbnails(folder)
+    if folder is not None:
+        return FolderThumbnails(folder)
+    web = profile.thumbnails.lower().startswith(("http://", "https://"))
+    return WebThumbnails(profile.thumbnails) if web else RemoteThumbnails(profile.thumbnails)
 
 
 def _open_reader(profile: Profile, client: QdrantClient, create: Manifest | None) -> tuple[Stores, Manifest]:

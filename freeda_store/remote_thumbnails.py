@@ -1,4 +1,4 @@
-"""Thumbnails at an fsspec URL: object stores, and web servers to read only."""
+"""Thumbnails at an fsspec URL: object stores."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from freeda_store.errors import (
     ThumbnailDamagedError,
     ThumbnailMissingError,
 )
-from freeda_store.thumbnails import KEY_PATTERN, check_key
+from freeda_store.thumbnails import KEY_PATTERN, MAX_BYTES, check_key
 
-_EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "http": "aiohttp", "https": "aiohttp", "gs": "gcsfs", "gcs": "gcsfs"}
-_READ_ONLY = ("http", "https")
+_EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 
 
 class RemoteThumbnails:
@@ -49,7 +48,6 @@ class RemoteThumbnails:
 
     def put(self, data: bytes) -> str:
         """Keep bytes under their hash."""
-        self._require_writable()
         key = hashlib.sha256(data).hexdigest()
         if not self.has(key):
             place = self._place(key)
@@ -67,13 +65,13 @@ class RemoteThumbnails:
         """The bytes of a key."""
         place, files = self._place(key), self._files
         try:
-            data = bytes(files.cat_file(place))
+            data = bytes(files.cat_file(place, start=0, end=MAX_BYTES + 1))
         except FileNotFoundError as error:
             raise ThumbnailMissingError(f"thumbnail {place} is missing; run `freeda bank verify`.") from error
         except Exception as error:  # drivers raise their own, which are no OSError
             reason = " ".join(str(error).split()) or type(error).__name__
             raise StorageError(f"thumbnail {place} cannot be read ({reason}); check the network.") from error
-        if hashlib.sha256(data).hexdigest() != key:
+        if len(data) > MAX_BYTES or hashlib.sha256(data).hexdigest() != key:
             raise ThumbnailDamagedError(f"thumbnail {place} is damaged; restore it from a copy of the bank.")
         return data
 
@@ -83,7 +81,6 @@ class RemoteThumbnails:
 
     def keys(self) -> Iterator[str]:
         """All keys, in order."""
-        self._require_writable()
         for path in sorted(self._files.find(self._url)):
             stem = str(path).rpartition("/")[2].removesuffix(".webp")
             if KEY_PATTERN.fullmatch(stem):
@@ -91,7 +88,6 @@ class RemoteThumbnails:
 
     def delete(self, key: str) -> None:
         """Remove one."""
-        self._require_writable()
         if not key:
             return
         try:
@@ -106,12 +102,6 @@ class RemoteThumbnails:
     def _place(self, key: str) -> str:
         check_key(key)
         return f"{self._url}/{key[:2]}/{key}.webp"
-
-    def _require_writable(self) -> None:
-        if self._scheme in _READ_ONLY:
-            raise ReadOnlyBankError(
-                f"thumbnails at {self._url} can only be read; name a folder or an s3:// URL to write."
-            )
 
 
 class NoThumbnails:

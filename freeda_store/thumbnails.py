@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -17,13 +18,19 @@ from freeda_store.errors import (
     ThumbnailKeyError,
     ThumbnailMissingError,
 )
+from freeda_store.picture_files import UnreadablePictureError, opened_picture
 from freeda_store.records import ImageArray
+from freeda_store.regular_files import NotRegularFileError, read_regular
 
 if TYPE_CHECKING:
     from PIL import Image
 
 KEY_PATTERN = re.compile(r"[0-9a-f]{64}")
 PICTURE_QUALITY = 90
+MAX_PIXELS = 4096 * 4096
+"""Pixels of the largest thumbnail that is decoded; generators draw far smaller pictures."""
+MAX_BYTES = 32 * 2**20
+"""Bytes of the largest thumbnail that is read."""
 
 
 class ThumbnailStore(Protocol):
@@ -84,9 +91,15 @@ class FolderThumbnails:
         """The bytes of a key."""
         path = self._path(key)
         try:
-            data = path.read_bytes()
+            data = read_regular(path, MAX_BYTES)
         except FileNotFoundError as error:
             raise ThumbnailMissingError(f"thumbnail {path} is missing; run `freeda bank verify`.") from error
+        except OSError as error:
+            if not isinstance(error, NotRegularFileError) and error.errno not in (errno.EFBIG, errno.EISDIR):
+                raise
+            raise ThumbnailDamagedError(
+                f"thumbnail {path} is damaged ({error.strerror}); restore it from a copy of the bank."
+            ) from error
         if hashlib.sha256(data).hexdigest() != key:
             raise ThumbnailDamagedError(f"thumbnail {path} is damaged; restore it from a copy of the bank.")
         return data
@@ -156,14 +169,12 @@ def decode(data: bytes, key: str) -> Image.Image:
     Raises:
         ThumbnailDamagedError: they are those of their key, but no picture: a shared bank may hold any.
     """
-    from PIL import Image
-
     try:
-        with Image.open(BytesIO(data), formats=["WEBP"]) as image:
+        with opened_picture(BytesIO(data), max_pixels=MAX_PIXELS, formats=["WEBP"]) as image:
             return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UnreadablePictureError as error:
         raise ThumbnailDamagedError(
-            f"thumbnail {key} is no picture that can be shown ({str(error)[:100]}); "
+            f"thumbnail {key} is no picture that can be shown (it {error}); "
             "get the bank again from another source."
         ) from error
 

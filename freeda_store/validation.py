@@ -8,6 +8,7 @@ import numpy as np
 
 from freeda_store.errors import InvalidGenerationError
 from freeda_store.records import Caption, NewGeneration, NewPrototype
+from freeda_store.thumbnails import MAX_PIXELS
 from freeda_store.vectors.protocol import VectorSizes
 
 FLOAT16_MAX = 65504.0
@@ -30,6 +31,11 @@ def check_generation(generation: NewGeneration, sizes: VectorSizes) -> None:
     ):
         raise InvalidGenerationError(
             f"{name}: image_hwc is {image.dtype} {image.shape}; expected uint8 (H, W, 3)."
+        )
+    if image is not None and image.shape[0] * image.shape[1] > MAX_PIXELS:
+        raise InvalidGenerationError(
+            f"{name}: image_hwc has {image.shape[1]} x {image.shape[0]} pixels; "
+            f"at most {MAX_PIXELS:,} can be kept."
         )
     seen: set[tuple[str, tuple[int, int]]] = set()
     for prototype in generation.prototypes:

@@ -53,6 +53,13 @@ class Reject:
     text: str
 
 
+@dataclass(frozen=True)
+class BlankLines:
+    """Lines with nothing in them, which are skipped; told of once, after the last record of a file."""
+
+    count: int
+
+
 class BadRecordError(ValueError):
     """Carries the reason of a :class:`Reject`."""
 

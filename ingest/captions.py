@@ -1,7 +1,7 @@
 """Reads captions from JSON Lines, plain text lines or COCO captions JSON, one at a time.
 
 The format is decided by content, for each file by itself. Nothing is lost without a word: every
-record becomes a :class:`Caption` or a :class:`Reject`; only blank lines at the end say nothing.
+record becomes a :class:`Caption` or a :class:`Reject`, and blank lines are counted.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from freeda_store.records import Caption, JsonValue
+from freeda_store.regular_files import open_regular
 from ingest.caption_records import (
     DEFAULT_LIMITS,
     BadRecordError,
+    BlankLines,
     ReaderLimits,
     Reject,
     caption_from_json,
@@ -32,6 +34,7 @@ from ingest.errors import CaptionsError
 
 __all__ = [
     "STDIN",
+    "BlankLines",
     "CaptionFormat",
     "ReaderLimits",
     "Reject",
@@ -65,8 +68,8 @@ class CaptionFormat(StrEnum):
 
 def read_captions(
     path: str | Path, *, source: str = "", limits: ReaderLimits = DEFAULT_LIMITS
-) -> Iterator[Caption | Reject]:
-    """Captions of a file, in its order.
+) -> Iterator[Caption | Reject | BlankLines]:
+    """Captions of a file, in its order; at its end how many lines were blank, if any.
 
     Args:
         path: a file, or ``-`` for standard input.
@@ -90,7 +93,7 @@ def open_captions(path: str | Path) -> BinaryIO:
         return sys.stdin.buffer
     file = Path(path)
     try:
-        return file.open("rb")
+        return file.open("rb") if is_descriptor(file) else open_regular(file)
     except FileNotFoundError:
         raise CaptionsError(
             f"captions file {file} does not exist; give the path of a file, or '-'."
@@ -98,7 +101,14 @@ def open_captions(path: str | Path) -> BinaryIO:
     except IsADirectoryError:
         raise CaptionsError(f"{file} is a folder; give the path of one captions file in it.") from None
     except OSError as error:
-        raise CaptionsError(f"captions file {file} cannot be read: {error.strerror}.") from error
+        raise CaptionsError(
+            f"captions file {file} cannot be read ({error.strerror}); give the path of a file, or '-'."
+        ) from error
+
+
+def is_descriptor(path: Path) -> bool:
+    """Whether a path names what this process has open already, as ``<(command)`` of a shell does."""
+    return str(path).startswith(("/dev/fd/", "/dev/stdin", "/proc/self/fd/"))
 
 
 def estimate_captions(path: str | Path) -> int | None:
@@ -142,7 +152,9 @@ def _object_or_none(line: bytes) -> dict[str, JsonValue] | None:
         return None
 
 
-def _read(stream: BinaryIO, source: str, limits: ReaderLimits, *, live: bool) -> Iterator[Caption | Reject]:
+def _read(
+    stream: BinaryIO, source: str, limits: ReaderLimits, *, live: bool
+) -> Iterator[Caption | Reject | BlankLines]:
     try:
         head = _head(stream)
         chunks = chain([head], _chunks(stream))
@@ -190,15 +202,13 @@ def _read_some(stream: BinaryIO, size: int) -> bytes:
 
 def _read_lines(
     chunks: Iterable[bytes], source: str, limits: ReaderLimits, *, as_json: bool
-) -> Iterator[Caption | Reject]:
+) -> Iterator[Caption | Reject | BlankLines]:
     blank = 0
     for number, (raw, size) in enumerate(_split_lines(chunks, limits.record_bytes), start=1):
         line = raw.removeprefix(_BOM) if number == 1 else raw
-        if not line.strip():
+        if not line or line.isspace():
             blank += 1
             continue
-        yield from (Reject(skipped, "empty line", "") for skipped in range(number - blank, number))
-        blank = 0
         try:
             if size > limits.record_bytes:
                 raise BadRecordError(f"{size:,} bytes, over the limit of {limits.record_bytes:,}")
@@ -208,6 +218,8 @@ def _read_lines(
                 yield caption_from_text(decode(line), source, limits)
         except BadRecordError as error:
             yield Reject(number, str(error), show(line))
+    if blank:
+        yield BlankLines(blank)
 
 
 def _split_lines(chunks: Iterable[bytes], limit: int) -> Iterator[tuple[bytes, int]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from freeda_store.keys import generation_key
 from freeda_store.records import Caption
 from ingest.batches import SeededCaption
-from ingest.caption_records import Reject
+from ingest.caption_records import BlankLines, Reject
 from ingest.errors import RejectedCaptionError
 from ingest.identity import caption_seed
 from ingest.rejects import RejectsFile
@@ -33,6 +33,7 @@ class CaptionFeed:
     Attributes:
         captions: captions read, duplicates included.
         rejected: rejects met.
+        blank_lines: lines skipped because nothing was in them, known once all was read.
         first_rejects: the first :data:`SHOWN_REJECTS` of them.
         exhausted: whether all records were read; not when the limit came first.
         duplicates: captions equal in text, source and external id to an earlier one; not given again.
@@ -40,7 +41,7 @@ class CaptionFeed:
 
     def __init__(
         self,
-        records: Iterable[Caption | Reject],
+        records: Iterable[Caption | Reject | BlankLines],
         *,
         name: str,
         seed: int,
@@ -55,9 +56,10 @@ class CaptionFeed:
         self._strict = strict
         self._rejects = rejects
         self._seen: set[bytes] = set()
-        self._ahead: deque[Caption | Reject] = deque()
+        self._ahead: deque[Caption | Reject | BlankLines] = deque()
         self.captions = 0
         self.rejected = 0
+        self.blank_lines = 0
         self.duplicates = 0
         self.first_rejects: list[Reject] = []
         self.exhausted = False
@@ -71,6 +73,9 @@ class CaptionFeed:
         for record in self._from_first():
             if isinstance(record, Reject):
                 self._reject(record)
+                continue
+            if isinstance(record, BlankLines):
+                self.blank_lines += record.count
                 continue
             self.captions += 1
             seed = caption_seed(record, self._seed)
@@ -98,7 +103,7 @@ class CaptionFeed:
                 found.setdefault(generation_key(record, caption_seed(record, self._seed)), record)
         return list(found.values())
 
-    def _from_first(self) -> Iterator[Caption | Reject]:
+    def _from_first(self) -> Iterator[Caption | Reject | BlankLines]:
         while self._ahead:
             yield self._ahead.popleft()
         yield from self._records

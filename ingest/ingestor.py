@@ -16,7 +16,7 @@ from freeda_store.bank import Bank
 from freeda_store.errors import BankMissingError
 from freeda_store.peek import read_manifest
 from freeda_store.records import Caption
-from ingest.caption_records import Reject, checked_own
+from ingest.caption_records import BlankLines, Reject, checked_own
 from ingest.captions import STDIN, estimate_captions, read_captions
 from ingest.errors import OptionError
 from ingest.executors.local import LocalExecutor
@@ -32,7 +32,7 @@ from ingest.run import Run, RunPlan, WritableBank
 DEFAULT_BATCH_SIZE = 4
 DEFAULT_PRESET = "tiny"
 
-Records = Iterable[Caption | Reject]
+Records = Iterable[Caption | Reject | BlankLines]
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _open(captions: str | Path | Records, options: RunOptions) -> _Source:
     return _Source(path.name, path, records, total, live=not path.is_file(), keeps_rejects=True)
 
 
-def _checked(records: Records) -> Iterator[Caption | Reject]:
+def _checked(records: Records) -> Iterator[Caption | Reject | BlankLines]:
     """Captions of a caller's own, those that no database can hold rejected."""
     for place, record in enumerate(records, start=1):
         yield checked_own(record, place) if isinstance(record, Caption) else record

@@ -55,6 +55,7 @@ class IngestReport:
         unknown_nouns: words that the preset's models do not know, with how often they came.
         cut_captions: captions with nouns beyond the text encoder's window.
         notes: the first few captions that were cut or not drawn, in words.
+        blank_lines: lines with nothing in them, skipped; known once all was read.
         rejected: records that are no caption.
         first_rejects: the first few of them.
         rejects_path: file with all of them, None when there are none or nowhere to write.
@@ -76,6 +77,7 @@ class IngestReport:
     unknown_nouns: Mapping[str, int]
     cut_captions: int
     notes: tuple[str, ...]
+    blank_lines: int
     rejected: int
     first_rejects: tuple[Reject, ...]
     rejects_path: Path | None

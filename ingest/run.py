@@ -183,6 +183,7 @@ class Run:
             unknown_nouns=dict(tally.unknown.most_common()),
             cut_captions=tally.cut_captions,
             notes=tuple(tally.notes),
+            blank_lines=feed.blank_lines,
             rejected=feed.rejected,
             first_rejects=tuple(feed.first_rejects),
             rejects_path=rejects_path,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from freeda_models.protocols import ImageArray
 from freeda_segment.classes import ClassList, ClassName
-from freeda_segment.errors import DatasetError, OptionError
+from freeda_segment.errors import DatasetError, OptionError, TruthUnreadableError
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
 from freeda_segment.evaluation.metrics import IGNORE
 from freeda_segment.evaluation.specs import (
@@ -24,7 +24,10 @@ from freeda_segment.evaluation.specs import (
     official_classes,
     other_classes,
 )
-from freeda_segment.images import open_image
+from freeda_segment.evaluation.split_files import Files, Pair, read_split
+from freeda_segment.images import MAX_PIXELS, read_stored
+from freeda_store.picture_files import UnreadablePictureError, opened_picture
+from freeda_store.regular_files import open_regular
 
 
 @dataclass(frozen=True)
@@ -130,14 +133,19 @@ class FolderPictures:
 
     Attributes:
         base: the folder that holds ``spec.images`` and ``spec.truth``.
-        pictures: paths of the pictures under ``spec.images``, without their suffix.
+        pairs: the pictures and label maps, by their paths under ``spec.images`` and ``spec.truth``.
     """
 
     name: str
     spec: DatasetSpec
     base: Path
     classes: DatasetClasses
-    pictures: tuple[str, ...]
+    pairs: tuple[Pair, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Paths of the pictures under ``spec.images``, without their suffix."""
+        return tuple(pair.name for pair in self.pairs)
 
     @property
     def title(self) -> str:
@@ -153,24 +161,32 @@ class FolderPictures:
         """Where a picture lies."""
         return self.base / self.spec.images / f"{picture}{self.spec.image_suffix}"
 
-    def truth_path(self, picture: str) -> Path:
-        """Where its truth lies."""
-        return self.base / self.spec.truth / f"{picture}{self.spec.truth_suffix}"
+    def truth_path(self, truth: str) -> Path:
+        """Where a label map lies."""
+        return self.base / self.spec.truth / f"{truth}{self.spec.truth_suffix}"
 
     def load(self, index: int) -> LabelledPicture:
         """Read a picture and its truth.
 
+        Label maps are drawn on pictures as their files store them, as the data sets' own tools and
+        those that made the maps read them; EXIF's orientation is followed only where the map has the
+        size that the picture has when it is turned, and not the size that it is stored in.
+
         Raises:
             ImageError: the picture cannot be read.
-            DatasetError: the truth cannot be read, is of another size, or holds an unknown label.
+            TruthUnreadableError: the truth cannot be read.
+            DatasetError: the truth is of another size, is no label map, or holds an unknown label.
         """
-        picture = self.pictures[index]
-        image = open_image(self.image_path(picture))
-        path = self.truth_path(picture)
+        pair = self.pairs[index]
+        stored = read_stored(self.image_path(pair.picture))
+        path = self.truth_path(pair.truth)
         truth = _as_classes(_read_labels(path), self.spec.zero)
+        image = stored.pixels
+        if truth.shape != image.shape[:2]:
+            image = stored.upright()
         if truth.shape != image.shape[:2]:
             raise DatasetError(
-                f"{path} has {_size(truth)} pixels and its picture {_size(image)}; fetch both again."
+                f"{path} has {_size(truth)} pixels and its picture {_size(stored.pixels)}; fetch both again."
             )
         wrong = truth[(truth != IGNORE) & (truth >= len(self.classes))]
         if wrong.size:
@@ -187,18 +203,22 @@ def open_folder(name: str, spec: DatasetSpec, root: Path, texts: ClassList) -> F
         DatasetError: the folder does not hold the data set, or some of its files are missing.
     """
     base = _base(name, spec, root)
-    pictures = tuple(_listed(base / spec.split) if spec.split else _found(base / spec.images, spec))
-    found = FolderPictures(
-        name, spec, base.resolve(), DatasetClasses(texts, spec.zero is Zero.BACKGROUND), pictures
-    )
-    if not pictures:
+    empty = FolderPictures(name, spec, base.resolve(), DatasetClasses(texts, spec.zero is Zero.BACKGROUND))
+    if spec.split:
+        files = Files(empty.image_path, empty.truth_path, spec.image_suffix, spec.truth_suffix)
+        pairs = tuple(read_split(base / spec.split, files))
+    else:
+        pairs = tuple(Pair(each, each) for each in _found(base / spec.images, spec))
+    if not pairs:
         raise DatasetError(f"{base / spec.images} holds no picture *{spec.image_suffix}; fetch {name} again.")
-    for path_of, advice in ((found.image_path, f"fetch {name} again"), (found.truth_path, spec.make)):
-        missing = [path for path in map(path_of, pictures) if not path.is_file()]
+    images = [empty.image_path(pair.picture) for pair in pairs]
+    truths = [empty.truth_path(pair.truth) for pair in pairs]
+    for paths, advice in ((images, f"fetch {name} again"), (truths, spec.make)):
+        missing = [path for path in paths if not path.is_file()]
         if missing:
-            more = f", and {len(missing) - 1:,} more of {len(pictures):,}" if len(missing) > 1 else ""
+            more = f", and {len(missing) - 1:,} more of {len(pairs):,}" if len(missing) > 1 else ""
             raise DatasetError(f"{missing[0]} does not exist{more}; {advice}.")
-    return found
+    return replace(empty, pairs=pairs)
 
 
 def _base(name: str, spec: DatasetSpec, root: Path) -> Path:
@@ -211,19 +231,6 @@ def _base(name: str, spec: DatasetSpec, root: Path) -> Path:
     )
 
 
-def _listed(path: Path) -> Iterator[str]:
-    """Names of a split file; a line's first word counts, as some carry more."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8"
-        raise DatasetError(f"{path} cannot be read ({reason}); it lists the pictures to be used.") from None
-    for name in dict.fromkeys(line.split()[0] for line in lines if line.strip()):
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise DatasetError(f"{path} names '{name}', which lies outside the data set; fetch it again.")
-        yield name
-
-
 def _found(folder: Path, spec: DatasetSpec) -> list[str]:
     return sorted(
         path.relative_to(folder).as_posix().removesuffix(spec.image_suffix)
@@ -234,14 +241,15 @@ def _found(folder: Path, spec: DatasetSpec) -> list[str]:
 
 def _read_labels(path: Path) -> NDArray[Any]:
     """The numbers of a label map, palette or grey: (H, W), integers."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as file:
-            mode = file.mode
-            labels = np.array(file)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DatasetError(f"{path} cannot be read ({error}); fetch or make it again.") from error
+        with open_regular(path) as file, opened_picture(file, max_pixels=MAX_PIXELS) as picture:
+            mode = picture.mode
+            labels = np.array(picture)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TruthUnreadableError(f"{path} cannot be read ({reason}); fetch or make it again.") from error
+    except UnreadablePictureError as error:
+        raise TruthUnreadableError(f"{path} {error}; fetch or make it again.") from error
     if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.min() < 0 or labels.max() > IGNORE:
         raise DatasetError(f"{path} (mode {mode}) is no label map; expected numbers from 0 to {IGNORE}.")
     return labels

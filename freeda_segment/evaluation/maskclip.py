@@ -20,7 +20,7 @@ from freeda_models.text_keys import embed_classes, prompts_named
 from freeda_segment.aggregation import pool_max
 from freeda_segment.classes import ClassList
 from freeda_segment.errors import OptionError
-from freeda_segment.labelling import LabelRequest, label_pixels
+from freeda_segment.labelling import LabelMap, LabelRequest, label_pixels
 from freeda_segment.settings import SegmentSettings
 from freeda_segment.similarity import WindowScores
 from freeda_segment.superpixels import NO_SUPERPIXEL
@@ -90,8 +90,8 @@ class MaskClip:
     classes: MaskClipClasses
     settings: SegmentSettings
 
-    def __call__(self, image_hwc: ImageArray) -> NDArray[np.int32]:
-        """uint8 (H, W, 3) to int32 (H, W)."""
+    def __call__(self, image_hwc: ImageArray) -> LabelMap:
+        """uint8 (H, W, 3) to int16 (H, W)."""
         size_hw = (image_hwc.shape[0], image_hwc.shape[1])
         settings = self.settings
         wanted = working_size(size_hw, settings.shorter_side, settings.longest_side)

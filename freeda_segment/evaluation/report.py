@@ -13,6 +13,7 @@ from freeda_segment.evaluation.confusion_picture import write_confusion
 from freeda_segment.evaluation.labelled import LabelledPictures
 from freeda_segment.evaluation.metrics import IGNORE, Confusion, Metrics, measure
 from freeda_segment.evaluation.plan import Plan
+from freeda_segment.evaluation.run import SkippedPicture
 from freeda_segment.evaluation.specs import BACKGROUND_NAME
 from freeda_segment.outputs.files import write_text
 
@@ -28,11 +29,13 @@ class MethodResult:
         plan: what was run.
         confusion: the counts.
         pictures: how many were counted.
+        skipped: those that could not be read, and so are not in the counts.
     """
 
     plan: Plan
     confusion: Confusion
     pictures: int
+    skipped: tuple[SkippedPicture, ...] = ()
 
     @property
     def metrics(self) -> Metrics:
@@ -87,6 +90,7 @@ def _result(result: MethodResult) -> dict[str, Any]:
     return {
         "method": plan.method.value,
         "pictures": result.pictures,
+        "skipped": [{"picture": each.name, "reason": each.reason} for each in result.skipped],
         "complete": result.pictures == len(plan.pictures.pictures),
         "mean_iou": _number(metrics.mean_iou),
         "pixel_accuracy": _number(metrics.pixel_accuracy),

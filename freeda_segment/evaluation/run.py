@@ -13,7 +13,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from freeda_segment.errors import EvaluationError, OptionError
+from freeda_segment.errors import (
+    EvaluationError,
+    ImageError,
+    OptionError,
+    SegmentError,
+    TruthUnreadableError,
+)
 from freeda_segment.evaluation.journal import Journal
 from freeda_segment.evaluation.labelled import LabelledPictures
 from freeda_segment.evaluation.labellers import Labeller, Recipe
@@ -35,7 +41,23 @@ class EvaluationProgress:
     total: int
 
 
+@dataclass(frozen=True)
+class SkippedPicture:
+    """A picture that was not counted, because it or its truth cannot be read.
+
+    Attributes:
+        name: as the data set calls it.
+        reason: the error's message, which names the file.
+    """
+
+    name: str
+    reason: str
+
+
 Report = Callable[[EvaluationProgress], None]
+Skip = Callable[[SkippedPicture], None]
+
+_UNREADABLE = (ImageError, TruthUnreadableError)
 
 
 def run(
@@ -46,6 +68,7 @@ def run(
     limit: int | None = None,
     processes: int = 1,
     progress: Report = lambda _: None,
+    skip: Skip | None = None,
 ) -> Confusion:
     """Label and count what the journal does not hold yet.
 
@@ -56,14 +79,17 @@ def run(
         limit: only the first so many pictures; all by default.
         processes: how many label at the same time; each loads the networks once.
         progress: told of the start and of each picture.
+        skip: told of each picture that cannot be read, while the others are counted; without it the
+            first one ends the run.
 
     Returns:
-        The confusion of all pictures wanted.
+        The confusion of all pictures wanted but those that were skipped.
 
     Raises:
         OptionError: ``limit`` or ``processes`` is below 1, or a labeller was given for several.
-        EvaluationError: a process ended unexpectedly.
-        DatasetError, ImageError: a picture or its truth cannot be read; others stay counted.
+        EvaluationError: a process ended unexpectedly, or every picture was skipped.
+        DatasetError: a truth does not fit its picture or the data set; others stay counted.
+        ImageError, TruthUnreadableError: a picture or its truth cannot be read, and there is no ``skip``.
     """
     for name, number in (("limit", limit), ("processes", processes)):
         if number is not None and number < 1:
@@ -72,32 +98,51 @@ def run(
     missing = [index for index, name in enumerate(names) if name not in journal.done]
     done = len(names) - len(missing)
     progress(EvaluationProgress(done, len(names)))
+    last: SegmentError | None = None
     counted = _counted(pictures, method, missing, min(processes, max(1, len(missing))))
-    for index, confusion in counted:
-        journal.add(names[index], confusion)
+    for index, found in counted:
+        if isinstance(found, Confusion):
+            journal.add(names[index], found)
+        elif skip is None:
+            raise found
+        else:
+            skip(SkippedPicture(names[index], str(found)))
+            last = found
         done += 1
         progress(EvaluationProgress(done, len(names)))
-    total = Confusion.empty(len(pictures.classes))
-    for name in names:
-        total += journal.done[name]
-    return total
+    known = [journal.done[name] for name in names if name in journal.done]
+    if names and not known:
+        raise EvaluationError(f"none of {len(names):,} pictures could be read; the last: {last}")
+    return sum(known, Confusion.empty(len(pictures.classes)))
 
 
 def count(pictures: LabelledPictures, labeller: Labeller, index: int) -> Confusion:
-    """The confusion of one picture."""
+    """The confusion of one picture.
+
+    Raises:
+        ImageError, DatasetError: see :meth:`LabelledPictures.load`.
+    """
     picture = pictures.load(index)
     return Confusion.of(picture.truth, labeller(picture.image), len(pictures.classes))
 
 
+def _try_count(pictures: LabelledPictures, labeller: Labeller, index: int) -> Confusion | SegmentError:
+    """The confusion of one picture, or why it cannot be read."""
+    try:
+        return count(pictures, labeller, index)
+    except _UNREADABLE as error:
+        return error
+
+
 def _counted(
     pictures: LabelledPictures, method: Labeller | Recipe, indices: Sequence[int], processes: int
-) -> Iterator[tuple[int, Confusion]]:
+) -> Iterator[tuple[int, Confusion | SegmentError]]:
     if not indices:
         return
     if processes == 1:
         labeller = method if callable(method) else method.make()
         for index in indices:
-            yield index, count(pictures, labeller, index)
+            yield index, _try_count(pictures, labeller, index)
         return
     if callable(method):
         raise OptionError("several processes need a recipe, for each makes a labeller of its own.")
@@ -105,7 +150,9 @@ def _counted(
         yield from _as_done({pool.submit(_count_here, index): index for index in indices})
 
 
-def _as_done(futures: dict[Future[Confusion], int]) -> Iterator[tuple[int, Confusion]]:
+def _as_done(
+    futures: dict[Future[Confusion | SegmentError], int],
+) -> Iterator[tuple[int, Confusion | SegmentError]]:
     try:
         for future in as_completed(list(futures)):
             yield futures.pop(future), future.result()
@@ -159,12 +206,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _count_here(index: int) -> Confusion:
+def _count_here(index: int) -> Confusion | SegmentError:
     here = _here[0]
     if here.labeller is None:
         _set_threads(here.threads)
         here.labeller = here.recipe.make()
-    return count(here.pictures, here.labeller, index)
+    return _try_count(here.pictures, here.labeller, index)
 
 
 def _set_threads(threads: int) -> None:

@@ -64,11 +64,11 @@ def feature_collection(result: Result) -> dict[str, Any]:
     }
 
 
-def trace_polygons(labels_hw: NDArray[np.int32]) -> Iterator[tuple[int, list[Ring]]]:
+def trace_polygons(labels_hw: NDArray[np.int16]) -> Iterator[tuple[int, list[Ring]]]:
     """The polygons of a label map: label, then the outer ring and its holes.
 
     Args:
-        labels_hw: int32 (H, W); -1 is traced as nothing.
+        labels_hw: int16 (H, W); -1 is traced as nothing.
     """
     from scipy.ndimage import find_objects
     from skimage.measure import label

@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_segment.errors import OutputError
+from freeda_segment.images import MAX_PIXELS
 from freeda_segment.labelling import BACKGROUND
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
+from freeda_store.picture_files import opened_picture
+from freeda_store.regular_files import open_regular
 
 CLASSES_KEY = "freeda:classes"
 UNLABELLED_KEY = "freeda:unlabelled"
@@ -30,11 +33,11 @@ class LabelMap:
     """A label map read back.
 
     Attributes:
-        labels: int32 (H, W), -1 for pixels of no class.
+        labels: int16 (H, W), -1 for pixels of no class.
         class_names: names by label.
     """
 
-    labels: NDArray[np.int32]
+    labels: NDArray[np.int16]
     class_names: tuple[str, ...]
 
 
@@ -52,8 +55,7 @@ def write_labels(path: Path, result: Result) -> None:
         raise OutputError(f"a PNG holds at most {UNLABELLED_16} classes, not {len(names)}; give fewer.")
     small = len(names) <= UNLABELLED_8
     unlabelled = UNLABELLED_8 if small else UNLABELLED_16
-    indices = segmentation.labels.astype(np.uint8 if small else np.uint16)
-    indices[segmentation.labels == BACKGROUND] = unlabelled
+    indices = segmentation.labels.astype(np.uint8 if small else np.uint16)  # -1 becomes the largest number
     picture = Image.fromarray(indices)
     if small:
         palette = np.zeros((256, 3), dtype=np.uint8)
@@ -72,16 +74,14 @@ def read_labels(path: str | Path) -> LabelMap:
     Raises:
         OutputError: it cannot be read, or carries no class names.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path) as picture:
+        with open_regular(path) as file, opened_picture(file, max_pixels=MAX_PIXELS) as picture:
             indices = np.array(picture)
             text = dict(getattr(picture, "text", {}))
         names = json.loads(text[CLASSES_KEY])
         unlabelled = int(text[UNLABELLED_KEY])
-    except (OSError, SyntaxError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise OutputError(f"{path} is not a label map of freeda ({error}); write it again.") from error
-    labels = indices.astype(np.int32)
+    labels = indices.astype(np.int16)
     labels[indices == unlabelled] = BACKGROUND
     return LabelMap(labels, tuple(str(name) for name in names))

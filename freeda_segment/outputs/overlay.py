@@ -82,7 +82,7 @@ def _blend(result: Result, style: OverlayStyle) -> ImageArray:
     """The picture at display size, tinted, with an outline around every area: uint8 (h, w, 3)."""
     from PIL import Image
 
-    height, width = result.image.shape[:2]
+    height, width = result.segmentation.size_hw
     size_wh = _display_size(width, height, style)
     picture = Image.fromarray(result.image).resize(size_wh, Image.Resampling.BICUBIC, reducing_gap=3.0)
     labels = _sampled(result.segmentation.labels, size_wh)
@@ -108,18 +108,18 @@ def _display_size(width: int, height: int, style: OverlayStyle) -> tuple[int, in
     return max(1, round(width * wanted / longest)), max(1, round(height * wanted / longest))
 
 
-def _sampled(labels: NDArray[np.int32], size_wh: tuple[int, int]) -> NDArray[np.int32]:
+def _sampled(labels: NDArray[np.int16], size_wh: tuple[int, int]) -> NDArray[np.int16]:
     """Labels at another size, each pixel taking the nearest."""
     height, width = labels.shape
     rows = ((np.arange(size_wh[1]) + 0.5) * height / size_wh[1]).astype(np.int64)
     columns = ((np.arange(size_wh[0]) + 0.5) * width / size_wh[0]).astype(np.int64)
-    sampled: NDArray[np.int32] = labels[
+    sampled: NDArray[np.int16] = labels[
         np.minimum(rows, height - 1)[:, None], np.minimum(columns, width - 1)[None, :]
     ]
     return sampled
 
 
-def _outlines(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _outlines(labels: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Pixels whose right or lower neighbour has another label: bool (H, W)."""
     edge = np.zeros(labels.shape, dtype=np.bool_)
     edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]

@@ -13,8 +13,8 @@ class Result:
     """A picture with its segmentation.
 
     Attributes:
-        image: uint8 (H, W, 3), the original picture.
-        segmentation: of the same size.
+        image: uint8 (h, w, 3), the original picture, or a smaller copy of it to be looked at.
+        segmentation: of the original picture.
         source: where the picture came from, for people.
         sha256: hash of the picture's file, "" when it is not known.
         formats: what else is written of it, for the report to vouch for.

@@ -19,6 +19,7 @@ from freeda_segment.outputs.formats import output_paths, write_outputs
 from freeda_segment.outputs.report import FORMAT_VERSION, origin_values, read_report
 from freeda_segment.outputs.result import Result
 from freeda_segment.segmentation import Origin
+from freeda_store.regular_files import open_regular
 
 REPORT = "report"
 
@@ -30,7 +31,7 @@ def picture_hash(path: str | Path) -> str:
         ImageError: it cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         reason = error.strerror or str(error)

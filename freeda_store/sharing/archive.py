@@ -19,6 +19,7 @@ from uuid import UUID
 
 from freeda_store.errors import ArchiveError, ArchiveExistsError, BankInUseError, StorageError
 from freeda_store.manifest import Manifest
+from freeda_store.regular_files import open_regular
 from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.bank_sink import BankSink
 from freeda_store.sharing.bank_source import BankSource
@@ -176,7 +177,7 @@ class ArchiveSource(LayoutSource):
             NewerArchiveError: it was written by a newer freeda.
         """
         try:
-            self._file = path.open("rb")
+            self._file = open_regular(path)
         except OSError as error:
             raise ArchiveError(f"{path} cannot be opened ({error.strerror or error}).") from error
         try:

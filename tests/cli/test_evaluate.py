@@ -99,6 +99,22 @@ def test_goes_on_from_the_journal_and_says_when_it_is_not_the_whole(
     assert again.exit_code == 0
 
 
+def test_a_broken_picture_is_skipped_named_and_told_by_the_exit_code(
+    freeda: Any, opened: Any, bank: Path, voc: Path
+) -> None:
+    broken = sorted((voc / "JPEGImages").iterdir())[0]
+    broken.write_bytes(b"\xff\xd8\xff")
+    result = freeda("evaluate", "voc20", "--root", voc, "--bank", bank, "--json")
+    assert result.exit_code == 1
+    assert f"error: {broken} " in result.stderr
+    [told] = json.loads(result.stdout)["results"]
+    assert (told["pictures"], told["complete"]) == (1, False)
+    assert [each["picture"] for each in told["skipped"]] == [broken.stem]
+    plain = freeda("evaluate", "voc20", "--root", voc, "--bank", bank)
+    assert plain.exit_code == 1
+    assert "only 1 of 2 pictures were counted (1 could not be read)" in plain.stderr
+
+
 def test_the_baseline_stands_beside_the_method(
     freeda: Any, opened: Any, bank: Path, voc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ REPORT = IngestReport(
     unknown_nouns={},
     cut_captions=0,
     notes=(),
+    blank_lines=0,
     rejected=0,
     first_rejects=(),
     rejects_path=None,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cli.errors import UsageError
 from cli.pictures import find_pictures
@@ -43,3 +47,73 @@ def test_what_names_no_picture_is_misuse(argument: str) -> None:
     Path("empty").mkdir()
     with pytest.raises(UsageError, match=argument.rstrip("*.png")):
         find_pictures([argument])
+
+
+def test_links_that_lead_in_circles_are_entered_once(tmp_path: Path) -> None:
+    make(tmp_path, "b/photo.png", "b/deep/other.png")
+    for name in ("b/loop", "b/deep/up", "b/deep/again", "a"):
+        (tmp_path / name).symlink_to(tmp_path if name != "a" else tmp_path / "b")
+    found = find_pictures([str(tmp_path / "**" / "*.png")])
+    assert names_of(found, tmp_path) == ["b/deep/other.png", "b/photo.png"]
+
+
+def test_a_folder_behind_a_link_is_entered(tmp_path: Path) -> None:
+    make(tmp_path, "elsewhere/photo.png", "photos/own.png")
+    (tmp_path / "photos/more").symlink_to(tmp_path / "elsewhere")
+    found = find_pictures([str(tmp_path / "photos" / "**" / "*.png")])
+    assert names_of(found, tmp_path) == ["photos/more/photo.png", "photos/own.png"]
+
+
+def test_one_file_by_several_links_counts_once_unless_it_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "a.png")
+    (tmp_path / "b.png").symlink_to("a.png")
+    (tmp_path / "c.png").hardlink_to(tmp_path / "a.png")
+    assert names_of(find_pictures([str(tmp_path)]), tmp_path) == ["a.png"]
+    assert names_of(find_pictures([str(tmp_path / "*.png")]), tmp_path) == ["a.png"]
+    named = find_pictures([str(tmp_path / "b.png"), str(tmp_path / "c.png"), str(tmp_path)])
+    assert names_of(named, tmp_path) == ["b.png", "c.png"]
+
+
+def test_links_to_nothing_and_to_themselves(tmp_path: Path) -> None:
+    make(tmp_path, "good.png")
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    assert names_of(find_pictures([str(tmp_path)]), tmp_path) == ["good.png"]
+    assert names_of(find_pictures([str(tmp_path / "*")]), tmp_path) == ["good.png"]
+    for name in ("gone.png", "loop.png"):
+        with pytest.raises(UsageError, match="is a link that leads to no file"):
+            find_pictures([str(tmp_path / name)])
+
+
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    odd.write_bytes(b"x")
+    assert find_pictures([str(tmp_path)]) == find_pictures([str(tmp_path / "**" / "*.png")]) == [odd]
+
+
+def test_a_home_of_nobody_is_a_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"~nobody-at-all/a\.png"):
+        find_pictures(["~nobody-at-all/a.png"])
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.sampled_from(["a", "b", ".h", "a/b", "a/.h", "b/a", "b/a/a"]), min_size=1, unique=True),
+    st.lists(
+        st.sampled_from(["*", "**", "a", "b", "?", "[ab]", "*.png", ".*", "x.png"]), min_size=1, max_size=4
+    ),
+)
+def test_without_links_patterns_mean_what_the_glob_module_says(
+    tmp_path_factory: pytest.TempPathFactory, folders: list[str], pattern: list[str]
+) -> None:
+    root = tmp_path_factory.mktemp("tree")
+    make(root, *(f"{folder}/{name}" for folder in folders for name in ("x.png", ".y.png", "z")))
+    text = str(root / "/".join(pattern))
+    globbed = glob.glob(text, recursive=True)  # noqa: PTH207 - what is compared with
+    expected = {path for path in globbed if Path(path).is_file()}
+    try:
+        found = {str(path) for path in find_pictures([text])}
+    except UsageError:
+        found = set()
+    if not Path(text).is_dir():
+        assert found == expected

@@ -3,9 +3,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 
 from freeda_store.records import Caption
 from ingest import captions as captions_module
-from ingest.caption_records import ReaderLimits, Reject
+from ingest.caption_records import BlankLines, ReaderLimits, Reject
 from ingest.captions import CaptionFormat, detect_format, estimate_captions, read_captions
 from ingest.errors import CaptionsError
 
 
-def read(tmp_path: Path, content: bytes | str, **options: object) -> list[Caption | Reject]:
+def read(tmp_path: Path, content: bytes | str, **options: object) -> list[Caption | Reject | BlankLines]:
     path = tmp_path / "captions"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return list(read_captions(path, **options))  # type: ignore[arg-type]
 
 
-def texts(records: list[Caption | Reject]) -> list[str]:
+def texts(records: list[Caption | Reject | BlankLines]) -> list[str]:
     return [record.text for record in records if isinstance(record, Caption)]
 
 
-def rejects(records: list[Caption | Reject]) -> list[tuple[int, str]]:
+def rejects(records: list[Caption | Reject | BlankLines]) -> list[tuple[int, str]]:
     return [(record.line, record.reason) for record in records if isinstance(record, Reject)]
 
 
@@ -56,7 +56,6 @@ def test_source_of_the_run_stands_in(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         (b"{broken", "not JSON"),
-        (b"", "empty line"),
         (b'{"text": "a cat"}', "no field 'caption'"),
         (b'{"caption": 3}', "field 'caption' is a number, not text"),
         (b'{"caption": true}', "field 'caption' is true or false, not text"),
@@ -93,7 +92,14 @@ def test_an_escaped_backslash_before_u0000_is_no_nul(tmp_path: Path) -> None:
 def test_bom_crlf_and_blank_lines_at_the_end(tmp_path: Path) -> None:
     records = read(tmp_path, b'\xef\xbb\xbf{"caption": "one"}\r\n\r\n{"caption": "two"}\r\n\r\n  \n\n')
     assert texts(records) == ["one", "two"]
-    assert rejects(records) == [(2, "empty line")]
+    assert rejects(records) == []
+    assert records[-1] == BlankLines(4)
+
+
+def test_blank_lines_are_no_records_however_many(tmp_path: Path) -> None:
+    [only] = read(tmp_path, b"\n \t\r\n" * 150_000)
+    assert only == BlankLines(300_000)
+    assert read(tmp_path, b"\n" * 200_000 + b"a cat\n") == [Caption("a cat"), BlankLines(200_000)]
 
 
 def test_a_long_line_is_rejected_without_being_kept(tmp_path: Path) -> None:
@@ -110,9 +116,9 @@ def test_plain_lines(tmp_path: Path) -> None:
     records = read(tmp_path, "a cat\n\n  a   dog \r\nun café, 猫\n\n", source="notes")
     assert records == [
         Caption("a cat", source="notes"),
-        Reject(2, "empty line", ""),
         Caption("a dog", source="notes"),
         Caption("un café, 猫", source="notes"),
+        BlankLines(2),
     ]
 
 
@@ -194,9 +200,10 @@ def test_any_bytes_are_read_and_nothing_is_lost(
         assert records
         return
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
-    assert len(records) == len(lines)
+    if not lines[-1]:
+        lines.pop()  # the end of the last line begins no other
+    blank = sum(record.count for record in records if isinstance(record, BlankLines))
+    assert sum(not isinstance(record, BlankLines) for record in records) + blank == len(lines)
     numbers = [record.line for record in records if isinstance(record, Reject)]
     assert numbers == sorted(set(numbers))
 
@@ -234,17 +241,32 @@ def test_unicode_captions_survive(tmp_path_factory: pytest.TempPathFactory, capt
             assert set(record.text) - {" "} <= set(text)
 
 
-def test_coco_from_a_pipe_that_cannot_be_read_twice(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
+def test_coco_from_a_pipe_that_cannot_be_read_twice() -> None:
+    reading, writing = os.pipe()
     coco = {"annotations": [{"id": 1, "image_id": 7, "caption": "a red car"}], "images": [{"id": 7}]}
-    sender = threading.Thread(target=pipe.write_text, args=(json.dumps(coco),))
-    sender.start()
-    found = list(read_captions(pipe))
-    sender.join()
+    with os.fdopen(writing, "w") as sender:
+        sender.write(json.dumps(coco))
+    try:
+        found = list(read_captions(f"/dev/fd/{reading}"))
+    finally:
+        os.close(reading)
     assert [caption.text for caption in found if isinstance(caption, Caption)] == ["a red car"]
 
 
 def test_a_plain_line_may_begin_with_a_bracket() -> None:
     assert detect_format(b"[indoor] a red car\na cat on grass\n") is CaptionFormat.TEXT
     assert detect_format(b'[{"caption": "a car"}]') is CaptionFormat.JSON_LINES
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "zero"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "captions.jsonl"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    else:
+        path = Path("/dev/null" if kind == "device" else "/dev/zero")
+    with pytest.raises(CaptionsError, match=rf"{path} cannot be read \(it is a .*, not a file\); .* or '-'"):
+        read_captions(path)

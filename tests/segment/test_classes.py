@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeda_segment.classes import parse_classes, read_classes_file
+from freeda_segment.classes import MAX_CHARACTERS, MAX_TEXTS, parse_classes, read_classes_file
 from freeda_segment.errors import ClassesError
 
 
@@ -69,3 +71,60 @@ def test_a_bad_file_is_named(tmp_path, content, message):
     with pytest.raises(ClassesError, match=message) as caught:
         read_classes_file(file)
     assert str(file) in str(caught.value)
+
+
+def test_a_comment_ends_a_line_of_a_file(tmp_path):
+    file = tmp_path / "classes.txt"
+    file.write_text("red car # the small one\ntree\t#\nC#|item#2\n   # nothing\nsky#,sea #, not this\n")
+    assert [each.texts for each in read_classes_file(file).classes] == [
+        ("red car",),
+        ("tree",),
+        ("C#", "item#2"),
+        ("sky#",),
+        ("sea",),
+    ]
+    assert parse_classes("a # b").names == ("a # b",)
+
+
+def test_a_name_may_be_long_but_not_a_book():
+    assert parse_classes("a" * MAX_CHARACTERS).names == ("a" * MAX_CHARACTERS,)
+    with pytest.raises(ClassesError, match=r"'a{40}…' has 10,000,000 characters; give at most 300") as caught:
+        parse_classes("a" * 10**7)
+    assert len(str(caught.value)) < 200
+
+
+def test_so_many_classes_and_no_more():
+    assert len(parse_classes([f"c{index}" for index in range(MAX_TEXTS)]).classes) == MAX_TEXTS
+    for expressions in (",".join(f"c{index}" for index in range(20_000)), "|".join(map(str, range(20_000)))):
+        with pytest.raises(ClassesError, match="more than 3,000 class names"):
+            parse_classes(expressions)
+
+
+@pytest.mark.parametrize("text", ["car\0", "\x1b[31mcar", "a\ud800b"])
+def test_what_no_text_holds_is_refused(text):
+    with pytest.raises(ClassesError, match="no text has") as caught:
+        parse_classes(text)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a" * 10**7, "larger than"),
+        (b"a" * 10**6, "has 1,000,000 characters"),
+        (b"".join(b"c%d\n" % index for index in range(20_000)), "more than 3,000"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "not UTF-8"),
+        (b"GIF89a\0\0", "no text has"),
+    ],
+)
+def test_a_file_that_is_no_list_of_classes_fails_fast_and_is_named(tmp_path, content, message):
+    file = tmp_path / "classes.txt"
+    file.write_bytes(content)
+    with pytest.raises(ClassesError, match=rf"{file}.*{message}"):
+        read_classes_file(file)
+
+
+def test_a_pipe_of_classes_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "classes.txt")
+    with pytest.raises(ClassesError, match=r"classes\.txt cannot be read \(it is a named pipe"):
+        read_classes_file(tmp_path / "classes.txt")

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from evaluation_fakes import LAYOUTS, ColourLabeller, Layout, write_picture, write_stuff, write_truth
+from PIL import Image
 
-from freeda_segment.errors import DatasetError, OptionError
+from freeda_segment.errors import DatasetError, OptionError, TruthUnreadableError
 from freeda_segment.evaluation.labelled import open_dataset
 from freeda_segment.evaluation.metrics import measure
 from freeda_segment.evaluation.run import count
@@ -172,7 +173,7 @@ def test_colours_and_broken_files_are_no_label_maps(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no label map"):
         open_dataset("ade20k", tmp_path).load(0)
     (tmp_path / layout.truth).write_bytes(b"\x89PNG nothing")
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(TruthUnreadableError, match="not a picture of a known format"):
         open_dataset("ade20k", tmp_path).load(0)
 
 
@@ -195,7 +196,7 @@ def test_names_of_ones_own_may_have_synonyms(tmp_path: Path) -> None:
 
 def test_a_text_belongs_to_one_class() -> None:
     with pytest.raises(DatasetError, match="'Screen' twice"):
-        read_names("monitor|screen\nScreen\n", "names.txt")
+        read_names(["monitor|screen", "Screen"], "names.txt")
 
 
 def test_the_bundled_scenes_need_no_folder() -> None:
@@ -204,3 +205,95 @@ def test_the_bundled_scenes_need_no_folder() -> None:
     assert picture.truth.shape == picture.image.shape[:2]
     assert len(set(pictures.pictures)) == len(pictures.pictures)
     assert not pictures.classes.with_background
+
+
+def turn(path: Path, orientation: int) -> None:
+    """Give a picture an EXIF orientation, and leave its raster."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(path) as picture:
+        picture.save(path, exif=exif, quality="keep")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["voc20", "ade20k"])
+def test_a_label_map_is_that_of_the_raster_whatever_exif_says(
+    name: str, orientation: int, tmp_path: Path
+) -> None:
+    layout = by_name[name]
+    layout.write(tmp_path)
+    turn(tmp_path / layout.image, orientation)
+    metrics = measure(count(open_dataset(name, tmp_path), ColourLabeller(), 0))
+    assert metrics.mean_iou == pytest.approx(layout.mean_iou)
+    assert metrics.pixel_accuracy == pytest.approx(layout.accuracy)
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_a_label_map_of_the_turned_pictures_size_is_that_of_the_turned_picture(
+    orientation: int, tmp_path: Path
+) -> None:
+    image, truth = "images/validation/ADE_1.jpg", "annotations/validation/ADE_1.png"
+    seen = np.array([[0, 1, 2], [3, 4, 5]])
+    write_picture(tmp_path / image, seen.tolist())
+    turn(tmp_path / image, orientation)
+    upright = {5: seen.T, 6: seen[::-1].T, 7: seen[::-1, ::-1].T, 8: seen[:, ::-1].T}[orientation]
+    for labels, accuracy in ((upright + 1, 1), (seen + 1, 1), (np.roll(upright, 1, axis=0) + 1, 0)):
+        write_truth(tmp_path / truth, labels.tolist())
+        metrics = measure(count(open_dataset("ade20k", tmp_path), ColourLabeller(), 0))
+        assert metrics.pixel_accuracy == accuracy
+    write_truth(tmp_path / truth, [[1, 1]])
+    with pytest.raises(DatasetError, match="has 32 x 16 pixels and its picture 48 x 32"):
+        open_dataset("ade20k", tmp_path).load(0)
+
+
+def split_of(tmp_path: Path, content: bytes, *names: str, labels: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What a VOC split of this content names, where these pictures and label maps exist."""
+    for name in names:
+        write_picture(tmp_path / f"JPEGImages/{name}.jpg", [[0]])
+    for name in (*names, *labels):
+        write_truth(tmp_path / f"SegmentationClass/{name}.png", [[1]])
+    file = tmp_path / "ImageSets/Segmentation/val.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return tuple(open_dataset("voc20", tmp_path).pictures)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfone\ntwo\n",
+        b"one\r\ntwo\r\n",
+        b"\n one \n\n\ttwo",
+        b"one.jpg\ntwo.jpg\n",
+        b"one 1\ntwo -1\n",
+        b"one\tone\ntwo two.png\n",
+        b"one.jpg one.png\ntwo.jpg two.png\n",
+        b"one\ntwo\none\n",
+    ],
+)
+def test_a_split_in_any_of_its_ways_of_writing(content: bytes, tmp_path: Path) -> None:
+    assert split_of(tmp_path, content, "one", "two") == ("one", "two")
+
+
+def test_names_in_a_split_may_hold_spaces(tmp_path: Path) -> None:
+    names = ("my photo", "my", "my photo 2", "café\u2028x")
+    assert split_of(tmp_path, "\n".join(names).encode(), *names) == names
+
+
+def test_a_split_may_name_a_label_map_too(tmp_path: Path) -> None:
+    content = b"one map of one\nmy photo.jpg my map.png\n"
+    found = split_of(tmp_path, content, "one", "my photo", labels=("map of one", "my map"))
+    assert found == ("one map of one", "my photo my map")
+    for name in ("one", "my photo"):
+        (tmp_path / f"SegmentationClass/{name}.png").unlink()
+    pictures = open_dataset("voc20", tmp_path)
+    assert pictures.load(1).truth.shape == pictures.load(1).image.shape[:2]
+
+
+def test_a_split_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"val\.txt cannot be read \(it is not UTF-8\)"):
+        split_of(tmp_path, b"\xff\xfeo\0n\0e\0", "one")
+    with pytest.raises(DatasetError, match=r"JPEGImages/three\.jpg does not exist"):
+        split_of(tmp_path, b"one\nthree 1\n", "one")
+    with pytest.raises(DatasetError, match="outside"):
+        split_of(tmp_path, b"one ../../secret\n../one 1\n", "one")

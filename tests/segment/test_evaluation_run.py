@@ -17,7 +17,7 @@ from segment_fakes import COLOURS, FakeBank, FakeClip, small_settings, striped_p
 
 from freeda_segment.background import Background
 from freeda_segment.classes import ClassList, ClassName
-from freeda_segment.errors import EvaluationError, OptionError, OutputError
+from freeda_segment.errors import EvaluationError, ImageError, OptionError, OutputError
 from freeda_segment.evaluation.datasets import Scenes
 from freeda_segment.evaluation.journal import Journal, settings_key
 from freeda_segment.evaluation.labelled import LabelledPictures, ScenePictures, open_dataset
@@ -25,7 +25,7 @@ from freeda_segment.evaluation.maskclip import MaskClip, MaskClipClasses
 from freeda_segment.evaluation.metrics import Confusion, measure
 from freeda_segment.evaluation.plan import Plan, dataset_settings, parse_methods, plan_freeda, plan_maskclip
 from freeda_segment.evaluation.report import MethodResult, write_evaluation
-from freeda_segment.evaluation.run import EvaluationProgress, run
+from freeda_segment.evaluation.run import EvaluationProgress, SkippedPicture, run
 from freeda_segment.evaluation.specs import DatasetClasses, load_spec
 from freeda_segment.segmenter import Segmenter
 from freeda_segment.settings import SegmentSettings
@@ -93,6 +93,53 @@ def test_numbers_below_one_are_refused(name: str, stuff: LabelledPictures, tmp_p
 def test_a_labeller_cannot_be_shared_between_processes(stuff: LabelledPictures, tmp_path: Path) -> None:
     with journal(tmp_path) as notes, pytest.raises(OptionError, match="recipe"):
         run(stuff, ColourLabeller(), notes, processes=2)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_cannot_be_read_is_skipped_and_named(
+    processes: int, stuff: LabelledPictures, tmp_path: Path
+) -> None:
+    broken = tmp_path / "coco/images/val2017/000000000001.jpg"
+    data = broken.read_bytes()
+    broken.write_bytes(data[: data.index(b"\xff\xda") + 30])
+    (tmp_path / "coco/annotations/val2017/000000000003_labelTrainIds.png").write_bytes(b"no picture")
+    skipped: list[SkippedPicture] = []
+    told: list[EvaluationProgress] = []
+    method = ColourLabeller() if processes == 1 else ColourRecipe()
+    with journal(tmp_path / "out") as notes:
+        total = run(stuff, method, notes, processes=processes, progress=told.append, skip=skipped.append)
+        assert len(notes.done) == PICTURES - 2
+    assert sorted(each.name for each in skipped) == ["000000000001", "000000000003"]
+    reasons = " ".join(each.reason for each in skipped)
+    assert f"{broken} cannot be read (" in reasons
+    assert "000000000003_labelTrainIds.png is not a picture" in reasons
+    assert told[-1].done == told[-1].total == PICTURES
+    assert measure(total).iou[0] == pytest.approx(0.5)
+    assert total.counts[1].sum() == total.counts[3].sum() == 0
+    write_stuff(tmp_path / "coco", PICTURES)  # mended, the same run counts the rest
+    with journal(tmp_path / "out") as notes:
+        whole = run(stuff, method, notes, processes=processes, skip=skipped.append)
+        assert len(notes.done) == PICTURES
+    assert len(skipped) == 2
+    assert whole.counts[1].sum() > 0
+
+
+def test_without_a_skip_the_first_unreadable_picture_ends_the_run(
+    stuff: LabelledPictures, tmp_path: Path
+) -> None:
+    (tmp_path / "coco/images/val2017/000000000002.jpg").write_bytes(b"")
+    with journal(tmp_path / "out") as notes, pytest.raises(ImageError, match="000000000002"):
+        run(stuff, ColourLabeller(), notes)
+    with journal(tmp_path / "out") as notes:
+        assert len(notes.done) == 2
+
+
+def test_when_nothing_can_be_read_that_is_no_result(stuff: LabelledPictures, tmp_path: Path) -> None:
+    for file in (tmp_path / "coco/images/val2017").iterdir():
+        file.write_bytes(b"")
+    skipped: list[SkippedPicture] = []
+    with journal(tmp_path / "out") as notes, pytest.raises(EvaluationError, match="none of 5 pictures"):
+        run(stuff, ColourLabeller(), notes, skip=skipped.append)
 
 
 KILLED = """

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 from segment_fakes import save
 
 from freeda_segment.errors import ImageError
-from freeda_segment.images import open_image
+from freeda_segment.images import open_image, read_picture, read_stored
 
 RED = (255, 0, 0)
 
@@ -30,6 +33,8 @@ SAVABLE = {
     "a.webp": ["L", "LA", "P", "RGB", "RGBA"],
     "a.gif": ["L", "P", "RGB", "RGBA"],
     "a.bmp": ["1", "L", "P", "RGB", "RGBA"],
+    "a.avif": ["L", "RGB", "RGBA"],
+    "a.ppm": ["1", "L", "RGB", "I;16"],
 }
 
 
@@ -89,6 +94,100 @@ def test_rotation_is_applied(tmp_path):
     pixels = written(tmp_path, picture, exif=exif)
     assert pixels.shape == (4, 2, 3)
     assert tuple(pixels[0, 1]) == RED
+
+
+def marked(tmp_path, orientation, name="turned.png"):
+    """A picture of numbered pixels with an EXIF orientation."""
+    pixels = np.arange(3 * 5 * 3, dtype=np.uint8).reshape(3, 5, 3)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / name, exif=exif)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["turned.png", "turned.tiff"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_made_upright_as_pillow_does(tmp_path, orientation, name):
+    path = marked(tmp_path, orientation, name)
+    with Image.open(path) as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture))
+    assert (open_image(path) == expected).all()
+    read = read_picture(path)
+    assert (read.pixels == expected).all()
+    assert read.size_hw == expected.shape[:2]
+
+
+def test_a_picture_as_stored_is_not_turned(tmp_path):
+    stored = read_stored(marked(tmp_path, 6))
+    assert stored.orientation == 6
+    assert (stored.pixels == np.arange(45, dtype=np.uint8).reshape(3, 5, 3)).all()
+    assert (stored.upright() == open_image(tmp_path / "turned.png")).all()
+
+
+def test_strips_give_what_the_whole_gives(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    pictures = {
+        "rgba.png": Image.fromarray(rng.integers(0, 256, (37, 11, 4), dtype=np.uint8)),
+        "deep.png": Image.fromarray(rng.integers(0, 65536, (37, 11), dtype=np.uint16)),
+        "wide.tiff": Image.fromarray(rng.normal(size=(37, 11)).astype(np.float32)),
+        "few.gif": Image.fromarray(rng.integers(0, 256, (37, 11), dtype=np.uint8)).convert("P"),
+    }
+    for name, picture in pictures.items():
+        picture.save(tmp_path / name)
+    whole = {name: open_image(tmp_path / name) for name in pictures}
+    monkeypatch.setattr("freeda_segment.images._STRIP_PIXELS", 50)
+    for name in pictures:
+        assert (open_image(tmp_path / name) == whole[name]).all(), name
+
+
+@pytest.mark.parametrize("name", ["large.png", "large.jpg"])
+@pytest.mark.parametrize("size_wh", [(40, 30), (41, 31)])
+def test_a_large_picture_is_halved_while_it_is_read(tmp_path, monkeypatch, name, size_wh):
+    monkeypatch.setattr("freeda_segment.images.REDUCED_PIXELS", 100)
+    monkeypatch.setattr("freeda_segment.images._STRIP_PIXELS", 200)
+    ramp = np.linspace(0, 250, size_wh[0] * size_wh[1] * 3).reshape(size_wh[1], size_wh[0], 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / name
+    picture = Image.fromarray(ramp.astype(np.uint8))
+    picture.save(path, exif=exif, **({"quality": 100, "subsampling": 0} if name.endswith("jpg") else {}))
+    read = read_picture(path)
+    assert read.size_hw == size_wh
+    expected = np.asarray(ImageOps.exif_transpose(picture.reduce(2)).rotate(-90, expand=True))
+    assert read.pixels.shape == expected.shape
+    assert np.abs(read.pixels.astype(int) - expected).max() <= 3
+    assert open_image(path).shape == (*size_wh, 3)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "endless device"])
+def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
+    path = tmp_path / "picture.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    else:
+        path = Path("/dev/null" if kind == "device" else "/dev/zero")
+    with pytest.raises(
+        ImageError,
+        match=rf"{path} cannot be read \(it is a {kind.split()[-1] if kind != 'pipe' else 'named pipe'}",
+    ):
+        open_image(path)
+
+
+def test_an_eps_file_under_a_pictures_name_starts_nothing(tmp_path, monkeypatch):
+    called = tmp_path / "called"
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {called}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    path = tmp_path / "photo.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
+    with pytest.raises(ImageError, match=r"photo\.png is not a picture of a known format \(PNG, JPEG"):
+        open_image(path)
+    assert not called.exists()
 
 
 def test_the_first_frame_of_an_animation(tmp_path):

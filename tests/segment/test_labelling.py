@@ -12,7 +12,8 @@ from freeda_segment.background import Background, BackgroundStrategy
 from freeda_segment.classes import ClassName
 from freeda_segment.encoding import encode_image
 from freeda_segment.errors import OptionError
-from freeda_segment.labelling import LabelRequest, label_pixels
+from freeda_segment.images import Picture
+from freeda_segment.labelling import BAND_PIXELS, LabelRequest, label_pixels
 from freeda_segment.prototypes import ClassPrototypes
 from freeda_segment.refinement import Refinement
 from freeda_segment.similarity import WindowScores, normalised, score_window
@@ -48,13 +49,13 @@ def literal_scores(encoded, raw, embeddings, alpha, refinement, background):
     return whole.numpy()
 
 
-def check(seed, size_hw, classes, alpha, background, chunk_bytes, refinement=None):
+def check(seed, size_hw, classes, alpha, background, chunk_bytes, refinement=None, band_pixels=BAND_PIXELS):
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (3, 4, 3), dtype=np.uint8)
     image = np.kron(coarse, np.ones((size_hw[0] // 3 + 1, size_hw[1] // 4 + 1, 1), np.uint8))
     image = image[: size_hw[0], : size_hw[1]]
     options = small_settings(shorter_side=16, longest_side=40, window=16, stride=8)
-    encoded = encode_image(np.ascontiguousarray(image), FakeClip(), FakeBackbone(), options)
+    encoded = encode_image(Picture(np.ascontiguousarray(image), size_hw), FakeClip(), FakeBackbone(), options)
     raw = rng.standard_normal((classes, 2, 3)).astype(np.float32)
     embeddings = normalised(rng.standard_normal((classes, 16)).astype(np.float32))
     starts = np.arange(classes)
@@ -67,7 +68,7 @@ def check(seed, size_hw, classes, alpha, background, chunk_bytes, refinement=Non
     request = LabelRequest(
         encoded.working, encoded.size_hw, encoded.boxes, windows, alpha, background, refinement
     )
-    result = label_pixels(request, chunk_bytes)
+    result = label_pixels(request, chunk_bytes, band_pixels)
     expected = literal_scores(encoded, raw, embeddings, alpha, refinement, background)
     best = expected[:classes].max(0)
     np.testing.assert_allclose(result.scores, best, atol=1e-5)
@@ -90,6 +91,15 @@ def check(seed, size_hw, classes, alpha, background, chunk_bytes, refinement=Non
 def test_labels_equal_the_literal_ones(seed, size_hw, classes, alpha, strategy, threshold, chunk_bytes):
     background = Background(strategy, threshold) if strategy else None
     check(seed, size_hw, classes, alpha, background, chunk_bytes)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 10**6])
+@pytest.mark.parametrize("strategy", [None, *BackgroundStrategy])
+def test_labels_in_bands_equal_the_literal_ones(strategy, kept_bytes, monkeypatch):
+    monkeypatch.setattr("freeda_segment.labelling._KEPT_BYTES", kept_bytes)
+    background = Background(strategy, 0.5) if strategy else None
+    check(5, (31, 33), 3, 0.8, background, 3000, band_pixels=100)
+    check(5, (31, 33), 3, 0.8, background, 10**6, band_pixels=1)
 
 
 @pytest.mark.parametrize("strategy", [None, *BackgroundStrategy])

@@ -42,7 +42,7 @@ def test_colours_are_found_with_every_algorithm(segmenter, algorithm):
     chosen = segmenter.with_settings(superpixels=parse_superpixels(algorithm))
     made = chosen.segment(striped_picture(["red", "blue", "green"], 60, 90), "blue,green,red,yellow")
     assert agreement(made, ["red", "blue", "green"]) > 0.9
-    assert made.labels.dtype == np.int32
+    assert made.labels.dtype == np.int16
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (7, 900), (333, 50), (64, 64)])

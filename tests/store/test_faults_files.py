@@ -112,7 +112,7 @@ def webp_of(side: int) -> bytes:
 def test_bytes_that_fit_their_key_and_are_no_picture(
     bank: Bank, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50 * 50)
+    monkeypatch.setattr("freeda_store.thumbnails.MAX_PIXELS", 50 * 50)
     data = {"no picture": b"no picture", "cut short": webp_of(40)[:-20], "too large": webp_of(100)}[kind]
     key = bank._stores.thumbnails.put(data)
     with pytest.raises(ThumbnailDamagedError, match=f"thumbnail {key} is no picture that can be shown"):

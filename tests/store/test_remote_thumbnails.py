@@ -1,13 +1,8 @@
-"""Thumbnails at fsspec URLs: an object store in memory, and a web server on this machine."""
+"""Thumbnails at fsspec URLs: an object store in memory; and which store a URL asks for."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,7 +10,6 @@ import pytest
 from freeda_store.errors import (
     ReadOnlyBankError,
     SettingsError,
-    StorageError,
     ThumbnailDamagedError,
     ThumbnailKeyError,
     ThumbnailMissingError,
@@ -24,41 +18,7 @@ from freeda_store.hosted import open_thumbnails
 from freeda_store.remote_thumbnails import NoThumbnails, RemoteThumbnails
 from freeda_store.settings import Profile
 from freeda_store.thumbnails import FolderThumbnails
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Print nothing."""
-
-
-class _Refusing(_Quiet):
-    def do_GET(self) -> None:
-        self.send_error(403)
-
-
-def test_a_server_that_refuses_is_told_in_one_line() -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        store = RemoteThumbnails(f"http://127.0.0.1:{server.server_port}/thumbnails")
-        with pytest.raises(StorageError, match=r"cannot be read \(.*403.*check the network"):
-            store.get("a" * 64)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/thumbnails"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+from freeda_store.web_thumbnails import WebThumbnails
 
 
 def test_a_bucket_keeps_what_is_put() -> None:
@@ -82,20 +42,12 @@ def test_a_bucket_keeps_what_is_put() -> None:
     assert store.size_bytes() == 0
 
 
-def test_a_web_server_is_read_only(web: str, tmp_path: Path) -> None:
-    pytest.importorskip("aiohttp")
-    key = FolderThumbnails(tmp_path / "thumbnails").put(b"picture")
-    store = RemoteThumbnails(web)
-    assert store.get(key) == b"picture"
-    assert store.has(key)
-    with pytest.raises(ThumbnailMissingError):
-        store.get("a" * 64)
-    with pytest.raises(ReadOnlyBankError, match="can only be read"):
-        store.put(b"picture")
-    with pytest.raises(ReadOnlyBankError):
-        store.delete(key)
-    with pytest.raises(ReadOnlyBankError):
-        list(store.keys())
+def test_too_large_an_object_is_not_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RemoteThumbnails(f"memory://{uuid4()}/pictures/")
+    key = store.put(b"0123456789")
+    monkeypatch.setattr("freeda_store.remote_thumbnails.MAX_BYTES", 9)
+    with pytest.raises(ThumbnailDamagedError):
+        store.get(key)
 
 
 def test_drivers_that_are_not_there() -> None:
@@ -110,6 +62,8 @@ def test_drivers_that_are_not_there() -> None:
         ("/srv/thumbnails", FolderThumbnails),
         ("file:///srv/thumbnails", FolderThumbnails),
         ("s3://bucket/thumbnails", RemoteThumbnails),
+        ("https://example.org/thumbnails", WebThumbnails),
+        ("HTTP://example.org/thumbnails", WebThumbnails),
     ],
 )
 def test_kinds_of_urls(url: str, kind: type) -> None:
