@@ -25,7 +25,11 @@ ClassesOption = Annotated[
 ]
 ClassesFileOption = Annotated[
     Path | None,
-    typer.Option("--classes-file", metavar="FILE", help="A text file with a class a line; '#' at the start or after a space begins a comment."),
+    typer.Option(
+        "--classes-file",
+        metavar="FILE",
+        help="A text file with a class a line; '#' at the start or after a space begins a comment.",
+    ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where results go.")]
 FormatOption = Annotated[
