@@ -25,8 +25,8 @@ def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> l
         ("prototypes", f"{stats.prototypes:,}"),
         ("nouns", f"{stats.nouns:,}"),
         *_drawn(stats),
-        ("sources", _shares(stats.by_source)),
-        ("licences", _shares(stats.by_license)),
+        ("sources", _shares(stats.by_source, stats.other_sources)),
+        ("licences", _shares(stats.by_license, stats.other_licenses)),
         (
             "on disk",
             f"{size(total)}: vectors {size(stats.bytes_vectors)}, "
@@ -50,11 +50,16 @@ def _drawn(stats: BankStats) -> list[tuple[str, str]]:
     return [("captions", f"{stats.captions:,}"), ("pictures", f"{stats.generations:,}")]
 
 
-def _shares(counts: Mapping[str, int]) -> str:
-    """The largest shares first; ``""`` stands for unknown."""
+def _shares(counts: Mapping[str, int], others: int) -> str:
+    """The largest shares first; ``""`` stands for unknown, ``others`` are prototypes that no name counts."""
     shown = [f"{name or 'unknown'} {number:,}" for name, number in list(counts.items())[:_SHOWN]]
     rest = len(counts) - _SHOWN
-    return ", ".join([*shown, *([f"and {rest:,} more"] if rest > 0 else [])]) or "none"
+    if others:
+        hidden = sum(list(counts.values())[_SHOWN:]) + others
+        shown.append(f"and others {hidden:,}")
+    elif rest > 0:
+        shown.append(f"and {rest:,} more")
+    return ", ".join(shown) or "none"
 
 
 def revision_row(revision: RevisionInfo) -> tuple[object, ...]:

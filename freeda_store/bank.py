@@ -68,6 +68,7 @@ class Bank:
         stores, manifest, parsed = open_address(Address.parse(address), create)
         try:
             require_all_points(stores)
+            stores.catch_up()
             if create is not None:
                 manifest.check(create)
             version = parsed.version
@@ -264,6 +265,7 @@ class Bank:
 
         self._require_head()
         with self._stores.commit_lock:
+            self._stores.before_writing()
             history = self._history()
             ids = self._shown(which, history)
             if history.head is None or not ids:
@@ -293,6 +295,7 @@ class Bank:
             target = history.resolve(version)
             if target == history.head:
                 return history.info(target)
+            self._stores.before_writing()
             said = message or f"roll back to {target.number}"
             newest = history.head.number if history.head else 0
             run_key = f"rollback to {target.number} after {newest}"
@@ -327,6 +330,7 @@ class Bank:
                 raise TagError(
                     f"tag '{name}' names revision {history.number_of(taken)} already; move it or use another."
                 )
+            self._stores.before_writing()
             self._stores.catalog.set_tag(name, id_)
             self._stores.publish()
             fresh = self._history()
@@ -339,6 +343,7 @@ class Bank:
             RevisionMissingError: there is no such tag.
         """
         self._history().resolve(name)
+        self._stores.before_writing()
         self._stores.catalog.drop_tag(name)
         self._stores.publish()
 

@@ -18,6 +18,7 @@ from sqlalchemy.sql import false
 
 from freeda_store.counts import ViewCounts
 from freeda_store.digests import Checksums
+from freeda_store.identity import without_identity
 from freeda_store.payload import StoredPrototype
 from freeda_store.revisions import History, RevisionRecord
 from freeda_store.rows import (
@@ -95,8 +96,8 @@ class Catalog:
         file = Path(self._engine.url.database or "")
         return sum(path.stat().st_size for path in file.parent.glob(f"{file.name}*"))
 
-    def published_counts(self, view: View) -> ViewCounts | None:
-        """Counts that need no SQL; None where SQL is asked."""
+    def published_counts(self, revision: int | None) -> ViewCounts | None:
+        """What a revision of this number shows, where that needs no SQL; None where SQL is asked."""
         return None
 
     # manifest
@@ -104,7 +105,8 @@ class Catalog:
     def manifest(self) -> str | None:
         """The stored manifest's JSON."""
         with self.transaction() as connection:
-            return connection.execute(select(ManifestRow.document)).scalar()
+            document = connection.execute(select(ManifestRow.document)).scalar()
+        return None if document is None else without_identity(document)
 
     def write_manifest(self, document: str) -> None:
         """Store a new bank's manifest."""

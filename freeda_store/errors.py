@@ -91,6 +91,10 @@ class StorageError(BankError):
     """The disk or an engine refused to write; nothing that was committed is lost."""
 
 
+class NotPublishedError(StorageError):
+    """A change was made, and could not be told to readers without the database."""
+
+
 class TableFormatError(BankError):
     """A table would be written to a file whose name tells no known format."""
 

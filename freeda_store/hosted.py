@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
-import logging
+import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
+from freeda_store.agreement import require_view
 from freeda_store.catalog import Catalog
 from freeda_store.disk_recall import open_recall
-from freeda_store.errors import BankDamagedError, BankError, BankMissingError, StorageError
+from freeda_store.errors import (
+    BankDamagedError,
+    BankError,
+    BankMissingError,
+    NewerSchemaError,
+    StorageError,
+)
+from freeda_store.identity import read_identity, write_identity
 from freeda_store.manifest import Manifest
 from freeda_store.postgres import AdvisoryLock, AdvisoryRuns, has_tables, migrate, open_postgres
-from freeda_store.published import Published, PublishedCatalog, Publisher
+from freeda_store.published import PUBLISHED_FORMAT, Published
+from freeda_store.published_catalog import PublishedCatalog
+from freeda_store.publishing import Publisher, strange_bank
 from freeda_store.remote_thumbnails import NoThumbnails, RemoteThumbnails
 from freeda_store.settings import Profile, plain_path
 from freeda_store.stores import Stores
 from freeda_store.thumbnails import FolderThumbnails, ThumbnailStore
+from freeda_store.vectors.board import Board
 from freeda_store.vectors.client import connect_qdrant
-from freeda_store.vectors.collection import create_aliased, read_metadata
+from freeda_store.vectors.collection import (
+    CollectionFacts,
+    create_collection,
+    give_alias,
+    look,
+    own_name,
+    write_metadata,
+)
+from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import VectorSizes
+from freeda_store.vectors.sending import guard
 from freeda_store.vectors.server import ServerVectors
 from freeda_store.web_thumbnails import WebThumbnails
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
-
-logger = logging.getLogger(__name__)
 
 
 def open_hosted(profile: Profile, create: Manifest | None) -> tuple[Stores, Manifest]:
@@ -59,20 +79,34 @@ def open_thumbnails(profile: Profile) -> ThumbnailStore:
 
 def _open_reader(profile: Profile, client: QdrantClient, create: Manifest | None) -> tuple[Stores, Manifest]:
     collection = profile.collection
-    if read_metadata(client, collection) is None:
+    facts = look(client, collection)
+    if facts is None:
         raise BankMissingError(_missing(profile, "a profile that names its sql_url"))
-    vectors = ServerVectors.load(client, collection, profile.request_bytes)
+    board, vectors = Board(client, collection), _vectors(profile, client, facts)
     refusal = (
         f"profile '{profile.name}' names no sql_url, so its bank can be searched but not written, tagged, "
         "exported or verified; add sql_url and thumbnails to the profile."
     )
-    catalog = PublishedCatalog(client, collection, vectors, refusal)
-    manifest = catalog.published().manifest
+    if facts.metadata is None and board.peek() is None:
+        raise _no_bank(collection)
+    catalog = PublishedCatalog(board, vectors, facts.metadata, refusal)
+    published = catalog.published()
+    manifest = published.manifest
     _check_sizes(collection, manifest, vectors.sizes)
     if create is not None:
         manifest.check(create)
+    _check_view(published, vectors, collection)
     recall = open_recall(profile, manifest)
     return Stores(catalog, vectors, open_thumbnails(profile), Path(profile.name), recall=recall), manifest
+
+
+def _check_view(published: Published, vectors: ServerVectors, collection: str) -> None:
+    """Ask whether the points are as many as the newest revision is said to show."""
+    history = published.history()
+    head = history.head
+    if head is not None and head.id in published.counts:
+        held = vectors.count(PointFilter(view=history.view(head.id)))
+        require_view(held, published.counts[head.id].prototypes, head.number or 0, collection)
 
 
 def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None) -> tuple[Stores, Manifest]:
@@ -81,16 +115,15 @@ def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None
     sessions = open_postgres(profile.sql_url, password, pooled=False)
     catalog = Catalog(engine)
     try:
-        lock = AdvisoryLock(sessions, f"bank {collection}")
+        lock = AdvisoryLock(sessions, "bank")
         with lock:
             if not has_tables(engine):
                 _require_new(profile, client, create)
             migrate(engine)
-            manifest = _manifest(profile, client, catalog, create)
-            vectors = ServerVectors.load(client, collection, profile.request_bytes)
+            manifest, facts = _manifest(profile, client, catalog, create)
+            vectors = _vectors(profile, client, facts)
             _check_sizes(collection, manifest, vectors.sizes)
-            publisher = Publisher(client, collection, catalog, manifest, lock)
-            _catch_up(publisher)
+            publisher = _publisher(profile, client, catalog, manifest, vectors, lock, facts)
     except BaseException:
         catalog.close()
         raise
@@ -99,17 +132,22 @@ def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None
         vectors,
         open_thumbnails(profile),
         Path(profile.name),
-        writing=AdvisoryRuns(sessions, collection),
+        writing=AdvisoryRuns(sessions, "bank"),
         commit_lock=lock,
         publish=publisher,
         recall=open_recall(profile, manifest),
+        catch_up=publisher.catch_up,
+        before_writing=publisher.before_writing,
     )
     return stores, manifest
 
 
 def _require_new(profile: Profile, client: QdrantClient, create: Manifest | None) -> None:
     """Before tables are made: the bank must be wanted, and the server must not hold one."""
-    if read_metadata(client, profile.collection) is not None:
+    facts = look(client, profile.collection)
+    if facts is not None:
+        if facts.metadata is None and Board(client, profile.collection).peek() is None:
+            raise _no_bank(profile.collection)
         raise BankDamagedError(
             f"collection '{profile.collection}' holds a bank whose database is empty; restore the database "
             "from its dump, or name the right sql_url."
@@ -118,16 +156,18 @@ def _require_new(profile: Profile, client: QdrantClient, create: Manifest | None
         raise BankMissingError(_missing(profile, f"`freeda ingest --bank {profile.name}`"))
 
 
-def _manifest(profile: Profile, client: QdrantClient, catalog: Catalog, create: Manifest | None) -> Manifest:
-    """The stored manifest; writes it, and makes the collection, when the bank is new."""
+def _manifest(
+    profile: Profile, client: QdrantClient, catalog: Catalog, create: Manifest | None
+) -> tuple[Manifest, CollectionFacts]:
+    """The stored manifest and what the collection tells; makes both when the bank is new."""
     collection, document = profile.collection, catalog.manifest()
     manifest = None if document is None else Manifest.from_json(document)
     if manifest is not None and create is not None:
         manifest.check(create)
-    made = read_metadata(client, collection) is not None
-    if manifest is not None and made:
-        return manifest
-    if made or catalog.history().head is not None:
+    facts = look(client, collection)
+    if manifest is not None and facts is not None:
+        return manifest, facts
+    if facts is not None or catalog.history().head is not None:
         raise BankDamagedError(
             f"the database of profile '{profile.name}' and collection '{collection}' do not belong together: "
             "one of them is empty; restore both from copies of one time, or correct the profile."
@@ -139,25 +179,96 @@ def _manifest(profile: Profile, client: QdrantClient, catalog: Catalog, create: 
     if manifest is None:
         catalog.write_manifest(create.model_dump_json())
         manifest = create
-    sizes = VectorSizes(manifest.keys.dim, manifest.backbone.dim)
-    create_aliased(client, collection, sizes, Published(manifest, (), {}, 0, {}).to_json())
-    return manifest
+    return manifest, _create(client, collection, catalog, manifest)
 
 
-def _catch_up(publisher: Publisher) -> None:
-    """Publish what an earlier writer did not come to; refuse two stores of different histories."""
-    published = publisher.current()
-    stored = {(r.id, r.number, r.committed_at) for r in publisher.catalog.history().committed_records()}
-    told = {(r.id, r.number, r.committed_at) for r in published.records} if published else set()
-    if told - stored:
-        raise BankDamagedError(
-            f"collection '{publisher.collection}' knows revisions that the database does not; restore both "
-            "from copies of one time, or correct the profile's collection or sql_url."
-        )
+def _create(client: QdrantClient, collection: str, catalog: Catalog, manifest: Manifest) -> CollectionFacts:
+    """Make a bank's collection, whole before it gets the bank's name."""
+    bank = read_identity(catalog) or uuid4()
+    write_identity(catalog, bank)
+    sizes, marker = VectorSizes(manifest.keys.dim, manifest.backbone.dim), _marker(bank)
+    real = own_name(collection)
+    create_collection(client, real, sizes, marker)
+    Board(client, real).put(Published(manifest).to_notes(bank).head, {})
+    if look(client, collection) is None:
+        give_alias(client, real, collection)
+        stamp = Board(client, collection).peek()
+        if stamp is not None and stamp.bank == str(bank):
+            return CollectionFacts(sizes, marker)
+    guard(collection, lambda: client.delete_collection(real))
+    raise BankDamagedError(
+        f"another database's bank was made as collection '{collection}' at the same moment; name another "
+        "collection in one of the two profiles."
+    )
+
+
+def _publisher(
+    profile: Profile,
+    client: QdrantClient,
+    catalog: Catalog,
+    manifest: Manifest,
+    vectors: ServerVectors,
+    lock: AdvisoryLock,
+    facts: CollectionFacts,
+) -> Publisher:
+    """What publishes a bank; an old bank gets its identity here, and its collection a marker later."""
+    board = Board(client, profile.collection)
+    stamp, bank = board.peek(), read_identity(catalog)
+    if bank is None:
+        bank = UUID(stamp.bank) if stamp is not None else uuid4()
+        write_identity(catalog, bank)
+    marker, first = _marker(bank), None
+    if stamp is None and facts.metadata is not None:
+        told = _marked(facts.metadata)
+        if told is not None and told != str(bank):
+            raise strange_bank(profile.collection, told, bank)
+        first = _first(facts.metadata, profile.collection) if told is None else None
+    mark = partial(write_metadata, client, profile.collection, marker)
+    return Publisher(
+        board,
+        vectors,
+        catalog,
+        manifest,
+        bank,
+        lock,
+        profile.qdrant_api_key_env,
+        first=first,
+        mark=None if facts.metadata == marker else mark,
+    )
+
+
+def _marker(bank: UUID) -> str:
+    """What the collection's metadata says: whose it is, and that older versions cannot read the rest."""
+    return json.dumps({"format": PUBLISHED_FORMAT, "bank": str(bank)})
+
+
+def _marked(metadata: str) -> str | None:
+    """The bank that a marker names."""
     try:
-        publisher()
-    except StorageError as error:
-        logger.warning("the history could not be published: %s", error)
+        told = json.loads(metadata)
+    except ValueError:
+        return None
+    bank = told.get("bank") if isinstance(told, dict) else None
+    return bank if isinstance(bank, str) else None
+
+
+def _first(metadata: str, collection: str) -> Published | None:
+    try:
+        return Published.from_metadata(metadata, collection)
+    except NewerSchemaError:
+        raise
+    except BankDamagedError:
+        return None
+
+
+def _vectors(profile: Profile, client: QdrantClient, facts: CollectionFacts) -> ServerVectors:
+    collection = profile.collection
+    if facts.sizes is None:
+        raise BankDamagedError(
+            f"collection '{collection}' holds no bank of freeda: it needs vectors text and visual; name "
+            "another in the profile."
+        )
+    return ServerVectors(client, collection, facts.sizes, profile.request_bytes)
 
 
 def _check_sizes(collection: str, manifest: Manifest, sizes: VectorSizes) -> None:
@@ -166,6 +277,12 @@ def _check_sizes(collection: str, manifest: Manifest, sizes: VectorSizes) -> Non
             f"the vectors in collection '{collection}' have lengths {sizes.text} and {sizes.visual}, its "
             f"manifest says {manifest.keys.dim} and {manifest.backbone.dim}; restore both from one copy."
         )
+
+
+def _no_bank(collection: str) -> StorageError:
+    return StorageError(
+        f"the Qdrant collection '{collection}' holds no bank of freeda; name another in the profile."
+    )
 
 
 def _missing(profile: Profile, how: str) -> str:

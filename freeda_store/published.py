@@ -1,36 +1,36 @@
-"""What readers without SQL need, published with the collection: manifest, history and counts.
+"""What readers without SQL need, written to the board among a hosted bank's points: manifest, history and
+counts.
 
-SQL stays the truth. A writer publishes after every commit, tag and repair, and again when it opens a
-bank whose last publication was cut short.
+A head note names pages of committed revisions. Pages are filled to a fixed size and never change, so that
+one more revision costs one page however long the history is. How prototypes divide by source and licence is
+not written down: the server counts it when it is asked.
+
+The first format was one document in the metadata of the collection; it can still be read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, NoReturn, Self
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError, model_validator
 
 from freeda_store.address import TAG_PATTERN
-from freeda_store.catalog import Catalog
-from freeda_store.counts import ViewCounts, count_view
+from freeda_store.counts import Totals
 from freeda_store.documents import Count, Document, Id, Moment, Text, check_order, fault_of
-from freeda_store.errors import BankDamagedError, BankMissingError, NewerSchemaError, ReadOnlyBankError
+from freeda_store.errors import BankDamagedError, NewerSchemaError
 from freeda_store.manifest import Manifest
 from freeda_store.revisions import History, RevisionRecord
-from freeda_store.vectors.collection import read_metadata, write_metadata
-from freeda_store.vectors.filters import PointFilter, View
+from freeda_store.vectors.board import Head, make_head, page_id
 
-if TYPE_CHECKING:
-    from qdrant_client import QdrantClient
-
-    from freeda_store.vectors.protocol import Payload, VectorStore
-
-PUBLISHED_FORMAT = 1
+PUBLISHED_FORMAT = 2
+PAGE_CHARS = 64_000
+"""How much text a page holds, unless a single revision needs more."""
+MESSAGE_CHARS = 4_000
+"""How much of a revision's message is published."""
 
 
 class _Revision(Document):
@@ -45,11 +45,14 @@ class _Revision(Document):
     prototypes_retired: Count
 
 
-class _Counts(Document):
+class _Totals(Document):
     prototypes: Count
     nouns: Count
     captions: Count
     generations: Count
+
+
+class _FirstCounts(_Totals):
     by_source: dict[Text, Count]
     by_license: dict[Text, Count]
 
@@ -60,31 +63,72 @@ class _Version(BaseModel):
     format: int
 
 
-class _Document(Document):
-    """The document as it lies beside the points, which anybody with a key may have written."""
+def _check(revisions: Sequence[_Revision], tags: Mapping[str, int]) -> None:
+    """Refuse what is no history, whoever wrote it."""
+    check_order(revisions)
+    ids = {revision.id for revision in revisions}
+    for tag, id_ in tags.items():
+        if id_ not in ids or not TAG_PATTERN.fullmatch(tag):
+            raise ValueError(f"tag {tag[:64]!r} is not valid")
+
+
+class _FirstDocument(Document):
+    """The first format: all of it in one document."""
 
     format: int
     manifest: Manifest
     revisions: tuple[_Revision, ...]
     tags: dict[str, int]
     unfinished: Count
-    counts: dict[int, _Counts]
+    counts: dict[int, _FirstCounts]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        check_order(self.revisions)
-        ids = {revision.id for revision in self.revisions}
-        for tag, id_ in self.tags.items():
-            if id_ not in ids or not TAG_PATTERN.fullmatch(tag):
-                raise ValueError(f"tag {tag[:64]!r} is not valid")
-        if not ids.issuperset(self.counts):
+        _check(self.revisions, self.tags)
+        if not {revision.id for revision in self.revisions}.issuperset(self.counts):
             raise ValueError("it counts a revision that is not there")
         return self
 
 
+class _CountedRevision(_Revision):
+    shows: _Totals
+
+
+class _Page(Document):
+    revisions: tuple[_CountedRevision, ...]
+
+
+class _Head(Document):
+    format: int
+    manifest: Manifest
+    tags: dict[str, int]
+    unfinished: Count
+    pages: tuple[Text, ...]
+
+
+class _Whole(Document):
+    """Head and pages put together."""
+
+    revisions: tuple[_CountedRevision, ...]
+    tags: dict[str, int]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check(self.revisions, self.tags)
+        return self
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What is published, as it lies on the board."""
+
+    head: Head
+    pages: Mapping[UUID, str]
+
+
 @dataclass(frozen=True)
 class Published:
-    """The document beside the points.
+    """What readers know.
 
     Attributes:
         manifest: what made the bank.
@@ -95,161 +139,114 @@ class Published:
     """
 
     manifest: Manifest
-    records: tuple[RevisionRecord, ...]
-    tags: Mapping[str, int]
-    unfinished: int
-    counts: Mapping[int, ViewCounts]
+    records: tuple[RevisionRecord, ...] = ()
+    tags: Mapping[str, int] = field(default_factory=dict)
+    unfinished: int = 0
+    counts: Mapping[int, Totals] = field(default_factory=dict)
 
-    def to_json(self) -> str:
-        """One JSON document; run keys stay private."""
-        revisions = [asdict(record) | {"run_key": ""} for record in self.records]
-        return json.dumps(
-            {
-                "format": PUBLISHED_FORMAT,
-                "manifest": self.manifest.model_dump(),
-                "revisions": revisions,
-                "tags": dict(self.tags),
-                "unfinished": self.unfinished,
-                "counts": {str(id_): asdict(counts) for id_, counts in self.counts.items()},
-            },
-            sort_keys=True,
-        )
+    def to_notes(self, bank: UUID) -> Notes:
+        """Head and pages, the same ones for the same content; run keys stay private."""
+        pages = {page_id(text): text for text in self._page_texts()}
+        head = {
+            "format": PUBLISHED_FORMAT,
+            "manifest": self.manifest.model_dump(),
+            "tags": dict(self.tags),
+            "unfinished": self.unfinished,
+            "pages": [id_.hex for id_ in pages],
+        }
+        return Notes(make_head(str(bank), json.dumps(head, sort_keys=True)), pages)
+
+    def _page_texts(self) -> Iterator[str]:
+        lines: list[str] = []
+        for record in self.records:
+            shows = self.counts.get(record.id, Totals())
+            told = asdict(record) | {"run_key": "", "message": record.message[:MESSAGE_CHARS]}
+            line = json.dumps(told | {"shows": asdict(shows)}, sort_keys=True)
+            if lines and sum(map(len, lines)) + len(line) > PAGE_CHARS:
+                yield _page(lines)
+                lines = []
+            lines.append(line)
+        if lines:
+            yield _page(lines)
 
     @classmethod
-    def from_json(cls, document: str, collection: str) -> Published:
-        """Read what :meth:`to_json` wrote.
+    def from_notes(cls, notes: Notes, collection: str) -> Self:
+        """Read what :meth:`to_notes` made.
+
+        Raises:
+            NewerSchemaError: a newer freeda wrote it.
+            BankDamagedError: it is not such a document, or lacks pages.
+        """
+        with_pages = named_pages(notes.head, collection)
+        try:
+            head = _Head.model_validate_json(notes.head.text)
+            revisions: list[_CountedRevision] = []
+            for id_ in with_pages:
+                if id_ not in notes.pages:
+                    raise _damaged(collection, f"page {id_} is missing")
+                revisions += _Page.model_validate_json(notes.pages[id_]).revisions
+            _Whole(revisions=tuple(revisions), tags=head.tags)
+        except ValidationError as error:
+            raise _damaged(collection, fault_of(error)) from error
+        counts = {r.id: Totals(**r.shows.model_dump()) for r in revisions}
+        records = tuple(RevisionRecord(**r.model_dump(exclude={"shows"})) for r in revisions)
+        return cls(head.manifest, records, head.tags, head.unfinished, counts)
+
+    @classmethod
+    def from_metadata(cls, document: str, collection: str) -> Self:
+        """Read a document of the first format.
 
         Raises:
             NewerSchemaError: a newer freeda wrote it.
             BankDamagedError: it is not such a document.
         """
+        _require_known(document, 1, collection)
         try:
-            if _Version.model_validate_json(document).format > PUBLISHED_FORMAT:
-                raise NewerSchemaError(
-                    f"collection '{collection}' was written by a newer freeda; install it to open the bank."
-                )
-            told = _Document.model_validate_json(document)
+            told = _FirstDocument.model_validate_json(document)
         except ValidationError as error:
-            raise BankDamagedError(
-                f"the metadata of collection '{collection}' is damaged ({fault_of(error)}); restore a "
-                "snapshot, or open the bank once with a profile that names its sql_url."
-            ) from error
-        return cls(
-            manifest=told.manifest,
-            records=tuple(RevisionRecord(**revision.model_dump()) for revision in told.revisions),
-            tags=told.tags,
-            unfinished=told.unfinished,
-            counts={id_: ViewCounts(**counts.model_dump()) for id_, counts in told.counts.items()},
-        )
+            raise _damaged(collection, fault_of(error)) from error
+        totals = {"prototypes", "nouns", "captions", "generations"}
+        counts = {id_: Totals(**counts.model_dump(include=totals)) for id_, counts in told.counts.items()}
+        records = tuple(RevisionRecord(**revision.model_dump()) for revision in told.revisions)
+        return cls(told.manifest, records, told.tags, told.unfinished, counts)
 
     def history(self) -> History:
         """The history as readers see it."""
         return History(self.records, self.tags, unfinished=self.unfinished)
 
 
-@dataclass
-class Publisher:
-    """Publishes a bank's history; called after every change of it.
+def named_pages(head: Head, collection: str) -> tuple[UUID, ...]:
+    """The ids of the pages that a head note names.
 
-    Attributes:
-        client: with a read-write key.
-        collection: the bank's alias.
-        catalog: the truth.
-        manifest: of the bank.
-        lock: keeps other processes' commits and publications out.
+    Raises:
+        NewerSchemaError, BankDamagedError: see :meth:`Published.from_notes`.
     """
-
-    client: QdrantClient
-    collection: str
-    catalog: Catalog
-    manifest: Manifest
-    lock: AbstractContextManager[object]
-
-    def __call__(self, *, recount: bool = False) -> None:
-        """Publish, unless what is published says the same already."""
-        with self.lock:
-            current = self.current()
-            known = {} if current is None or recount else dict(current.counts)
-            history = self.catalog.history()
-            records = tuple(history.committed_records())
-            counts = {r.id: known.get(r.id) or count_view(self.catalog, history.view(r.id)) for r in records}
-            fresh = Published(self.manifest, records, history.tags, history.unfinished, counts)
-            if current is None or fresh.to_json() != current.to_json():
-                write_metadata(self.client, self.collection, fresh.to_json())
-
-    def current(self) -> Published | None:
-        """What is published now; None when it cannot be read and must be written anew."""
-        document = read_metadata(self.client, self.collection)
-        if document is None:
-            return None
-        try:
-            return Published.from_json(document, self.collection)
-        except BankDamagedError:
-            return None
+    _require_known(head.text, PUBLISHED_FORMAT, collection)
+    try:
+        return tuple(UUID(text) for text in _Head.model_validate_json(head.text).pages)
+    except ValidationError as error:
+        raise _damaged(collection, fault_of(error)) from error
+    except ValueError as error:
+        raise _damaged(collection, "it names a page by no id") from error
 
 
-class PublishedCatalog(Catalog):
-    """The catalog of a reader that has no SQL: it knows what was published, and changes nothing."""
+def _page(lines: list[str]) -> str:
+    return f'{{"revisions": [{", ".join(lines)}]}}'
 
-    def __init__(self, client: QdrantClient, collection: str, vectors: VectorStore, refusal: str) -> None:
-        self._client = client
-        self._collection = collection
-        self._vectors = vectors
-        self._refusal = refusal
 
-    def transaction(self) -> NoReturn:
-        """Refuse all that would ask SQL.
+def _require_known(document: str, newest: int, collection: str) -> None:
+    try:
+        version = _Version.model_validate_json(document).format
+    except ValidationError as error:
+        raise _damaged(collection, fault_of(error)) from error
+    if version > newest:
+        raise NewerSchemaError(
+            f"collection '{collection}' was written by a newer freeda; install it to open the bank."
+        )
 
-        Raises:
-            ReadOnlyBankError: always.
-        """
-        raise ReadOnlyBankError(self._refusal)
 
-    def published(self) -> Published:
-        """What is published now.
-
-        Raises:
-            BankMissingError: the collection is gone.
-            BankDamagedError, NewerSchemaError: its metadata.
-        """
-        document = read_metadata(self._client, self._collection)
-        if document is None:
-            raise BankMissingError(
-                f"the server has no bank in collection '{self._collection}'; check the profile's collection, "
-                "or make the bank with a profile that names its sql_url."
-            )
-        return Published.from_json(document, self._collection)
-
-    def manifest(self) -> str:
-        """The published manifest's JSON."""
-        return self.published().manifest.model_dump_json()
-
-    def history(self) -> History:
-        """The published history."""
-        return self.published().history()
-
-    def published_counts(self, view: View) -> ViewCounts | None:
-        """What was counted when the revision of this view was committed."""
-        published = self.published()
-        history = published.history()
-        matching = (c for id_, c in published.counts.items() if history.view(id_) == view)
-        return next(matching, None if view.ranges else ViewCounts())
-
-    def gained(self, before: View, after: View) -> list[UUID]:
-        """What one view shows and another does not, as the points tell it, sorted."""
-        return sorted({id_ for id_, _ in self._points(after)} - {id_ for id_, _ in self._points(before)})
-
-    def nouns(self, view: View) -> set[str]:
-        """The nouns that a view shows, as the points tell them."""
-        return {str(told["noun"]) for _, told in self._points(view, payloads=True)}
-
-    def _points(self, view: View, *, payloads: bool = False) -> Iterator[tuple[UUID, Payload]]:
-        if view.ranges:
-            yield from self._vectors.scroll(PointFilter(view=view), payloads=payloads)
-
-    def size_bytes(self) -> int:
-        """0: a reader cannot know."""
-        return 0
-
-    def close(self) -> None:
-        """Nothing of its own to close."""
+def _damaged(collection: str, fault: str) -> BankDamagedError:
+    return BankDamagedError(
+        f"the metadata of collection '{collection}' is damaged ({fault}); restore a "
+        "snapshot, or open the bank once with a profile that names its sql_url."
+    )

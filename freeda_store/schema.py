@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_VERSIONS = ("0001", "0002")
 """Ids of all migrations, oldest first; a test keeps them equal to ``migrations/versions``."""
+
+
+_ALEMBIC = threading.Lock()
+"""Alembic keeps what it migrates in a variable of its module: one thread at a time."""
 
 
 def open_engine(path: Path) -> Engine:
@@ -133,7 +138,7 @@ def run_migrations(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    with engine.connect() as connection:
+    with _ALEMBIC, engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, SCHEMA_VERSIONS[-1])
         connection.commit()

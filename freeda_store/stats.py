@@ -21,7 +21,9 @@ class BankStats:
         prototypes, nouns, captions, generations: what the view shows.
         revisions: committed ones, in the whole bank.
         unfinished_runs: open revisions, left by runs that ended early or still go on.
-        by_source, by_license: visible prototypes of each; ``""`` stands for unknown.
+        by_source, by_license: visible prototypes of each, of the most frequent ones at most
+            ``counts.LISTED``; ``""`` stands for unknown.
+        other_sources, other_licenses: visible prototypes of all those that are not listed.
         bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together; 0 where a
             server does not tell.
         preset: name of the preset that made the bank.
@@ -37,6 +39,8 @@ class BankStats:
     unfinished_runs: int
     by_source: Mapping[str, int]
     by_license: Mapping[str, int]
+    other_sources: int
+    other_licenses: int
     bytes_sql: int
     bytes_vectors: int
     bytes_thumbnails: int
@@ -53,17 +57,20 @@ def count_stats(
     stores: Stores, manifest: Manifest, view: View, *, revision: int | None, revisions: int, unfinished: int
 ) -> BankStats:
     """Count what a view shows and how much room the bank takes."""
-    counts = stores.catalog.published_counts(view) or count_view(stores.catalog, view)
+    counts = stores.catalog.published_counts(revision) or count_view(stores.catalog, view)
+    totals = counts.totals
     return BankStats(
         revision=revision,
-        prototypes=counts.prototypes,
-        nouns=counts.nouns,
-        captions=counts.captions,
-        generations=counts.generations,
+        prototypes=totals.prototypes,
+        nouns=totals.nouns,
+        captions=totals.captions,
+        generations=totals.generations,
         revisions=revisions,
         unfinished_runs=unfinished,
-        by_source=counts.by_source,
-        by_license=counts.by_license,
+        by_source=counts.by_source.largest,
+        by_license=counts.by_license.largest,
+        other_sources=counts.by_source.others,
+        other_licenses=counts.by_license.others,
         bytes_sql=stores.catalog.size_bytes(),
         bytes_vectors=stores.vectors.size_bytes(),
         bytes_thumbnails=stores.thumbnails.size_bytes(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, MutableSet, Sequence
+from collections.abc import Callable, Generator, MutableSet, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,10 @@ def unpublished(*, recount: bool = False) -> None:
     """A folder has no readers without SQL."""
 
 
+def nothing() -> None:
+    """A folder needs no such care: its files belong together, and its lock keeps others out."""
+
+
 @dataclass
 class Stores:
     """SQL, vectors and thumbnails of one bank.
@@ -41,6 +45,8 @@ class Stores:
         commit_lock: held while a revision takes its place in the history.
         publish: tells readers without SQL of a change of the history.
         recall: what need not be sent again; of a folder, nothing.
+        catch_up: asked once at opening: refuses stores that do not agree, and publishes what was not.
+        before_writing: refuses where the rights are missing, or the points are not this bank's any more.
     """
 
     catalog: Catalog
@@ -51,6 +57,8 @@ class Stores:
     commit_lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
     publish: Publish = unpublished
     recall: Recall = field(default_factory=NoRecall)
+    catch_up: Callable[[], None] = nothing
+    before_writing: Callable[[], None] = nothing
 
     def close(self) -> None:
         """Let go of files and locks."""

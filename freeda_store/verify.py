@@ -96,6 +96,8 @@ def verify_bank(stores: Stores, *, repair: bool = False) -> VerifyReport:
     with stores.commit_lock if repair else nullcontext():
         if repair and stores.writing:
             raise BankInUseError("a writer is at work in this bank; commit or leave it before repairing.")
+        if repair:
+            stores.before_writing()
         if isinstance(stores.vectors, EdgeVectors):
             stores.vectors.check_readable()
         history = stores.catalog.history()

@@ -45,6 +45,7 @@ class RevisionWriter:
             BankInUseError: a writer of this process has the same run in hand.
         """
         self._stores = stores
+        stores.before_writing()
         with stores.commit_lock:
             if run_key in stores.writing:
                 raise BankInUseError(
@@ -97,6 +98,7 @@ class RevisionWriter:
         new = {key: generation for key, generation in by_key.items() if key in wanted}
         if not new:
             return
+        self._stores.before_writing()
         if self._revision is None:
             self._revision = self._stores.catalog.open_revision(self._run_key, self._message)
         try:
@@ -130,6 +132,7 @@ class RevisionWriter:
             self.close()
             return None
         with self._stores.commit_lock:
+            self._stores.before_writing()
             self._drop_what_the_head_has(revision)
             if lost := reconcile(self._stores, revision):
                 self.close()

@@ -84,6 +84,7 @@ class BankSink:
         try:
             with stores.catalog.transaction():
                 pass  # a profile without SQL refuses
+            stores.catch_up()
         except BaseException:
             stores.close()
             raise
@@ -121,6 +122,7 @@ class BankSink:
             BankInUseError: another copy into this bank is going on, or a run that stands in the way is.
             UnfinishedRunError: a local run that was not finished has an id that arrives.
         """
+        self._stores.before_writing()
         self._take()
         try:
             with self._stores.commit_lock:
@@ -151,6 +153,7 @@ class BankSink:
         """
         revision = self._begun().id
         check_part(part, revision, self._stores.vectors.sizes, self._name)
+        self._stores.before_writing()
         self._put_thumbnails(part)
         points = _points(part, revision)
         self._stores.vectors.upsert(points)
@@ -168,6 +171,7 @@ class BankSink:
         """
         record, stores = self._begun(), self._stores
         with stores.commit_lock:
+            stores.before_writing()
             self._require_next(record)
             here = self._replica.retire(record.id, retirements)
             for batch in chunks(here):

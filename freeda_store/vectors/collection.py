@@ -6,11 +6,11 @@ so that a half-made one is no bank, and a restored one takes over by moving the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from freeda_store.errors import StorageError
 from freeda_store.vectors.filters import INTEGER_FIELDS, NUMBER_FIELDS, TEXT_FIELDS
 from freeda_store.vectors.protocol import VectorSizes
 from freeda_store.vectors.sending import guard
@@ -93,17 +93,30 @@ def payload_indexes() -> dict[str, Any]:
     return schemas
 
 
-def read_metadata(client: QdrantClient, collection: str) -> str | None:
-    """What was published with a collection; None when there is no collection.
+@dataclass(frozen=True)
+class CollectionFacts:
+    """What a collection tells of itself.
+
+    Attributes:
+        sizes: of its vectors text and visual; None when it has not both.
+        metadata: what freeda wrote into it; None when nothing.
+    """
+
+    sizes: VectorSizes | None
+    metadata: str | None
+
+
+def look(client: QdrantClient, collection: str) -> CollectionFacts | None:
+    """What is behind a name; None when there is no such collection.
 
     Raises:
-        StorageError: the server refuses, or the collection is no bank's.
+        StorageError: the server refuses.
     """
     from qdrant_client.http.exceptions import UnexpectedResponse
 
     def get() -> Any:
         try:
-            return client.get_collection(collection).config.metadata or {}
+            return client.get_collection(collection).config
         except UnexpectedResponse as error:
             if error.status_code == 404:
                 return None
@@ -113,32 +126,44 @@ def read_metadata(client: QdrantClient, collection: str) -> str | None:
                 return None
             raise
 
-    metadata = guard(collection, get)
-    if metadata is None:
+    config = guard(collection, get)
+    if config is None:
         return None
-    if not isinstance(metadata.get(METADATA_KEY), str):
-        raise StorageError(
-            f"the Qdrant collection '{collection}' holds no bank of freeda; name another in the profile."
-        )
-    return str(metadata[METADATA_KEY])
+    vectors, metadata = config.params.vectors, (config.metadata or {}).get(METADATA_KEY)
+    whole = isinstance(vectors, dict) and {"text", "visual"} <= vectors.keys()
+    sizes = VectorSizes(vectors["text"].size, vectors["visual"].size) if whole else None
+    return CollectionFacts(sizes, metadata if isinstance(metadata, str) else None)
 
 
 def write_metadata(client: QdrantClient, collection: str, document: str) -> None:
-    """Publish with a collection, whatever its alias."""
+    """Write into a collection's metadata, whatever its alias. This takes rights on the whole server."""
     real = real_name(client, collection)
     guard(collection, lambda: client.update_collection(real, metadata={METADATA_KEY: document}))
 
 
-def create_aliased(client: QdrantClient, alias: str, sizes: VectorSizes, metadata: str) -> None:
-    """Make a collection, and give it its alias last."""
+def own_name(alias: str) -> str:
+    """A name that no collection has, for one that will go by an alias."""
+    return f"{alias}-{uuid4().hex[:8]}"
+
+
+def give_alias(client: QdrantClient, collection: str, alias: str) -> None:
+    """Let a collection go by another name, whatever went by it before."""
     from qdrant_client import models
 
-    real = f"{alias}-{uuid4().hex[:8]}"
-    create_collection(client, real, sizes, metadata)
     named = models.CreateAliasOperation(
-        create_alias=models.CreateAlias(collection_name=real, alias_name=alias)
+        create_alias=models.CreateAlias(collection_name=collection, alias_name=alias)
     )
     guard(alias, lambda: client.update_collection_aliases([named]))
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a server refused for want of rights."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(cause, "status_code", None) in (401, 403):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def real_name(client: QdrantClient, collection: str) -> str:

@@ -86,10 +86,10 @@ class VectorStore(Protocol):
         """The k nearest text vectors of each row of float32 (Q, D_text), in one batch."""
 
     def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
-        """Points by id, with the vectors asked for. Unknown ids are left out."""
+        """Points by id, with the vectors asked for. Unknown ids are left out, and points without those."""
 
     def scroll(self, where: PointFilter, *, payloads: bool = True) -> Iterator[tuple[UUID, Payload]]:
-        """All points that match, in the order of their ids; empty payloads when not asked for."""
+        """All prototypes that match, in the order of their ids; empty payloads when not asked for."""
 
     def count(self, where: PointFilter) -> int:
         """How many points match, exactly."""

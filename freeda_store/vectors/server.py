@@ -13,6 +13,7 @@ import numpy as np
 
 from freeda_store.errors import BankDamagedError
 from freeda_store.records import FloatArray
+from freeda_store.vectors.board import is_note
 from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection, is_remote
 from freeda_store.vectors.filters import PointFilter, translate
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
@@ -35,6 +36,8 @@ _IDS_AT_ONCE = 5000
 _ID_BYTES = 40
 _TOLERANCE = 1e-6
 """Replicas on other processors differ in the last digits of a similarity, and so does the local mode."""
+TALLIED = 100_000
+"""How many values of a field are counted at most."""
 T = TypeVar("T")
 
 
@@ -210,7 +213,8 @@ class ServerVectors:
                 )
             )
             for record in records:
-                yield UUID(str(record.id)), record.payload or {}
+                if not is_note(id_ := UUID(str(record.id))):
+                    yield id_, record.payload or {}
             if offset is None:
                 return
             letters = sum(len(v) for r in records for v in (r.payload or {}).values() if isinstance(v, str))
@@ -222,6 +226,16 @@ class ServerVectors:
         return int(
             self._ask(lambda: self._client.count(self._collection, count_filter=condition, exact=True)).count
         )
+
+    def tally(self, field: str, where: PointFilter) -> dict[str, int]:
+        """How many of the points that match have each value of an indexed field, the most frequent first.
+
+        Returns:
+            At most :data:`TALLIED` values, integers as text.
+        """
+        condition = translate(where, self._dialect)
+        ask = partial(self._client.facet, self._collection, field, condition, limit=TALLIED, exact=True)
+        return {str(hit.value): hit.count for hit in self._ask(ask).hits}
 
     def optimize(self) -> None:
         """Nothing to do: a server optimizes by itself."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fuzzing import altered, as_json, broken_bytes, fuzz, survives
@@ -12,15 +14,16 @@ from hypothesis import strategies as st
 from store_makers import make_manifest
 
 from freeda_store import Manifest
-from freeda_store.counts import ViewCounts
+from freeda_store.counts import Totals
 from freeda_store.errors import ArchiveError, BankDamagedError
-from freeda_store.published import Published
+from freeda_store.published import Notes, Published
 from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.layout import FileEntry, Index, RevisionEntry, file_names, read_index
 
 FIRST = RevisionRecord(3, 1, None, "", "first", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", 4, 0)
 SECOND = RevisionRecord(7, 2, 3, "", "second", "2026-01-02T00:00:00Z", "2026-01-02T00:00:01Z", 1, 2)
-COUNTS = {3: ViewCounts(4, 2, 2, 2, {"coco": 4}, {"CC0": 4}), 7: ViewCounts(3, 2, 2, 2, {"": 3}, {"": 3})}
+COUNTS = {3: Totals(4, 2, 2, 2), 7: Totals(3, 2, 2, 2)}
+BANK = UUID(int=7)
 PUBLISHED = Published(make_manifest(), (FIRST, SECOND), {"v1": 3}, 1, COUNTS)
 
 
@@ -34,7 +37,20 @@ def make_index() -> Index:
 
 
 MANIFEST_DOCUMENT = json.loads(make_manifest().model_dump_json())
-PUBLISHED_DOCUMENT = json.loads(PUBLISHED.to_json())
+NOTES = PUBLISHED.to_notes(BANK)
+HEAD_DOCUMENT = json.loads(NOTES.head.text)
+((PAGE_ID, PAGE_TEXT),) = NOTES.pages.items()
+PAGE_DOCUMENT = json.loads(PAGE_TEXT)
+DIVIDED = {"by_source": {"coco": 4}, "by_license": {"CC0": 4}}
+PUBLISHED_DOCUMENT = {
+    "format": 1,
+    "manifest": MANIFEST_DOCUMENT,
+    "revisions": [FIRST.__dict__, SECOND.__dict__],
+    "tags": {"v1": 3},
+    "unfinished": 1,
+    "counts": {str(id_): totals.__dict__ | DIVIDED for id_, totals in COUNTS.items()},
+}
+"""What versions before the board wrote into the collection's metadata."""
 INDEX_BYTES = make_index().to_bytes()
 INDEX_DOCUMENT = json.loads(INDEX_BYTES)
 
@@ -50,12 +66,31 @@ def test_a_manifest_is_read_whole_or_refused(document: str) -> None:
 @fuzz
 @given(st.one_of(altered(PUBLISHED_DOCUMENT).map(as_json), st.text(max_size=50)))
 def test_published_metadata_is_read_whole_or_refused(document: str) -> None:
-    read = survives(lambda: Published.from_json(document, "team"))
+    _walk(survives(lambda: Published.from_metadata(document, "team")))
+
+
+@fuzz
+@given(
+    st.one_of(altered(HEAD_DOCUMENT).map(as_json), st.just(NOTES.head.text)),
+    st.one_of(altered(PAGE_DOCUMENT).map(as_json), st.just(PAGE_TEXT)),
+)
+def test_notes_are_read_whole_or_refused(head: str, page: str) -> None:
+    notes = Notes(replace(NOTES.head, text=head), {PAGE_ID: page})
+    _walk(survives(lambda: Published.from_notes(notes, "team")))
+
+
+def _walk(read: object) -> None:
+    """What was read can be written and read again, and its history followed."""
     if isinstance(read, Published):
-        assert Published.from_json(read.to_json(), "team").to_json() == read.to_json()
+        assert Published.from_notes(read.to_notes(BANK), "team").to_notes(BANK) == read.to_notes(BANK)
         history = read.history()
         for revision in history.committed():
             history.view(history.resolve(revision.number).id)
+
+
+def test_the_first_format_says_the_same() -> None:
+    assert Published.from_metadata(json.dumps(PUBLISHED_DOCUMENT), "team") == PUBLISHED
+    assert Published.from_notes(NOTES, "team") == PUBLISHED
 
 
 @fuzz
@@ -108,5 +143,5 @@ def test_a_manifest_holds_no_number_that_json_cannot(number: Any) -> None:
 )
 def test_published_metadata_that_contradicts_itself(way: tuple[Any, ...], match: str) -> None:
     with pytest.raises(BankDamagedError, match="metadata of collection 'team' is damaged") as caught:
-        Published.from_json(_with(PUBLISHED_DOCUMENT, *way), "team")
+        Published.from_metadata(_with(PUBLISHED_DOCUMENT, *way), "team")
     assert match in str(caught.value)

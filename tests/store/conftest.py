@@ -57,9 +57,10 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def team(tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Team:
+def team(tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
     """An empty hosted bank at the address ``team``, and ``reader`` to look at it."""
-    return make_team(tmp_path, postgres, monkeypatch)
+    with make_team(tmp_path, postgres, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -1,98 +1,72 @@
-"""Hosted banks for tests: qdrant-client in memory, shared as a server would be, and a real PostgreSQL."""
+"""Hosted banks for tests: a stand-in for a Qdrant server, or a real one, and a real PostgreSQL.
+
+``FREEDA_TEST_QDRANT_URL`` names a real server, ``FREEDA_TEST_QDRANT_API_KEY`` and
+``FREEDA_TEST_QDRANT_READ_ONLY_API_KEY`` its keys. Collections then have names that nothing else has, and are
+deleted in the end.
+"""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-import httpx
-import numpy as np
 import pytest
 from postgres_server import PASSWORD, PostgresServer
 from qdrant_client import QdrantClient
-from qdrant_client.http.exceptions import UnexpectedResponse
+from qdrant_stub import API_KEY as STUB_KEY
+from qdrant_stub import READ_ONLY_KEY as STUB_READ_ONLY_KEY
+from qdrant_stub import QdrantStub, running_stub
 from store_makers import make_manifest
 
-from freeda_store import Bank, hosted
-from freeda_store.settings import Profile
+from freeda_store import Bank
 
-API_KEY = "key-5d0b7e44"
-READ_METHODS = {
-    "close",
-    "count",
-    "get_aliases",
-    "get_collection",
-    "query_batch_points",
-    "retrieve",
-    "scroll",
-    "_client",
-}
+SERVER = os.environ.get("FREEDA_TEST_QDRANT_URL", "")
+API_KEY = os.environ.get("FREEDA_TEST_QDRANT_API_KEY", "") if SERVER else STUB_KEY
+READ_ONLY_KEY = os.environ.get("FREEDA_TEST_QDRANT_READ_ONLY_API_KEY", "") if SERVER else STUB_READ_ONLY_KEY
+READER_VARIABLE = "FREEDA_READER_API_KEY"
 
 
-WRITE_METHODS = {"create_collection", "delete", "set_payload", "update_collection", "upsert"}
-
-
-def keep_unit_vectors(client: QdrantClient) -> None:
-    """Make a client in memory keep vectors of length 1 bit for bit, as a server and Edge do."""
-    upsert = client.upsert
-
-    def keeping(collection: str, points: list[Any], **options: Any) -> Any:
-        done = upsert(collection, points, **options)
-        inner = client._client._get_collection(collection)  # type: ignore[attr-defined]
-        for point in points:
-            text = np.asarray(point.vector["text"], dtype=np.float32)
-            if abs(float(text.astype(np.float64) @ text) - 1) <= 1e-6:
-                inner.vectors["text"][inner.ids[point.id]] = text
-        return done
-
-    client.upsert = keeping  # type: ignore[method-assign, assignment]
-
-
-class SharedClient(QdrantClient):
-    """A client in memory that behaves as a server: its content outlives a bank, and threads may share it."""
-
-    def __init__(self) -> None:
-        super().__init__(":memory:")
-        lock = threading.RLock()
-        for name in (READ_METHODS | WRITE_METHODS) - {"close", "_client"}:
-            setattr(self, name, partial(_one_at_a_time, lock, getattr(self, name)))
-        keep_unit_vectors(self)
-
-    def close(self, *_: Any, **__: Any) -> None:
-        """Keep everything."""
-
-
-def _one_at_a_time(lock: threading.RLock, method: Callable[..., Any], *given: Any, **named: Any) -> Any:
-    with lock:
-        return method(*given, **named)
-
-
-class ReadOnlyClient:
-    """What a server does to a read-only key."""
-
-    def __init__(self, client: QdrantClient) -> None:
-        self._inner = client
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in READ_METHODS:
-            raise UnexpectedResponse(403, "Forbidden", b"Write access is required", httpx.Headers())
-        return getattr(self._inner, name)
+def connect(url: str, key: str | None) -> QdrantClient:
+    """A client of a test's own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return QdrantClient(url=url, api_key=key or None, check_compatibility=False, timeout=60)
 
 
 @dataclass
 class Team:
-    """A server and a settings file with profiles ``team`` (writes) and ``reader`` (does not)."""
+    """A server and a settings file with profiles ``team`` (writes) and ``reader`` (does not).
 
-    client: SharedClient
+    Attributes:
+        url: where the server listens.
+        stub: the stand-in, None when the server is a real one.
+        client: may do everything.
+        collection: the name of the collection of ``team``.
+    """
+
+    url: str
+    stub: QdrantStub | None
+    client: QdrantClient
     postgres: PostgresServer
     sql_url: str
     settings: Path
+    suffix: str
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def collection(self) -> str:
+        return self.named("team")
+
+    def named(self, name: str) -> str:
+        """The name on the server of what a test calls by a short name."""
+        return f"{name}-{self.suffix}"
 
     def write_settings(self) -> None:
         lines = []
@@ -101,9 +75,14 @@ class Team:
             lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
         self.settings.write_text("\n".join(lines))
 
-    def add(self, name: str, **values: Any) -> str:
-        """Add a profile to the settings; returns its name, which is the address."""
-        self.profiles[name] = {"qdrant_url": "http://localhost:6333"} | values
+    def add(self, name: str, *, collection: str = "", **values: Any) -> str:
+        """Add a profile to the settings; returns its name, which is the address.
+
+        The collection is a short name, its own when not given; whatever has no SQL reads only.
+        """
+        default = {"qdrant_url": self.url, "collection": self.named(collection or name)}
+        reads = {} if "sql_url" in values else {"qdrant_api_key_env": READER_VARIABLE}
+        self.profiles[name] = default | reads | values
         self.write_settings()
         return name
 
@@ -115,23 +94,40 @@ class Team:
         Bank.open(name, create=make_manifest()).close()
         return name
 
+    def clean_up(self) -> None:
+        """Delete what a test made on the server; its aliases go with the collections."""
+        for collection in self.client.get_collections().collections:
+            if self.suffix in collection.name:
+                self.client.delete_collection(collection.name)
+        self.client.close()
 
-def make_team(folder: Path, postgres: PostgresServer, patch: pytest.MonkeyPatch) -> Team:
+
+@contextmanager
+def some_server() -> Iterator[tuple[str, QdrantStub | None]]:
+    """The real server that the environment names, or a stand-in of one's own."""
+    if SERVER:
+        yield SERVER, None
+    else:
+        with running_stub() as stub:
+            yield stub.url, stub
+
+
+@contextmanager
+def make_team(folder: Path, postgres: PostgresServer, patch: pytest.MonkeyPatch) -> Iterator[Team]:
     """A team with an empty bank, and an environment that knows its secrets."""
-    client = SharedClient()
-
-    def connect(profile: Profile) -> Any:
-        assert profile.api_key() == API_KEY
-        return client if profile.sql_url else ReadOnlyClient(client)
-
-    team = Team(client, postgres, postgres.new_database(), folder / "settings.toml")
-    patch.setattr(hosted, "connect_qdrant", connect)
-    patch.setenv("FREEDA_SETTINGS", str(team.settings))
-    patch.setenv("FREEDA_QDRANT_API_KEY", API_KEY)
-    patch.setenv("FREEDA_SQL_PASSWORD", PASSWORD)
-    patch.chdir(folder)
-    thumbnails = str(folder / "thumbnails")
-    team.add("team", sql_url=team.sql_url, thumbnails=thumbnails)
-    team.add("reader", collection="team", thumbnails=thumbnails)
-    Bank.open("team", create=make_manifest()).close()
-    return team
+    with some_server() as (url, stub):
+        settings, sql_url = folder / "settings.toml", postgres.new_database()
+        team = Team(url, stub, connect(url, API_KEY), postgres, sql_url, settings, uuid4().hex[:8])
+        patch.setenv("FREEDA_SETTINGS", str(settings))
+        patch.setenv("FREEDA_QDRANT_API_KEY", API_KEY)
+        patch.setenv(READER_VARIABLE, READ_ONLY_KEY or API_KEY)
+        patch.setenv("FREEDA_SQL_PASSWORD", PASSWORD)
+        patch.chdir(folder)
+        thumbnails = str(folder / "thumbnails")
+        team.add("team", sql_url=team.sql_url, thumbnails=thumbnails)
+        team.add("reader", collection="team", thumbnails=thumbnails)
+        try:
+            Bank.open("team", create=make_manifest()).close()
+            yield team
+        finally:
+            team.clean_up()

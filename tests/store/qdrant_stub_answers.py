@@ -59,6 +59,24 @@ class Collection:
     indexes: dict[str, Any] = field(default_factory=dict)
 
 
+def keep_unit_vectors(client: QdrantClient) -> None:
+    """Make a client in memory keep vectors of length 1 bit for bit, as a server and Edge do."""
+    upsert = client.upsert
+
+    def keeping(collection: str, points: list[Any], **options: Any) -> Any:
+        done = upsert(collection, points, **options)
+        inner = client._client._get_collection(collection)  # type: ignore[attr-defined]
+        for point in points:
+            if "text" not in point.vector:
+                continue
+            text = np.asarray(point.vector["text"], dtype=np.float32)
+            if abs(float(text.astype(np.float64) @ text) - 1) <= 1e-6:
+                inner.vectors["text"][inner.ids[point.id]] = text
+        return done
+
+    client.upsert = keeping  # type: ignore[method-assign, assignment]
+
+
 class Content:
     """What a server holds.
 
@@ -74,6 +92,7 @@ class Content:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.local = QdrantClient(":memory:")
+        keep_unit_vectors(self.local)
 
     @property
     def aliases(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from store_makers import NOUNS, make_generation, make_manifest, text_key
 from freeda_store import Bank, ModelRecord, RevisionInfo, hosted, parse_filter
 from freeda_store.errors import (
     BankDamagedError,
+    BankError,
     BankInUseError,
     BankMissingError,
     ManifestMismatchError,
@@ -25,7 +26,9 @@ from freeda_store.errors import (
     ThumbnailMissingError,
 )
 from freeda_store.profiles import hides_profile
-from freeda_store.vectors.collection import METADATA_KEY, read_metadata, real_name
+from freeda_store.vectors.board import _HEAD as NOTE_HEAD
+from freeda_store.vectors.board import Board
+from freeda_store.vectors.collection import look, payload_indexes, real_name
 
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode")
 
@@ -220,15 +223,25 @@ def test_counts_are_right_after_a_repair(team: Team) -> None:
 def test_banks_that_are_not_there(team: Team) -> None:
     team.add("new", sql_url=team.postgres.new_database(), thumbnails="t")
     team.add("nothing")
-    with pytest.raises(BankMissingError, match=r"no bank in collection 'new'.*freeda ingest --bank new"):
+    with pytest.raises(BankMissingError, match=r"no bank in collection 'new-.*freeda ingest --bank new"):
         Bank.open("new")
-    with pytest.raises(BankMissingError, match=r"no bank in collection 'nothing'.*names its sql_url"):
+    with pytest.raises(BankMissingError, match=r"no bank in collection 'nothing-.*names its sql_url"):
         Bank.open("nothing", create=make_manifest())
     with pytest.raises(BankMissingError, match=r"folder typo.*no profile of that name in .*settings\.toml"):
         Bank.open("typo")
     with Bank.open("new", create=make_manifest()) as bank:
         assert bank.address.profile == "new"
-        assert real_name(team.client, "new").startswith("new-")
+        assert real_name(team.client, team.named("new")).startswith(f"{team.named('new')}-")
+
+
+def test_a_collection_is_whole_before_it_gets_its_name(team: Team) -> None:
+    if team.stub is None:
+        pytest.skip("what a real server was asked is not known")
+    paths = [request.path for request in team.stub.requests if request.method != "GET"]
+    made, *then = [path.rpartition("/")[2] for path in paths[: paths.index("/collections/aliases")]]
+    assert made.startswith(f"{team.collection}-")
+    assert [step for step in then if step != "points"] == ["index"] * len(payload_indexes())
+    assert then[-1] == "points"
 
 
 def test_a_folder_without_a_bank_does_not_hide_a_profile(team: Team, tmp_path: Path) -> None:
@@ -259,7 +272,7 @@ def test_other_models_are_refused(team: Team) -> None:
 def test_a_creation_cut_short_is_finished(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     team.add("new", sql_url=team.postgres.new_database(), thumbnails="t")
     with monkeypatch.context() as patch:
-        patch.setattr(hosted, "create_aliased", lambda *_: 1 / 0)
+        patch.setattr(hosted, "give_alias", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             Bank.open("new", create=make_manifest())
     with pytest.raises(BankMissingError, match="freeda ingest"):
@@ -280,34 +293,58 @@ def test_stores_that_do_not_belong_together_are_refused(team: Team) -> None:
     team.add("crossed", collection="gone", sql_url=other_sql, thumbnails="t")
     with pytest.raises(BankDamagedError, match="do not belong together"):
         Bank.open("crossed", create=make_manifest())
-    team.postgres.run(other_sql, "UPDATE revision SET committed_at = '2001-01-01T00:00:00Z'")
     team.add("crossed", collection="team", sql_url=other_sql, thumbnails="t")
-    with pytest.raises(BankDamagedError, match="revisions that the database does not"):
+    with pytest.raises(BankDamagedError, match="belongs to another database"):
         Bank.open("crossed")
+    team.postgres.run(team.sql_url, "UPDATE revision SET committed_at = '2001-01-01T00:00:00Z'")
+    with pytest.raises(BankDamagedError, match="revisions that the database does not"):
+        Bank.open("team")
+
+
+def _break_head(team: Team, **fields: str) -> None:
+    """Change what the head note says, as another tool might."""
+    board = Board(team.client, team.collection)
+    head = board.head()
+    assert head is not None
+    told = {"bank": head.stamp.bank, "serial": "changed", "text": head.text, "replaced": ""} | fields
+    board._upsert(NOTE_HEAD, told)
 
 
 @pytest.mark.parametrize(
     ("document", "error", "match"),
     [
         ('{"format": 99}', NewerSchemaError, "newer freeda"),
-        ("no json", BankDamagedError, "metadata of collection 'team' is damaged"),
-        ('{"format": 1}', BankDamagedError, "metadata of collection 'team' is damaged"),
+        ("no json", BankDamagedError, "metadata of collection 'team-.* is damaged"),
+        ('{"format": 2}', BankDamagedError, "metadata of collection 'team-.* is damaged"),
     ],
 )
-def test_metadata_of_other_kinds(team: Team, document: str, error: type[Exception], match: str) -> None:
-    team.client.update_collection(real_name(team.client, "team"), metadata={METADATA_KEY: document})
+def test_notes_of_other_kinds(team: Team, document: str, error: type[Exception], match: str) -> None:
+    _break_head(team, text=document)
     with pytest.raises(error, match=match):
         Bank.open("reader")
 
 
+def test_damaged_notes_are_published_anew(team: Team) -> None:
+    with Bank.open("team") as bank:
+        ingest(bank, range(2))
+    _break_head(team, text="no json")
+    Bank.open("team").close()
+    with Bank.open("reader") as reader:
+        assert reader.stats().prototypes == 4
+
+
 def test_a_collection_of_something_else(team: Team) -> None:
-    team.client.create_collection("photos", vectors_config={})
+    team.client.create_collection(team.named("photos"), vectors_config={})
     team.add("photos")
-    with pytest.raises(StorageError, match="'photos' holds no bank of freeda"):
+    with pytest.raises(BankError, match=r"'photos-.* holds no bank of freeda"):
         Bank.open("photos")
+    team.add("photos", sql_url=team.postgres.new_database(), thumbnails="t")
+    with pytest.raises(BankError, match=r"'photos-.* holds no bank of freeda"):
+        Bank.open("photos", create=make_manifest())
 
 
 def test_run_keys_are_not_published(team: Team) -> None:
     with Bank.open("team") as bank:
         ingest(bank, range(1), key="/home/ann/captions.jsonl")
-    assert "/home/ann" not in (read_metadata(team.client, "team") or "").replace("message of /home/ann", "")
+    told = f"{team.client.scroll(team.collection, limit=100)} {look(team.client, team.collection)}"
+    assert "/home/ann" not in told.replace("message of /home/ann", "")

@@ -13,7 +13,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 from qdrant_stub import API_KEY, READ_ONLY_KEY, QdrantStub, make_token, running_stub
 
-from freeda_store.vectors.collection import create_aliased, payload_indexes, read_metadata, real_name
+from freeda_store.vectors.collection import create_collection, give_alias, look, payload_indexes, real_name
 from freeda_store.vectors.filters import PointFilter, View, parse_filter
 from freeda_store.vectors.protocol import Point, VectorSizes
 from freeda_store.vectors.server import ServerVectors
@@ -34,7 +34,8 @@ def connect(stub: QdrantStub, key: str | None = API_KEY) -> QdrantClient:
 
 
 def fill(client: QdrantClient) -> ServerVectors:
-    create_aliased(client, "team", SIZES, "document")
+    create_collection(client, "team-1", SIZES, "document")
+    give_alias(client, "team-1", "team")
     store = ServerVectors.load(client, "team")
     rng = np.random.default_rng(0)
     store.upsert(
@@ -82,7 +83,9 @@ def test_settings_are_kept(stub: QdrantStub) -> None:
     assert info.config.strict_mode_config.enabled
     vectors: Any = info.config.params.vectors
     assert vectors["text"].quantization_config.scalar.type == "int8"
-    assert (read_metadata(client, "team"), read_metadata(client, "none")) == ("document", None)
+    facts = look(client, "team")
+    assert facts is not None
+    assert (facts.metadata, look(client, "none")) == ("document", None)
     assert real_name(client, "team").startswith("team-")
 
 

@@ -12,7 +12,7 @@ import pytest
 from freeda_store.settings import Profile
 from freeda_store.vectors import server
 from freeda_store.vectors.client import connect_qdrant
-from freeda_store.vectors.collection import create_aliased, payload_indexes, write_metadata
+from freeda_store.vectors.collection import create_collection, give_alias, payload_indexes, write_metadata
 from freeda_store.vectors.filters import PointFilter, View, parse_filter
 from freeda_store.vectors.protocol import VectorSizes
 
@@ -39,20 +39,19 @@ class Server:
         return httpx.Response(200, json={"result": result, "status": "ok", "time": 0.0}, request=request)
 
 
-def test_a_collection_is_whole_before_it_gets_its_name() -> None:
+def test_a_collection_is_made_with_all_its_indexes() -> None:
     stand_in = Server()
-    create_aliased(stand_in.client, "team", SIZES, "document")
+    create_collection(stand_in.client, "team-1", SIZES, "document")
+    give_alias(stand_in.client, "team-1", "team")
     (method, path, made), *indexes, (last_method, last_path, aliases) = stand_in.asked
-    real = path.rpartition("/")[2]
-    assert (method, path) == ("PUT", f"/collections/{real}")
-    assert real.startswith("team-")
+    assert (method, path) == ("PUT", "/collections/team-1")
     assert made["metadata"] == {"freeda": "document"}
     assert made["strict_mode_config"]["enabled"]
     assert made["vectors"]["visual"]["hnsw_config"]["m"] == 0
     assert made["vectors"]["text"]["quantization_config"]["scalar"]["type"] == "int8"
     assert {body["field_name"] for _, _, body in indexes} == payload_indexes().keys()
     assert (last_method, last_path) == ("POST", "/collections/aliases")
-    assert aliases["actions"] == [{"create_alias": {"collection_name": real, "alias_name": "team"}}]
+    assert aliases["actions"] == [{"create_alias": {"collection_name": "team-1", "alias_name": "team"}}]
 
 
 def test_metadata_goes_to_the_collection_behind_the_alias() -> None:

@@ -18,7 +18,7 @@ from freeda_store import Bank
 from freeda_store.errors import BankError, StorageError
 from freeda_store.settings import Profile, load_profile, load_settings
 from freeda_store.vectors.client import connect_qdrant
-from freeda_store.vectors.collection import read_metadata
+from freeda_store.vectors.collection import look
 
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode")
 SECRETS = (API_KEY, PASSWORD)
@@ -48,7 +48,8 @@ def test_a_whole_life_of_a_bank_tells_no_secret(
         assert_clean(profile.model_dump_json())
         assert_clean(json.dumps(bank.stats().to_json()))
         assert_clean(bank.manifest.model_dump_json())
-    assert_clean(read_metadata(team.client, "team") or "")
+    points, _ = team.client.scroll(team.collection, limit=100)
+    assert_clean(f"{points} {look(team.client, team.collection)}")
     assert_clean(team.settings.read_text())
     assert_clean(caplog.text)
     kept = team.postgres.run(team.sql_url, "SELECT document FROM manifest")
@@ -70,7 +71,7 @@ def refuse(profile: Profile, status: int | None) -> None:
     api._client._transport = httpx.MockTransport(answer)
     api._client._mounts = {}
     try:
-        read_metadata(client, "team")
+        look(client, "team")
     finally:
         assert sent == [API_KEY]
         client.close()

@@ -1,0 +1,126 @@
+"""The catalog of a reader that has no SQL: what was published, read once and again when it is newer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
+from uuid import UUID
+
+from freeda_store.catalog import Catalog
+from freeda_store.counts import Shares, ViewCounts, shares
+from freeda_store.errors import BankDamagedError, ReadOnlyBankError
+from freeda_store.published import Notes, Published, named_pages
+from freeda_store.revisions import History
+from freeda_store.vectors.board import Board, Stamp
+from freeda_store.vectors.filters import PointFilter, View
+
+if TYPE_CHECKING:
+    from freeda_store.vectors.protocol import Payload
+    from freeda_store.vectors.server import ServerVectors
+
+_TRIES = 3
+"""How often a publication that changes while it is read is read again."""
+
+
+class PublishedCatalog(Catalog):
+    """It knows what was published, and changes nothing."""
+
+    def __init__(self, board: Board, vectors: ServerVectors, metadata: str | None, refusal: str) -> None:
+        """Read nothing yet.
+
+        Args:
+            board: of the bank.
+            vectors: of the bank.
+            metadata: the document of the first format, for a bank that no newer writer has opened.
+            refusal: what to say to whoever would write.
+        """
+        self._board = board
+        self._vectors = vectors
+        self._metadata = metadata
+        self._refusal = refusal
+        self._stamp: Stamp | None = None
+        self._known: Published | None = None
+
+    def transaction(self) -> NoReturn:
+        """Refuse all that would ask SQL.
+
+        Raises:
+            ReadOnlyBankError: always.
+        """
+        raise ReadOnlyBankError(self._refusal)
+
+    def published(self) -> Published:
+        """What is published now; only a stamp is asked for when that is known already.
+
+        Raises:
+            BankDamagedError, NewerSchemaError: what is published.
+        """
+        known, stamp = self._known, self._board.peek() if self._known is not None else None
+        if known is not None and stamp == self._stamp:
+            return known
+        for left in reversed(range(_TRIES)):
+            try:
+                fresh = self._read()
+            except BankDamagedError:
+                if not left:
+                    raise
+            else:
+                break
+        self._known = fresh
+        return fresh
+
+    def _read(self) -> Published:
+        collection = self._board.collection
+        head = self._board.head()
+        if head is None:
+            self._stamp = None
+            if self._metadata is None:
+                raise BankDamagedError(
+                    f"collection '{collection}' says nothing of its bank; open the bank once with a profile "
+                    "that names its sql_url."
+                )
+            return Published.from_metadata(self._metadata, collection)
+        notes = Notes(head, self._board.pages(named_pages(head, collection)))
+        self._stamp = head.stamp
+        return Published.from_notes(notes, collection)
+
+    def manifest(self) -> str:
+        """The published manifest's JSON."""
+        return self.published().manifest.model_dump_json()
+
+    def history(self) -> History:
+        """The published history."""
+        return self.published().history()
+
+    def published_counts(self, revision: int | None) -> ViewCounts:
+        """What a revision of this number shows; the server counts how it divides."""
+        published = self.published()
+        if revision is None:
+            return ViewCounts()
+        history = published.history()
+        id_ = history.resolve(revision).id
+        totals, view = published.counts[id_], history.view(id_)
+
+        def divided(field: str) -> Shares:
+            return shares(self._vectors.tally(field, PointFilter(view=view)), totals.prototypes)
+
+        return ViewCounts(totals, divided("source"), divided("license"))
+
+    def gained(self, before: View, after: View) -> list[UUID]:
+        """What one view shows and another does not, as the points tell it, sorted."""
+        return sorted({id_ for id_, _ in self._points(after)} - {id_ for id_, _ in self._points(before)})
+
+    def nouns(self, view: View) -> set[str]:
+        """The nouns that a view shows, as the points tell them."""
+        return {str(told["noun"]) for _, told in self._points(view, payloads=True)}
+
+    def _points(self, view: View, *, payloads: bool = False) -> Iterator[tuple[UUID, Payload]]:
+        if view.ranges:
+            yield from self._vectors.scroll(PointFilter(view=view), payloads=payloads)
+
+    def size_bytes(self) -> int:
+        """0: a reader cannot know."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing of its own to close."""
