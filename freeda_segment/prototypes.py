@@ -17,6 +17,7 @@ from freeda_segment.aggregation import AGGREGATIONS, Pooling, pool_max, pool_mea
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ModelOutputError, NoPrototypesError
 from freeda_segment.retrieval import Support, TextLookup
+from freeda_segment.settings import SegmentSettings
 from freeda_segment.similarity import normalised
 from freeda_store import Filter
 from freeda_store.records import RevisionInfo
@@ -38,6 +39,7 @@ class ClassPrototypes:
         text_starts: int64 (T',), where the prototypes of each text start; needed for ``MEAN``.
         voters: how many prototypes vote, for ``VOTE``.
         revision: that the bank showed when it was asked.
+        settings: that the bank was asked with; None when made by hand.
     """
 
     classes: tuple[ClassName, ...]
@@ -51,6 +53,7 @@ class ClassPrototypes:
     text_starts: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
     voters: int = 1
     revision: RevisionInfo | None = None
+    settings: SegmentSettings | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -132,6 +135,7 @@ def build_prototypes(
         text_starts=np.array(text_starts, dtype=np.int64),
         voters=settings.neighbours,
         revision=looked_up.revision,
+        settings=settings,
     )
 
 

@@ -37,7 +37,7 @@ from freeda_segment.segmentation import (
     ShareCount,
     merge_regions,
 )
-from freeda_segment.settings import SegmentSettings
+from freeda_segment.settings import ENCODING, RETRIEVAL, SegmentSettings
 from freeda_segment.similarity import score_window
 from freeda_store import Manifest
 from freeda_store.records import RevisionInfo
@@ -179,7 +179,11 @@ class Segmenter:
 
         Raises:
             ModelOutputError: features and prototypes do not fit together.
+            OptionError: the picture was encoded, or the classes prepared, with other settings than this
+                segmenter's; those of :meth:`label` itself (alpha, background, refinement) may differ.
         """
+        self._settings.check_made_with(encoded.settings, ENCODING, "the encoded picture")
+        self._settings.check_made_with(prototypes.settings, RETRIEVAL, "the list of prepared classes")
         with _timed("label"):
             windows = tuple(
                 score_window(each.labels, each.regions, each.tokens, each.embedding, prototypes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from freeda_models.presets import SegmentDefaults
@@ -19,6 +20,15 @@ _AT_LEAST_ONE = (
     *("shorter_side", "longest_side", "window", "stride", "batch_size"),
     *("k", "prototypes", "neighbours"),
 )
+
+ENCODING = ("shorter_side", "longest_side", "resize", "window", "stride", "superpixels")
+"""Settings that shape an encoded picture."""
+
+RETRIEVAL = (
+    *("k", "where", "similarity_threshold", "templates"),
+    *("aggregation", "prototypes", "neighbours"),
+)
+"""Settings that shape the prototypes of classes."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,24 @@ class SegmentSettings:
         threshold = self.similarity_threshold
         if threshold is not None and not (math.isfinite(threshold) and -1 <= threshold <= 1):
             raise OptionError(f"similarity threshold is {threshold}; expected a number from -1 to 1.")
+
+    def check_made_with(self, others: SegmentSettings | None, names: Sequence[str], what: str) -> None:
+        """Refuse what was made with other settings than these, which a result would name wrongly.
+
+        Args:
+            others: it was made with; None when nobody knows.
+            names: those of the settings that shape it.
+            what: it is, and how it is made anew, for the message.
+
+        Raises:
+            OptionError: names the first setting that differs.
+        """
+        for name in names if others is not None else ():
+            given, own = getattr(others, name), getattr(self, name)
+            if given != own:
+                raise OptionError(
+                    f"{what} was made with {name} = {given}, this segmenter has {own}; make it anew."
+                )
 
     @classmethod
     def of(cls, defaults: SegmentDefaults) -> SegmentSettings:

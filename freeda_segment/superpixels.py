@@ -1,8 +1,10 @@
 """Superpixels (method, online stage 5): one frozen dataclass of options an algorithm.
 
 Each is callable, uint8 (H, W, 3) to int32 (H, W) labels 0..S-1 without gaps. ``none`` gives -1
-everywhere: a pixel in no superpixel keeps its patch's similarity. Defaults are those of the
-authors' code; presets override them. Add an algorithm by adding a class to :data:`ALGORITHMS`.
+everywhere: a pixel in no superpixel keeps its patch's similarity. Presets override the defaults. Those
+of Felzenszwalb are what the authors configure for ADE20K and Pascal Context; they configure others for
+VOC, COCO-Stuff and Cityscapes, which ``freeda evaluate`` takes (``freeda_segment/evaluation/sets``). The
+other algorithms have the defaults of their code. Add an algorithm by adding a class to :data:`ALGORITHMS`.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ def _number(default: float, *, above: float | None = None, least: float | None =
 
 @dataclass(frozen=True)
 class Felzenszwalb:
-    """Felzenszwalb and Huttenlocher's graph-based regions, the authors' choice.
+    """Felzenszwalb and Huttenlocher's graph-based regions, the authors' choice; by default as they
+    configure it for ADE20K and Pascal Context.
 
     Attributes:
         scale: larger gives larger regions.

@@ -8,6 +8,10 @@ from pkgutil import resolve_name
 
 import pytest
 
+from freeda_models.presets import load_preset
+from freeda_models.text_keys import PromptMean, prompts_named
+from freeda_segment import SegmentSettings
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
 QUOTED = set(re.findall(r"`([^`\n]+)`", TEXT))
@@ -45,3 +49,14 @@ def test_the_pictures_are_small() -> None:
     sizes = [(ROOT / "docs" / link).stat().st_size for link in re.findall(r"\]\((images/[^)]+)\)", TEXT)]
     assert sizes
     assert sum(sizes) < 300_000
+
+
+def test_the_preset_with_the_authors_ways_can_be_loaded(tmp_path: Path) -> None:
+    (document,) = re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL)
+    file = tmp_path / "published.toml"
+    file.write_text(document, encoding="utf-8")
+    preset = load_preset(str(file))
+    assert (preset.clip.resize, preset.backbone.resize) == ("bicubic_plain", "bilinear_plain")
+    assert SegmentSettings.of(preset.segment).resize == "plain"
+    assert prompts_named(preset.keys.templates).mean is PromptMean.RAW
+    assert preset.clip.revision == load_preset("sd21").clip.revision

@@ -197,6 +197,30 @@ def test_a_missing_bank_is_an_error(tmp_path):
         open_segmenter(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"superpixels": parse_superpixels("none")},
+            "encoded picture was made with superpixels = Felz.*NoSuper",
+        ),
+        ({"stride": 8}, "encoded picture was made with stride"),
+        ({"k": 1}, "prepared classes was made with k = "),
+        ({"templates": "single"}, "prepared classes was made with templates = None, .* has single"),
+    ],
+)
+def test_what_was_made_with_other_settings_is_not_labelled_under_their_name(changes, message):
+    made = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings())
+    encoded = made.encode(striped_picture(["red", "blue"], 40, 60))
+    prepared = made.prepare("red,blue")
+    with pytest.raises(OptionError, match=message):
+        made.with_settings(**changes).label(encoded, prepared)
+    other = made.with_settings(
+        alpha=0.5, batch_size=2, background=Background(), refinement=Refinement(1, (1,))
+    )
+    assert other.label(encoded, prepared).origin.settings["alpha"] == 0.5
+
+
 def test_templates_of_a_newer_version_are_refused(monkeypatch):
     monkeypatch.setattr(FakeBank, "manifest", property(lambda self: fake_manifest(templates="new")))
     with pytest.raises(OptionError, match="templates 'new' are unknown"):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeda_segment.errors import OptionError
+from freeda_segment.evaluation.specs import load_spec
 from freeda_segment.superpixels import ALGORITHMS, Felzenszwalb, Slic, parse_superpixels
 
 REAL = [name for name in ALGORITHMS if name != "none"]
@@ -68,3 +69,20 @@ def test_options_are_parsed():
 def test_bad_options_are_refused(name, options, message):
     with pytest.raises(OptionError, match=message):
         parse_superpixels(name, options)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("voc20", (100, 0.7, 20)),
+        ("context59", (100, 1.0, 20)),
+        ("ade20k", (100, 1.0, 20)),
+        ("coco-stuff", (100, 1.0, 100)),
+        ("cityscapes", (20, 0.5, 50)),
+    ],
+)
+def test_each_data_set_has_the_authors_numbers_and_two_have_the_defaults(name, numbers):
+    spec = load_spec(name).superpixels
+    assert (spec.scale, spec.sigma, spec.min_size) == numbers
+    made = parse_superpixels(spec.name, spec.options)
+    assert (made == Felzenszwalb()) == (name in ("context59", "ade20k"))
