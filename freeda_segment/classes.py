@@ -7,6 +7,7 @@ retrieves its own prototypes, and a region is as similar to the class as to the 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +63,8 @@ class ClassList:
 def parse_classes(expressions: str | Sequence[str]) -> ClassList:
     """Read class expressions; a comma, or another expression, starts another class.
 
-    Case and spacing do not tell classes apart, and empty items between commas are skipped. A text
-    that was given before is dropped with a note: it stays with the class that had it first.
+    Case, spacing and how accents are encoded do not tell classes apart, and empty items between commas
+    are skipped. A text that was given before is dropped with a note: it stays with the class that had it first.
 
     Raises:
         ClassesError: no class is left, there are more than :data:`MAX_TEXTS` texts, or one is longer
@@ -77,7 +78,7 @@ def parse_classes(expressions: str | Sequence[str]) -> ClassList:
         texts: dict[str, str] = {}
         for text in item:
             check_text(text)
-            key = text.casefold()
+            key = _caseless(text)
             if owners.setdefault(key, number) == number and key not in texts:
                 texts[key] = text
             else:
@@ -143,6 +144,11 @@ def read_class_lines(path: str | Path) -> list[str]:
         raise ClassesError(
             f"{path} cannot be read ({reason}); give a text file with a class a line."
         ) from None
+
+
+def _caseless(text: str) -> str:
+    """Equal for texts that Unicode takes for the same but for case (é may be one character or two)."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
 
 
 def _items(expressions: Iterable[str]) -> Iterator[list[str]]:
