@@ -64,7 +64,8 @@ def parse_classes(expressions: str | Sequence[str]) -> ClassList:
     """Read class expressions; a comma, or another expression, starts another class.
 
     Case, spacing and how accents are encoded do not tell classes apart, and empty items between commas
-    are skipped. A text that was given before is dropped with a note: it stays with the class that had it first.
+    are skipped. A text that was given before is dropped with a note: it stays with the class that had
+    it first.
 
     Raises:
         ClassesError: no class is left, there are more than :data:`MAX_TEXTS` texts, or one is longer

@@ -73,7 +73,6 @@ def test_a_bad_file_is_named(tmp_path, content, message):
     assert str(file) in str(caught.value)
 
 
-<<<<<<< HEAD
 def test_a_comment_ends_a_line_of_a_file(tmp_path):
     file = tmp_path / "classes.txt"
     file.write_text("red car # the small one\ntree\t#\nC#|item#2\n   # nothing\nsky#,sea #, not this\n")
@@ -129,9 +128,9 @@ def test_a_pipe_of_classes_is_refused(tmp_path):
     os.mkfifo(tmp_path / "classes.txt")
     with pytest.raises(ClassesError, match=r"classes\.txt cannot be read \(it is a named pipe"):
         read_classes_file(tmp_path / "classes.txt")
-=======
+
+
 def test_the_same_accent_in_two_encodings_is_one_class():
     parsed = parse_classes(["caf\u00e9", "cafe\u0301|bar", "CAFE\u0301"])
     assert [each.texts for each in parsed.classes] == [("caf\u00e9",), ("bar",)]
     assert len(parsed.notes) == 2
->>>>>>> c1644b8 (A class name with an accent in two encodings is one class; changelog and the method's document follow)
