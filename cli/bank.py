@@ -41,10 +41,6 @@ def _open(address: str) -> Bank:
     return Bank.open(address)
 
 
-def _version(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text
-
-
 @app.command(epilog="Example: freeda bank stats --bank flowers@v2 --json")
 def stats(bank: BankOption = DEFAULT_BANK, as_json: JsonOption = False) -> None:
     """Count what a bank holds, and tell its models and its size on disk."""
@@ -94,8 +90,10 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what one revision shows that another does not."""
+    from freeda_store.address import parse_version
+
     with _open(bank) as opened:
-        found = opened.diff(_version(before), _version(after))
+        found = opened.diff(parse_version(before), parse_version(after))
     if as_json:
         lists = {name: [str(item) for item in items] for name, items in asdict(found).items()}
         console.emit_json(lists)
@@ -193,6 +191,8 @@ def tag(
     delete: Annotated[bool, typer.Option("--delete", help="Forget the tag; its revision stays.")] = False,
 ) -> None:
     """Give a revision a name, to be opened as BANK@NAME for ever."""
+    from freeda_store.address import parse_version
+
     if delete and (at is not None or move):
         raise UsageError("--delete goes with neither --at nor --move; give one of them.")
     with _open(bank) as opened:
@@ -200,7 +200,7 @@ def tag(
             opened.untag(name)
             console.say(f"tag {name} is forgotten")
             return
-        revision = opened.tag(name, None if at is None else _version(at), move=move)
+        revision = opened.tag(name, None if at is None else parse_version(at), move=move)
         console.say(f"{opened.address.folder}@{name} is revision {revision.number}")
 
 
@@ -213,8 +213,10 @@ def rollback(
     ] = "",
 ) -> None:
     """Show again what an older revision showed, as a new revision; nothing is deleted."""
+    from freeda_store.address import parse_version
+
     with _open(bank) as opened:
-        made = opened.rollback(_version(revision), message)
+        made = opened.rollback(parse_version(revision), message)
     console.say(f"revision {made.number}: {made.message}")
 
 

@@ -12,6 +12,9 @@ FAILURE = 1
 MISUSE = 2
 INTERRUPTED = 130
 
+_LONGEST_WORD = 400
+_SHOWN_OF_WORD = 100
+
 
 class UsageError(Exception):
     """The command line asks for something that cannot be; the message says what to write instead."""
@@ -56,11 +59,20 @@ def _one_line(error: Exception) -> str:
         return f"{error.strerror}." if error.filename is None else f"{error.filename}: {error.strerror}."
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs, or use smaller batches or pictures."
-    return " ".join(str(error).split()) or type(error).__name__
+    return _shortened(str(error)) or type(error).__name__
+
+
+def _shortened(text: str) -> str:
+    """Text on one line, what nobody can read cut out of its words."""
+    words = (
+        word if len(word) <= _LONGEST_WORD else f"{word[:_SHOWN_OF_WORD]}...{word[-_SHOWN_OF_WORD:]}"
+        for word in text.split()
+    )
+    return " ".join(words)
 
 
 def _usage_message(error: typer.TyperException) -> str:
-    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    message = _shortened(error.format_message()).replace("Value error, ", "")
     message = message if message.endswith("?") else message.rstrip(".") + "."
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "freeda"

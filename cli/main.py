@@ -41,7 +41,10 @@ class FreedaGroup(TyperGroup):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Parse and run; what ``Typer.__call__`` and tests enter."""
+        """Parse and run; what ``Typer.__call__`` and tests enter. Names that are not UTF-8 are escaped."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
         run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
             return run()
@@ -113,8 +116,5 @@ def start(
 
 def main() -> NoReturn:
     """The console script ``freeda``."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
     app(prog_name="freeda")
     sys.exit(0)

@@ -115,8 +115,12 @@ def remembered(file: Path, key: str, measure: Callable[[], int]) -> int:
 
 
 def sizes_file() -> Path:
-    """``freeda/batch_sizes.json`` in ``$XDG_CACHE_HOME``, or in ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "freeda" / "batch_sizes.json"
+    """``freeda/batch_sizes.json`` in ``$XDG_CACHE_HOME``, in ``~/.cache``, or where no home is, in ``/tmp``."""
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        cache = Path(tempfile.gettempdir())
+    return cache / "freeda" / "batch_sizes.json"
 
 
 def _read(file: Path) -> dict[str, object]:

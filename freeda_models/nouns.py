@@ -126,7 +126,7 @@ def read_stop_nouns(settings: NounSettings) -> frozenset[str]:
     if settings.stop_file:
         try:
             text = Path(settings.stop_file).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise PresetError(
                 f"nouns.stop_file {settings.stop_file} cannot be read as UTF-8 text; correct the preset."
             ) from error

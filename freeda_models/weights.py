@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ def model_source(model: str, revision: str = "") -> ModelSource:
                 f"this installation lacks the bundled model {model}; install freeda again."
             )
         return ModelSource(name="tiny", folder=folder)
-    path = Path(model.removeprefix(LOCAL_PREFIX)).expanduser()
+    path = Path(os.path.expanduser(model.removeprefix(LOCAL_PREFIX)))  # noqa: PTH111 - the home of nobody stays as it is
     if model.removeprefix(LOCAL_PREFIX) and path.is_dir():
         return ModelSource(name=path.resolve().name, folder=path)
     repository = model.removeprefix(HUB_PREFIX)

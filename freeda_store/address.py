@@ -10,6 +10,9 @@ from freeda_store.errors import AddressError
 
 TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 """What a tag may be called: a letter, then letters, digits, dot, underscore, hyphen."""
+_MOST_DIGITS = 10
+"""Of a revision's number; databases keep it in 32 bits."""
+_SHOWN_CHARS = 80
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,35 @@ class Address:
         text = str(address)
         if not text.strip() or text.startswith("@"):
             raise AddressError(f"'{text}' is not a bank's address; give a folder, DIR@3 or DIR@tag.")
-        whole = Path(text).expanduser()
+        whole = _expanded(text)
         if "@" not in whole.name or whole.is_dir():
             return cls(whole)
         folder, _, suffix = text.rpartition("@")
-        if suffix.isascii() and suffix.isdigit():
-            return cls(Path(folder).expanduser(), int(suffix))
-        if TAG_PATTERN.fullmatch(suffix):
-            return cls(Path(folder).expanduser(), suffix)
-        raise AddressError(
-            f"'{suffix}' in '{text}' is neither a revision number nor a tag; write DIR@3 or DIR@tag."
-        )
+        return cls(_expanded(folder), parse_version(suffix))
 
     def __str__(self) -> str:
         return str(self.folder) if self.version is None else f"{self.folder}@{self.version}"
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise AddressError(
+            f"'{text}' begins with a home folder that is not known; write the bank's whole path."
+        ) from None
+
+
+def parse_version(text: str) -> int | str:
+    """A revision's number, or a tag, as a person writes it.
+
+    Raises:
+        AddressError: it is neither, or no revision can have so large a number.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
+        return int(text)
+    if TAG_PATTERN.fullmatch(text):
+        return text
+    raise AddressError(
+        f"'{text[:_SHOWN_CHARS]}' is neither a revision number nor a tag; `freeda bank log` lists both."
+    )

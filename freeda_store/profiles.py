@@ -20,7 +20,13 @@ _VARIABLES = "FREEDA_PROFILES"
 def settings_path() -> Path:
     """The settings file: FREEDA_SETTINGS, or ``~/.config/freeda/settings.toml``."""
     moved = os.environ.get("FREEDA_SETTINGS")
-    return Path(moved).expanduser() if moved else Path.home() / ".config" / "freeda" / "settings.toml"
+    if moved:
+        return Path(os.path.expanduser(moved))  # noqa: PTH111 - the home of nobody stays as it is
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without an entry, as in containers: there is no such file then
+        home = Path("~")
+    return home / ".config" / "freeda" / "settings.toml"
 
 
 def find_profile(folder: Path) -> Profile | None:

@@ -27,7 +27,9 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError as SourceError
 
+from freeda_store.documents import Text, fault_of
 from freeda_store.errors import SettingsError
 from freeda_store.profiles import settings_path
 
@@ -60,19 +62,19 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    name: str = ""
-    qdrant_url: str
+    name: Text = ""
+    qdrant_url: Text
     qdrant_api_key_env: str = "FREEDA_QDRANT_API_KEY"
     collection: str = ""
-    sql_url: str = ""
+    sql_url: Text = ""
     sql_password_env: str = "FREEDA_SQL_PASSWORD"  # noqa: S105 - the name of a variable
-    thumbnails: str = ""
+    thumbnails: Text = ""
     timeout_seconds: int = Field(default=60, ge=1, le=3600)
     retry_seconds: float = Field(default=300, ge=0, le=86400)
     request_bytes: int = Field(default=900_000, ge=10_000, le=32_000_000)
     allow_plain_http: bool = False
-    proxy: str = ""
-    ca_file: str = ""
+    proxy: Text = ""
+    ca_file: Text = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -88,7 +90,10 @@ class Profile(BaseModel):
     @field_validator("qdrant_url", "sql_url", "thumbnails", "proxy")
     @classmethod
     def _no_secret_in_url(cls, value: str) -> str:
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            raise ValueError("it is no URL that can be read") from None
         named = [name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
         if parts.password is not None or any(_SECRET_PARAMETERS.search(name) for name in named):
             raise ValueError(
@@ -100,8 +105,8 @@ class Profile(BaseModel):
     @field_validator("qdrant_url")
     @classmethod
     def _is_web_url(cls, value: str) -> str:
-        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
-            raise ValueError("expected http://host:port or https://host")
+        if not _is_url(value, "http", "https") or not urlsplit(value).hostname:
+            raise ValueError("expected http://host:port or https://host, the port from 1 to 65535")
         parts = urlsplit(value)
         if parts.path.rstrip("/").endswith("/dashboard"):
             raise ValueError("this is the address of the web page; write it without /dashboard")
@@ -112,15 +117,17 @@ class Profile(BaseModel):
     @field_validator("proxy")
     @classmethod
     def _is_proxy(cls, value: str) -> str:
-        if value not in ("", "environment", "none") and not urlsplit(value).hostname:
+        if value in ("", "environment", "none"):
+            return value
+        if not _is_url(value, *_PROXY_SCHEMES) or not urlsplit(value).hostname:
             raise ValueError('expected http://host:port, "environment" or "none"')
         return value
 
     @field_validator("sql_url")
     @classmethod
     def _is_postgres(cls, value: str) -> str:
-        if value and urlsplit(value).scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
-            raise ValueError("expected postgresql://user@host/database")
+        if value and not _is_url(value, "postgresql", "postgres", "postgresql+psycopg"):
+            raise ValueError("expected postgresql://user@host/database, a port from 1 to 65535")
         return value
 
     @field_validator("qdrant_api_key_env", "sql_password_env")
@@ -211,13 +218,17 @@ def load_settings() -> Settings:
     except tomllib.TOMLDecodeError as error:
         reason = f"it is not valid TOML: {error}"
     except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "file"
-        reason = f"{field}: {first['msg'].removeprefix('Value error, ')}"
+        reason = fault_of(error, values=False)
     except OSError as error:
         reason = f"it cannot be read: {error.strerror}"
-    except ValueError:
+    except UnicodeDecodeError:
+        reason = "the file is not UTF-8"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except SourceError:
         reason = "a FREEDA_PROFILES variable is not valid JSON"
+    except ValueError:
+        reason = "it holds a number with too many digits"
     raise SettingsError(f"the settings in {path} (or FREEDA_PROFILES__...) are wrong: {reason}.")
 
 
@@ -233,6 +244,15 @@ def load_profile(name: str) -> Profile | None:
     return profile.model_copy(update={"name": name, "collection": profile.collection or name})
 
 
+def _is_url(value: str, *schemes: str) -> bool:
+    """Whether it has one of the schemes, and a port that there is, or none."""
+    parts = urlsplit(value)
+    try:
+        return parts.scheme in schemes and parts.port != 0
+    except ValueError:  # a port of letters, or beyond 65535
+        return False
+
+
 def _secret(variable: str) -> str | None:
     value = os.environ.get(variable, "").strip()
     if not all("!" <= character <= "~" for character in value):
@@ -246,4 +266,4 @@ def plain_path(url: str) -> Path | None:
     """The folder that a thumbnails setting means; None when it is a URL of another kind."""
     if url.startswith("file://"):
         return Path(url.removeprefix("file://"))
-    return None if "://" in url else Path(url).expanduser()
+    return None if "://" in url else Path(os.path.expanduser(url))  # noqa: PTH111

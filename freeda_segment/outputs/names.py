@@ -94,7 +94,7 @@ def explanation_stem(folder: str | Path, picture: Path) -> str:
 
 def picture_place(picture: str | Path, folder: str | Path) -> str:
     """Where a picture lies as seen from the folder of its results: both may be moved together."""
-    path, base = Path(picture).resolve(), Path(folder).resolve()
+    path, base = Path(os.path.realpath(picture)), Path(os.path.realpath(folder))
     try:
         return Path(os.path.relpath(path, base)).as_posix()
     except ValueError:  # on another drive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from freeda_store.address import Address
@@ -49,4 +50,4 @@ def copy_bank(
 
 def _place(address: str | Path) -> Path:
     """A bank's folder as the disk knows it; of a profile, a path that nothing has."""
-    return Address.parse(address).folder.resolve()
+    return Path(os.path.realpath(Address.parse(address).folder))

@@ -57,9 +57,12 @@ def test_another_model_inherits_nothing_that_says_which_of_the_first_models_file
         ('extends = "tiny"\nname = "x"\nsegment = 3', "field 'segment'"),
         ('extends = "tiny"\nname = "x"\n[ingest]\nmin_agreement = 2', "ingest.min_agreement"),
         ("name = ", "not valid TOML"),
-        ('name = "x"\ndescription = ""', "field 'clip': Field required"),
+        ('name = "x"\ndescription = ""', "the field 'clip' is missing"),
         ('name = "x"\ndescription = ""\nclip.surprise = 1', "field 'clip"),
         (b'name = "\xff"', "cannot be read as UTF-8 text"),
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a = " + "9" * 5000, "too many digits"),
+        ('extends = "tiny"\nname = "x"\nsurprise = 1', "'surprise' is not a known field"),
     ],
 )
 def test_preset_files_that_are_wrong(tmp_path, text, message):
@@ -71,3 +74,33 @@ def test_preset_files_that_are_wrong(tmp_path, text, message):
         load_preset("sd99")
     with pytest.raises(PresetError, match="does not exist"):
         load_preset(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "message"),
+    [
+        ("generator", "batch_size = 0", "'generator.batch_size': expected greater than or equal to 1, got 0"),
+        ("generator", "batch_size = true", "'generator.batch_size': expected a valid integer, got True"),
+        ("generator", 'batch_size = "8"', "'generator.batch_size': expected a valid integer, got '8'"),
+        ("generator", "batch_size = 99999999999999999999", "'generator.batch_size': expected less than"),
+        ("generator", "image_size = 60", "'generator.image_size': expected a multiple of 8, got 60"),
+        ("generator", "steps = -1", "'generator.steps'"),
+        ("generator", "guidance = nan", "'generator.guidance': expected a finite number, got nan"),
+        ("generator", "guidance = inf", "'generator.guidance': expected a finite number, got inf"),
+        ("generator", 'family = "sd3"', "'generator.family': expected 'sd' or 'sdxl', got 'sd3'"),
+        ("backbone", "image_size = 0", "'backbone.image_size'"),
+        ("ingest", "threshold_value = -inf", "'ingest.threshold_value'"),
+        ("segment", "k = 0", "'segment.k'"),
+        ("segment", "stride = 1000", "stride 1000 is larger than window 128"),
+        ("segment", "superpixel_options = { scale = nan }", "'segment.superpixel_options.scale'"),
+        ("segment", "where = [1]", "'segment.where.0': expected a valid string, got 1"),
+        ("nouns", 'stop_add = "a"', "'nouns.stop_add': expected a valid tuple"),
+    ],
+)
+def test_values_that_no_preset_may_have(tmp_path, table, line, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(f'extends = "tiny"\nname = "x"\n[{table}]\n{line}\n')
+    with pytest.raises(PresetError) as caught:
+        load_preset(str(path))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)

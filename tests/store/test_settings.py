@@ -89,7 +89,7 @@ SECRET = "s3cr3t-9d41"
         (f'sql_url = "postgresql://u@h/d?password={SECRET}"', "URL holds a password or key"),
         (f'sql_url = "mysql://{SECRET}@h/d"', "postgresql://user@host/database"),
         (f'thumbnails = "s3://key:{SECRET}@bucket"', "URL holds a password or key"),
-        (f'colection = "{SECRET}"', r"profiles\.x\.colection: Extra inputs are not permitted"),
+        (f'colection = "{SECRET}"', r"'profiles\.x\.colection' is not a known field"),
         (f'collection = "a/{SECRET}"', "expected letters, digits"),
         (f'timeout_seconds = "{SECRET}"', "valid integer"),
         ('sql_url = "postgresql://u@h/d"', "needs thumbnails too"),
@@ -107,11 +107,58 @@ def test_wrong_files_are_refused_without_their_values(file: Path, line: str, mat
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-@pytest.mark.parametrize("url", ["qdrant.example.org", "ftp://x", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    ["qdrant.example.org", "ftp://x", "http://", "http://x:0", "http://x:99999", "http://x:port", "http://[x"],
+)
 def test_wrong_urls(file: Path, url: str) -> None:
     file.write_text(f'[profiles.x]\nqdrant_url = "{url}"\n')
-    with pytest.raises(SettingsError, match="expected http://host:port"):
+    with pytest.raises(SettingsError, match="expected http://host:port|no URL that can be read"):
         Bank.open("x")
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "port"])
+def test_wrong_ports_of_a_database(file: Path, port: str) -> None:
+    file.write_text(
+        f'[profiles.x]\nqdrant_url = "http://h"\nthumbnails = "t"\nsql_url = "postgresql://u@h:{port}/d"\n'
+    )
+    with pytest.raises(SettingsError, match="a port from 1 to 65535"):
+        Bank.open("x")
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (b"a = " + b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b"a = " + b"9" * 5000, "too many digits"),
+        (b'a = "caf\xe9"', "not UTF-8"),
+        (b"profiles = 3", "profiles: expected"),
+        (b"[profiles]\nx = 3", "profiles.x: expected"),
+        (b'[profiles.x]\nqdrant_url = "http://h"\nthumbnails = "a\\u0000b"', "profiles.x.thumbnails"),
+    ],
+)
+def test_files_that_hold_no_settings(file: Path, text: bytes, match: str) -> None:
+    file.write_bytes(text)
+    with pytest.raises(SettingsError, match=match):
+        Bank.open("x")
+
+
+@pytest.mark.parametrize("value", ["[", "[" * 100_000, "3", '{"x": 3}', "9" * 5000, '{"\udcff": 1}'])
+def test_variables_that_hold_no_settings(file: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("FREEDA_PROFILES", value)
+    with pytest.raises(SettingsError, match="are wrong: "):
+        Bank.open("x")
+
+
+def test_no_home_and_no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("FREEDA_SETTINGS")
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BankMissingError):
+        Bank.open("team")
 
 
 def test_a_named_file_must_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
