@@ -41,7 +41,8 @@ def check(
 ) -> None:
     """Tell which models of a preset are here, how large a download would be, and what is missing.
 
-    Downloads nothing. The exit code is 1 when a model is missing that no download brings.
+    Downloads nothing. Files that are here are looked into: whether they are whole, and whether the networks
+    fit each other. The exit code is 1 when a model does not fit, or is missing and no download brings it.
     """
     from freeda_models.check import ComponentState, check_preset
 
@@ -60,7 +61,7 @@ def check(
         elif found.download_mb:
             megabytes = console.size(round(found.download_mb * 1e6))
             console.say(f"preset {found.name} would download {megabytes} at its first use")
-    if any(part.state is ComponentState.MISSING for part in found.components):
+    if any(part.state in (ComponentState.MISSING, ComponentState.UNFIT) for part in found.components):
         raise typer.Exit(FAILURE)
 
 

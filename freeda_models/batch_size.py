@@ -115,7 +115,7 @@ def remembered(file: Path, key: str, measure: Callable[[], int]) -> int:
 
 
 def sizes_file() -> Path:
-    """``freeda/batch_sizes.json`` in ``$XDG_CACHE_HOME``, in ``~/.cache``, or where no home is, in ``/tmp``."""
+    """``freeda/batch_sizes.json`` in ``$XDG_CACHE_HOME``, ``~/.cache``, or, without a home, in ``/tmp``."""
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:

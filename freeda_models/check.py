@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.util import find_spec
+from pathlib import Path
 
-from freeda_models.backbone_files import CONFIG_FILE, PIXELS_FILE, WEIGHTS_FILE
-from freeda_models.clip_files import clip_files
+from freeda_models.backbone_files import CONFIG_FILE, PIXELS_FILE, WEIGHTS_FILE, check_backbone_files
+from freeda_models.clip_files import clip_config, clip_files
 from freeda_models.errors import ModelError
 from freeda_models.generator_files import generator_files, generator_patterns
+from freeda_models.generator_fit import check_generator_files
 from freeda_models.identity import CLIP_KEYS
-from freeda_models.nouns import find_spacy_model
+from freeda_models.nouns import find_spacy_model, read_stop_nouns
 from freeda_models.presets import Preset, load_preset
-from freeda_models.sentence_transformer import MODULES_FILE, PACKAGED, PACKAGED_MB, PATTERNS, sentence_source
-from freeda_models.weights import ModelSource, RequiredFile, model_source, wanted_patterns
+from freeda_models.sentence_transformer import (
+    MODULES_FILE,
+    PACKAGED,
+    PACKAGED_MB,
+    PATTERNS,
+    sentence_identity,
+    sentence_source,
+)
+from freeda_models.weights import ModelSource, RequiredFile, model_source, read_shapes, wanted_patterns
 
 
 class ComponentState(StrEnum):
-    """Whether a model can be used now, after a download, or only after the person does something."""
+    """Whether a model can be used now, after a download, or only after the person does something.
+
+    MISSING: files are not there. UNFIT: they are, and are broken or do not go together.
+    """
 
     PRESENT = "present"
     DOWNLOAD = "would be downloaded"
     MISSING = "missing"
+    UNFIT = "does not fit"
 
 
 @dataclass(frozen=True)
@@ -71,59 +84,72 @@ class PresetCheck:
         return sum(component.size_mb for component in waiting)
 
 
+_Found = tuple[ComponentState, str, float, str]
+
+
 def check_preset(name_or_path: str) -> PresetCheck:
-    """Look for every model of a preset. Loads and downloads nothing.
+    """Look for every model of a preset, and whether its files go together. Loads and downloads nothing.
 
     Raises:
         PresetError: no such preset, or its file is wrong.
     """
     preset = load_preset(name_or_path)
     checks = (
-        ("clip", _clip_name(preset), _check_clip),
-        ("backbone", preset.backbone.model, _check_backbone),
-        ("generator", preset.generator.model, _check_generator),
-        ("nouns", " or ".join(preset.nouns.models), _check_nouns),
-        ("keys", preset.keys.encoder, _check_keys),
+        ("clip", _clip_name(preset), _check_clip, _prove_clip),
+        ("backbone", preset.backbone.model, _check_backbone, _prove_backbone),
+        ("generator", preset.generator.model, _check_generator, _prove_generator),
+        ("nouns", " or ".join(preset.nouns.models), _check_nouns, _prove_nouns),
+        ("keys", preset.keys.encoder, _check_keys, _prove_keys),
     )
     return PresetCheck(preset.name, tuple(_guarded(*check, preset) for check in checks))
 
 
 def _guarded(
-    role: str, model: str, look: Callable[[Preset], tuple[ComponentState, str, float, str]], preset: Preset
+    role: str,
+    model: str,
+    look: Callable[[Preset], _Found],
+    prove: Callable[[Preset, Path], object],
+    preset: Preset,
 ) -> ComponentCheck:
     try:
-        return ComponentCheck(role, model, *look(preset))
+        found = ComponentCheck(role, model, *look(preset))
     except ModelError as error:
         return ComponentCheck(role, model, ComponentState.MISSING, "", 0.0, str(error))
+    try:
+        if found.state is ComponentState.PRESENT:
+            prove(preset, Path(found.where))
+    except ModelError as error:
+        return replace(found, state=ComponentState.UNFIT, remedy=str(error))
+    return found
 
 
 def _clip_name(preset: Preset) -> str:
     return f"{preset.clip.model} {preset.clip.pretrained}".strip()
 
 
-def _check_clip(preset: Preset) -> tuple[ComponentState, str, float, str]:
+def _check_clip(preset: Preset) -> _Found:
     files = clip_files(preset.clip)
     return _check_source(files.source, files.required, files.patterns, preset.clip.download_mb)
 
 
-def _check_backbone(preset: Preset) -> tuple[ComponentState, str, float, str]:
+def _check_backbone(preset: Preset) -> _Found:
     source = model_source(preset.backbone.model, preset.backbone.revision)
     return _check_source(source, (CONFIG_FILE, WEIGHTS_FILE), (PIXELS_FILE,), preset.backbone.download_mb)
 
 
-def _check_generator(preset: Preset) -> tuple[ComponentState, str, float, str]:
+def _check_generator(preset: Preset) -> _Found:
     source = model_source(preset.generator.model, preset.generator.revision)
     required, patterns = generator_files(preset.generator), generator_patterns(preset.generator)
     return _check_source(source, required, patterns, preset.generator.download_mb)
 
 
-def _check_nouns(preset: Preset) -> tuple[ComponentState, str, float, str]:
+def _check_nouns(preset: Preset) -> _Found:
     _, folder = find_spacy_model(preset.nouns)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return ComponentState.PRESENT, str(folder), size / 1e6, ""
 
 
-def _check_keys(preset: Preset) -> tuple[ComponentState, str, float, str]:
+def _check_keys(preset: Preset) -> _Found:
     if preset.keys.encoder == CLIP_KEYS:
         state, where, _, remedy = _check_clip(preset)
         return state, where, 0.0, remedy
@@ -140,9 +166,37 @@ def _check_keys(preset: Preset) -> tuple[ComponentState, str, float, str]:
     return state, where, size, remedy
 
 
+def _prove_clip(preset: Preset, folder: Path) -> None:
+    files = clip_files(preset.clip)
+    clip_config(preset.clip, files)
+    read_shapes(folder / files.weights_file)
+
+
+def _prove_backbone(preset: Preset, folder: Path) -> None:
+    source = model_source(preset.backbone.model, preset.backbone.revision)
+    check_backbone_files(preset.backbone, source, folder)
+
+
+def _prove_generator(preset: Preset, folder: Path) -> None:
+    check_generator_files(preset.generator, folder)
+
+
+def _prove_nouns(preset: Preset, folder: Path) -> None:
+    del folder
+    read_stop_nouns(preset.nouns)
+
+
+def _prove_keys(preset: Preset, folder: Path) -> None:
+    if preset.keys.encoder == CLIP_KEYS:
+        _prove_clip(preset, folder)
+    else:
+        sentence_identity(preset.keys)
+        read_shapes(folder / WEIGHTS_FILE)
+
+
 def _check_source(
     source: ModelSource, required: Sequence[RequiredFile], patterns: Sequence[str], download_mb: float
-) -> tuple[ComponentState, str, float, str]:
+) -> _Found:
     folder = source.found_folder(required)
     if folder is not None:
         files = {path for file in required if (path := source.find(file)) is not None}

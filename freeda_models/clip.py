@@ -17,6 +17,7 @@ from freeda_models.pixels import PixelPreparation, check_images
 from freeda_models.presets import ClipSettings
 from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity, Span
 from freeda_models.span_tokens import ClipBpeCutter, FastCutter, TokenCutter, locate_span, well_formed
+from freeda_models.weights import loading
 
 TEXT_BATCH = 256
 IMAGE_BATCH = 32
@@ -189,20 +190,20 @@ def load_clip(settings: ClipSettings, device: str) -> OpenClipEncoder:
     files = clip_files(settings)
     folder = files.source.fetch(files.required, files.patterns)
     name = f"local-dir:{folder}" if files.is_folder else settings.model
-    model = open_clip.create_model(
-        name,
-        pretrained=None if files.is_folder else str(folder / files.weights_file),
-        require_pretrained=True,
-        weights_only=True,
-        precision="fp16" if device.startswith("cuda") else "fp32",
-        device=device,
-    )
     config = clip_config(settings, files)
     if config is None:
         raise ModelMissingError(f"{files.source.name} has no {CONFIG_FILE}; fetch the model again.")
-    return OpenClipEncoder(
-        model.eval(), open_clip.get_tokenizer(name), config.pixels, clip_identity(settings), device
-    )
+    with loading(files.source):
+        model = open_clip.create_model(
+            name,
+            pretrained=None if files.is_folder else str(folder / files.weights_file),
+            require_pretrained=True,
+            weights_only=True,
+            precision="fp16" if device.startswith("cuda") else "fp32",
+            device=device,
+        )
+        tokenizer = open_clip.get_tokenizer(name)
+    return OpenClipEncoder(model.eval(), tokenizer, config.pixels, clip_identity(settings), device)
 
 
 def _project(token: Tensor, projection: Any) -> Tensor:

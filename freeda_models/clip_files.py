@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, model_validator
+
+from freeda_models.documents import Size
 from freeda_models.errors import PresetError, UnsupportedModelError
 from freeda_models.pixels import CLIP_MEAN, CLIP_STD, PixelPreparation, Resize
 from freeda_models.presets import ClipSettings
@@ -20,10 +23,11 @@ from freeda_models.weights import (
     BUNDLED_PREFIX,
     HUB_PREFIX,
     LOCAL_PREFIX,
+    ModelConfig,
     ModelSource,
     file_sha256,
     model_source,
-    read_json,
+    read_config,
 )
 
 CONFIG_FILE = "open_clip_config.json"
@@ -100,6 +104,40 @@ def _tag_settings(settings: ClipSettings) -> dict[str, Any]:
     return table
 
 
+_Deviation = Annotated[float, Field(gt=0)]
+
+
+class _Vision(ModelConfig):
+    image_size: Size | Annotated[tuple[Size, Size], Field(strict=False)] = 224
+
+
+class _Words(ModelConfig):
+    context_length: Size = 77
+
+
+class _Model(ModelConfig):
+    embed_dim: Size
+    vision_cfg: _Vision
+    text_cfg: _Words
+
+
+class _Pixels(ModelConfig):
+    mean: Annotated[tuple[float, float, float], Field(strict=False)] = CLIP_MEAN
+    std: Annotated[tuple[_Deviation, _Deviation, _Deviation], Field(strict=False)] = CLIP_STD
+
+
+class _Declared(ModelConfig):
+    """A CLIP's own file. Older ones hold the model at their top."""
+
+    model_cfg: _Model
+    preprocess_cfg: _Pixels = _Pixels()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _at_the_top(cls, values: Any) -> Any:
+        return {"model_cfg": values} if isinstance(values, dict) and "model_cfg" not in values else values
+
+
 @dataclass(frozen=True)
 class ClipConfig:
     """What identity and loading need of a CLIP's configuration."""
@@ -110,26 +148,30 @@ class ClipConfig:
 
 
 def clip_config(settings: ClipSettings, files: ClipFiles) -> ClipConfig | None:
-    """The configuration, or None if it is in the hub and not on this machine yet."""
+    """The configuration, or None if it is in the hub and not on this machine yet.
+
+    Raises:
+        UnsupportedModelError: its file is broken.
+    """
     if files.is_folder:
         path = files.source.find(CONFIG_FILE)
         if path is None:
             return None
-        content = read_json(path)
-        model, preparation = content.get("model_cfg", content), content.get("preprocess_cfg", {})
+        declared = read_config(path, _Declared)
     else:
         import open_clip
 
-        model, preparation = open_clip.get_model_config(settings.model), _tag_settings(settings)
-    size = model["vision_cfg"].get("image_size", 224)
+        model = _Model.model_validate(open_clip.get_model_config(settings.model))
+        declared = _Declared(model_cfg=model, preprocess_cfg=_Pixels.model_validate(_tag_settings(settings)))
+    model, preparation = declared.model_cfg, declared.preprocess_cfg
+    size = model.vision_cfg.image_size
     pixels = PixelPreparation(
-        size=int(size if isinstance(size, int) else size[0]),
-        mean=tuple(preparation.get("mean", CLIP_MEAN)),
-        std=tuple(preparation.get("std", CLIP_STD)),
+        size=size if isinstance(size, int) else size[0],
+        mean=preparation.mean,
+        std=preparation.std,
         resize=Resize(settings.resize),
     )
-    window = int(model["text_cfg"].get("context_length", 77))
-    return ClipConfig(int(model["embed_dim"]), window, pixels)
+    return ClipConfig(model.embed_dim, model.text_cfg.context_length, pixels)
 
 
 def clip_identity(settings: ClipSettings) -> ModelIdentity:

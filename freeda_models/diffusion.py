@@ -13,13 +13,14 @@ import torch
 from freeda_models.attribution import AttributionRecorder
 from freeda_models.devices import compute_dtype
 from freeda_models.generator_files import generator_files, generator_identity, generator_patterns
+from freeda_models.generator_fit import check_generator_files
 from freeda_models.inversions import drawn_prompt
 from freeda_models.presets import GeneratorSettings
 from freeda_models.protocols import BoolArray, FloatArray, GeneratedImage, GenerationRequest, ModelIdentity
 from freeda_models.quiet import quiet_loading, without_truncation_warnings
 from freeda_models.self_attention import SelfAttentionRecorder, sharpen
 from freeda_models.span_tokens import FastCutter, check_span, locate_span, well_formed
-from freeda_models.weights import model_source
+from freeda_models.weights import loading, model_source
 
 logger = logging.getLogger(__name__)
 
@@ -148,12 +149,14 @@ def load_pipeline(settings: GeneratorSettings, device: str) -> Any:
 
     Raises:
         ModelMissingError: the weights are not here and cannot be fetched.
+        UnsupportedModelError: the networks do not fit each other or the settings, or cannot be loaded.
     """
     import diffusers
 
     source = model_source(settings.model, settings.revision)
     folder = source.fetch(generator_files(settings), generator_patterns(settings))
-    with quiet_loading("diffusers", "transformers"):
+    check_generator_files(settings, folder)
+    with loading(source), quiet_loading("diffusers", "transformers"):
         pipeline = getattr(diffusers, PIPELINES[settings.family]).from_pretrained(
             folder,
             dtype=compute_dtype(device),

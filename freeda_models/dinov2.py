@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,24 +9,21 @@ import torch
 
 from freeda_models.backbone_files import (
     CONFIG_FILE,
+    MODELS,
     PIXELS_FILE,
     WEIGHTS_FILE,
     backbone_identity,
+    check_backbone_files,
+    check_size,
     pixel_preparation,
 )
 from freeda_models.devices import compute_dtype
-from freeda_models.errors import PresetError, UnsupportedModelError
 from freeda_models.pixels import PixelPreparation, check_images
 from freeda_models.presets import BackboneSettings
 from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity
 from freeda_models.quiet import quiet_loading
-from freeda_models.weights import model_source, read_json
+from freeda_models.weights import loading, model_source
 
-MODELS: Mapping[str, str] = {
-    "dinov2": "Dinov2Model",
-    "dinov2_with_registers": "Dinov2WithRegistersModel",
-    "dinov3_vit": "DINOv3ViTModel",
-}
 BATCH = 16
 
 
@@ -45,11 +41,7 @@ class TransformersBackbone:
 
     def __init__(self, model: Any, pixels: PixelPreparation, identity: ModelIdentity) -> None:
         patch = int(model.config.patch_size)
-        if pixels.size % patch:
-            raise PresetError(
-                f"backbone.image_size {pixels.size} is not a multiple of {identity.id}'s patch of {patch} "
-                f"pixels; use {pixels.size // patch * patch or patch}."
-            )
+        check_size(pixels.size, patch, identity.id)
         self._model, self._pixels, self._identity = model, pixels, identity
         self._side = pixels.size // patch
         self._dropped = 1 + int(getattr(model.config, "num_register_tokens", 0))
@@ -87,19 +79,15 @@ def load_backbone(settings: BackboneSettings, device: str) -> TransformersBackbo
 
     Raises:
         ModelMissingError: the weights are not here and cannot be fetched.
-        UnsupportedModelError: the model's type is not one of :data:`MODELS`.
+        UnsupportedModelError: the model's type is not one of ``MODELS``, or its files are broken.
         PresetError: the picture size is not a multiple of the patch size.
     """
     import transformers
 
     source = model_source(settings.model, settings.revision)
     folder = source.fetch((CONFIG_FILE, WEIGHTS_FILE), (PIXELS_FILE,))
-    kind: str = read_json(folder / CONFIG_FILE).get("model_type", "")
-    if kind not in MODELS:
-        raise UnsupportedModelError(
-            f"{source.name} is a model of type '{kind}'; a backbone must be one of {', '.join(MODELS)}."
-        )
-    with quiet_loading("transformers"):
+    kind = check_backbone_files(settings, source, folder).model_type
+    with loading(source), quiet_loading("transformers"):
         model = getattr(transformers, MODELS[kind]).from_pretrained(
             folder,
             dtype=compute_dtype(device),

@@ -11,16 +11,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from freeda_models.documents import Text, Texts, fault_of
 from freeda_models.errors import PresetError
 
 _WHICH_MODEL = ("model", "pretrained", "encoder")
 _OF_ONE_MODEL = frozenset({"revision", "variant", "download_mb"})
 """Fields that say which of a model's files to take, and mean nothing for another model."""
 
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=4096)]
-Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
 Megabytes = Annotated[int, Field(ge=0, le=10_000_000)]
 
@@ -198,24 +197,7 @@ def load_preset(name_or_path: str) -> Preset:
     try:
         return Preset.model_validate(document)
     except ValidationError as error:
-        raise PresetError(f"{origin}: {_fault(error)}; correct it and try again.") from error
-
-
-def _fault(error: ValidationError) -> str:
-    """The first field that is wrong, what was expected, and what stood there."""
-    first = error.errors()[0]
-    field, given = ".".join(str(part) for part in first["loc"]), first["input"]
-    reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected").replace("Value should be", "expected")
-    if first["type"] == "missing":
-        return f"the field '{field}' is missing"
-    if first["type"] == "extra_forbidden":
-        return f"'{field}' is not a known field"
-    shown = ascii(given)[:40] if isinstance(given, str | float | bool) or _is_short(given) else ""
-    return f"field '{field}': {reason}{f', got {shown}' if shown else ''}"
-
-
-def _is_short(given: object) -> bool:
-    return isinstance(given, int) and abs(given) < 10**20
+        raise PresetError(f"{origin}: {fault_of(error)}; correct it and try again.") from error
 
 
 def _read(path: Path) -> str:

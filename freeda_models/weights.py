@@ -10,14 +10,18 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from freeda_models.errors import ModelMissingError, UnsupportedModelError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from freeda_models.documents import fault_of
+from freeda_models.errors import ModelError, ModelMissingError, UnsupportedModelError
 
 BUNDLED_PREFIX = "tiny:"
 LOCAL_PREFIX = "local-dir:"
@@ -28,6 +32,7 @@ RequiredFile = str | tuple[str, ...]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHOWN_REASON = 160
 _hashes: dict[tuple[str, int, int], str] = {}
 
 
@@ -118,6 +123,25 @@ class ModelSource:
         return " ".join(parts)
 
 
+@contextmanager
+def loading(source: ModelSource) -> Iterator[None]:
+    """Say which model it was that a library could not load, and why.
+
+    Raises:
+        UnsupportedModelError: instead of whatever the library raises.
+    """
+    try:
+        yield
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:_SHOWN_REASON].rstrip(". ")
+        raise UnsupportedModelError(
+            f"{source.name} cannot be loaded ({type(error).__name__}: {reason}); fetch the model again, or "
+            "name another in the preset."
+        ) from error
+
+
 def forms(file: RequiredFile) -> tuple[str, ...]:
     """The names under which a required file may be there."""
     return (file,) if isinstance(file, str) else file
@@ -178,11 +202,56 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UnsupportedModelError(f"{path} cannot be read as JSON; fetch the model again.") from error
     if not isinstance(content, dict):
         raise UnsupportedModelError(f"{path} is not a JSON object; fetch the model again.")
     return content
+
+
+class ModelConfig(BaseModel):
+    """Base of what is needed of a model's own JSON files; what else they hold is left alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
+
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def read_config(path: Path, kind: type[C]) -> C:
+    """A model's configuration from a JSON file.
+
+    Raises:
+        UnsupportedModelError: the file cannot be read, is not JSON, or a field is missing or wrong.
+    """
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UnsupportedModelError(
+            f"{path} cannot be read ({error.strerror}); fetch the model again."
+        ) from error
+    except ValidationError as error:
+        raise UnsupportedModelError(
+            f"{path} is no configuration of this kind of model ({fault_of(error)}); fetch the model again, "
+            "or name another in the preset."
+        ) from error
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors in a safetensors file, by name; only its header is read.
+
+    Raises:
+        UnsupportedModelError: it is no safetensors file, or is truncated.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UnsupportedModelError(
+            f"{path} is no whole safetensors file ({str(error)[:80]}); fetch the model again."
+        ) from error
 
 
 def file_sha256(path: Path | None) -> str:

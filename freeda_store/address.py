@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeda_store.errors import AddressError
+from freeda_store.limits import storable
 
 TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 """What a tag may be called: a letter, then letters, digits, dot, underscore, hyphen."""
@@ -39,6 +40,11 @@ class Address:
         text = str(address)
         if not text.strip() or text.startswith("@"):
             raise AddressError(f"'{text}' is not a bank's address; give a folder, DIR@3 or DIR@tag.")
+        if storable(text) != text:
+            raise AddressError(
+                f"'{storable(text)}' is not a bank's address: the vector engine takes names in UTF-8 only; give "
+                "a folder of another name."
+            )
         whole = _expanded(text)
         if "@" not in whole.name or whole.is_dir():
             return cls(whole)

@@ -11,6 +11,7 @@ from uuid import UUID
 from freeda_store.address import TAG_PATTERN, Address
 from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError, TagError
 from freeda_store.keys import digest
+from freeda_store.limits import storable
 from freeda_store.manifest import Manifest, ModelLike, ModelRecord
 from freeda_store.payload import read_info
 from freeda_store.records import FloatArray, PrototypeInfo, Retrieved, RevisionInfo
@@ -245,7 +246,7 @@ class Bank:
         from freeda_store.writer import RevisionWriter
 
         self._require_head()
-        return RevisionWriter(self._stores, message, run_key)
+        return RevisionWriter(self._stores, storable(message), storable(run_key))
 
     def retire(self, which: Sequence[UUID] | Filter, message: str) -> RevisionInfo | None:
         """Hide prototypes from a new revision on; older revisions keep showing them.
@@ -270,6 +271,7 @@ class Bank:
             ids = self._shown(which, history)
             if history.head is None or not ids:
                 return None
+            message = storable(message)
             run_key = f"retire {digest(message, sorted(ids))} after {history.head.number}"
             revision = self._stores.catalog.open_revision(run_key, message)
             self._stores.catalog.retire(revision, ids)
@@ -296,7 +298,7 @@ class Bank:
             if target == history.head:
                 return history.info(target)
             self._stores.before_writing()
-            said = message or f"roll back to {target.number}"
+            said = storable(message) or f"roll back to {target.number}"
             newest = history.head.number if history.head else 0
             run_key = f"rollback to {target.number} after {newest}"
             revision = self._stores.catalog.open_revision(run_key, said)

@@ -11,10 +11,7 @@ from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-MAX_ID = 2**31 - 1
-"""The largest number that the integer columns of every database hold."""
-MAX_DIM = 2**16
-"""The longest vector that the engines take."""
+from freeda_store.limits import MAX_ID
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=2**20)]
 Moment = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=32)]

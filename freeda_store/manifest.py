@@ -6,8 +6,9 @@ from typing import Annotated, Protocol
 
 from pydantic import Field, ValidationError
 
-from freeda_store.documents import MAX_DIM, Document, Text, fault_of
+from freeda_store.documents import Document, Text, fault_of
 from freeda_store.errors import BankDamagedError, ManifestMismatchError
+from freeda_store.limits import MAX_DIM, MAX_INTEGER
 
 MANIFEST_VERSION = 1
 
@@ -36,7 +37,7 @@ class ModelLike(Protocol):
         """How its input is prepared."""
 
 
-_Setting = Annotated[int, Field(ge=-(2**63), lt=2**63)] | float | Text
+_Setting = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)] | float | Text
 
 
 class ModelRecord(Document):

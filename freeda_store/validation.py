@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from freeda_store.errors import InvalidGenerationError
+from freeda_store.limits import MAX_INTEGER, storable
 from freeda_store.records import Caption, NewGeneration, NewPrototype
 from freeda_store.thumbnails import MAX_PIXELS
 from freeda_store.vectors.protocol import VectorSizes
 
 FLOAT16_MAX = 65504.0
-MAX_SEED = 2**63 - 1
 
 
 def check_generation(generation: NewGeneration, sizes: VectorSizes) -> None:
@@ -23,7 +23,7 @@ def check_generation(generation: NewGeneration, sizes: VectorSizes) -> None:
     """
     name = f"generation of {generation.caption.text[:60]!r}"
     _check_caption(generation.caption, name)
-    if not 0 <= generation.seed <= MAX_SEED:
+    if not 0 <= generation.seed <= MAX_INTEGER:
         raise InvalidGenerationError(f"{name}: seed {generation.seed} is outside 0 to 2**63 - 1.")
     image = generation.image_hwc
     if image is not None and (
@@ -54,13 +54,11 @@ def _check_caption(caption: Caption, name: str) -> None:
 
 
 def _check_text(value: str, name: str) -> None:
-    """Databases take neither lone surrogates nor NUL."""
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidGenerationError(f"{name} is not valid Unicode; remove lone surrogates.") from error
+    if storable(value) == value:
+        return
     if "\x00" in value:
         raise InvalidGenerationError(f"{name} holds a NUL character; remove it.")
+    raise InvalidGenerationError(f"{name} is not valid Unicode; remove lone surrogates.")
 
 
 def _check_prototype(prototype: NewPrototype, name: str, sizes: VectorSizes, length: int) -> None:

@@ -13,7 +13,7 @@ from freeda_store.errors import BankDamagedError
 from freeda_store.keys import generation_key, prototype_id
 from freeda_store.sharing.parts import PART_GENERATIONS, Part, SharedGeneration, SharedPrototype
 from freeda_store.thumbnails import KEY_PATTERN
-from freeda_store.validation import MAX_SEED
+from freeda_store.limits import MAX_INTEGER
 from freeda_store.vectors.protocol import VectorSizes
 
 
@@ -43,7 +43,7 @@ def check_part(part: Part, revision: int, sizes: VectorSizes, source: str) -> No
 
 def _check_generation(generation: SharedGeneration, revision: int, source: str) -> None:
     caption, seed = generation.caption, generation.seed
-    if not caption.text or not 0 <= seed <= MAX_SEED or generation.key != generation_key(caption, seed):
+    if not caption.text or not 0 <= seed <= MAX_INTEGER or generation.key != generation_key(caption, seed):
         raise _damaged(source, f"generation {generation.key} is not that of its caption and seed")
     for prototype in generation.prototypes:
         _check_prototype(prototype, generation, revision, source)

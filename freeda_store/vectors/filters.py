@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from freeda_store.errors import FilterError
+from freeda_store.limits import MAX_INTEGER, storable
 
 
 class Operator(StrEnum):
@@ -58,12 +59,28 @@ class Condition:
             raise FilterError(f"unknown filter field '{self.field}'; use one of {', '.join(known)}.")
         if not self.values:
             raise FilterError(f"filter on '{self.field}' has no value; write for example {self.field}=VALUE.")
+        for value in self.values:
+            self._check(value)
         if self.operator in _EQUALITIES:
             return
         if self.field not in NUMBER_FIELDS:
             raise FilterError(f"'{self.field}' can only be compared with = and !=, not {self.operator}.")
         if len(self.values) != 1:
             raise FilterError(f"'{self.field}{self.operator}' takes one number; use = or != for several.")
+
+    def _check(self, value: str | float) -> None:
+        """Refuse what no prototype can have and no engine can be asked for."""
+        if self.field in TEXT_FIELDS:
+            if not isinstance(value, str) or storable(value) != value:
+                raise FilterError(f"'{self.field}' is compared with Unicode text, and {value!r} is none.")
+        elif isinstance(value, str | bool):
+            raise FilterError(f"'{self.field}' is compared with a number, and {value!r} is none.")
+        elif self.field in INTEGER_FIELDS and not (isinstance(value, int) and 0 <= value <= MAX_INTEGER):
+            raise FilterError(
+                f"'{self.field}' is compared with a whole number up to 2**63 - 1, and {value} is none."
+            )
+        elif not math.isfinite(value):
+            raise FilterError(f"'{self.field}' is compared with a finite number, and {value} is none.")
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,9 @@ def place(tmp_path: Path, bank: Path, picture: Path, opened: Any, monkeypatch: p
     (tmp_path / "empty.toml").touch()
     (tmp_path / "deep.toml").write_text("a = " + "[" * 5000 + "]" * 5000)
     (tmp_path / "latin.toml").write_bytes(b'name = "caf\xe9"')
-    (tmp_path / "wrong.toml").write_text('extends = "tiny"\nname = "x"\n[segment]\nk = 99999999999999999999\n')
+    (tmp_path / "wrong.toml").write_text(
+        'extends = "tiny"\nname = "x"\n[segment]\nk = 99999999999999999999\n'
+    )
 
     @contextmanager
     def open_ingestor(address: str, *_: Any, **__: Any) -> Iterator[Any]:
@@ -162,7 +164,9 @@ def with_something_strange(name: str) -> st.SearchStrategy[list[str]]:
         for parameter in COMMANDS[name].params
         if isinstance(parameter, typer.core.TyperOption) and not parameter.is_flag
     ]
-    values = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_characters="\x00"), max_size=8))
+    values = st.one_of(
+        st.sampled_from(HOSTILE), st.text(st.characters(exclude_characters="\x00"), max_size=8)
+    )
     added = st.tuples(st.sampled_from(options or ["--debug"]), values).map(lambda pair: [*base, *pair])
     changed = st.tuples(st.integers(0, max(0, len(base) - 1)), values).map(
         lambda pair: [*base[: pair[0]], pair[1], *base[pair[0] + 1 :]]

@@ -109,11 +109,19 @@ def test_wrong_files_are_refused_without_their_values(file: Path, line: str, mat
 
 @pytest.mark.parametrize(
     "url",
-    ["qdrant.example.org", "ftp://x", "http://", "http://x:0", "http://x:99999", "http://x:port", "http://[x"],
+    [
+        "qdrant.example.org",
+        "ftp://x",
+        "http://",
+        "http://x:0",
+        "http://x:99999",
+        "http://x:port",
+        "http://[x",
+    ],
 )
 def test_wrong_urls(file: Path, url: str) -> None:
     file.write_text(f'[profiles.x]\nqdrant_url = "{url}"\n')
-    with pytest.raises(SettingsError, match="expected http://host:port|no URL that can be read"):
+    with pytest.raises(SettingsError, match=r"expected http://host:port|no URL that can be read"):
         Bank.open("x")
 
 
