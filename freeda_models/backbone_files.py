@@ -19,7 +19,6 @@ from freeda_models.weights import (
     file_sha256,
     model_source,
     read_config,
-    read_json,
     read_shapes,
 )
 
@@ -37,10 +36,13 @@ _Triple = tuple[float, float, float]
 _Deviation = Annotated[float, Field(gt=0)]
 
 
-class BackboneConfig(ModelConfig):
+class _Kind(ModelConfig):
+    model_type: str = ""
+
+
+class BackboneConfig(_Kind):
     """What is needed of a backbone's configuration."""
 
-    model_type: str
     hidden_size: Size
     patch_size: Size
 
@@ -73,11 +75,10 @@ def check_backbone_files(settings: BackboneSettings, source: ModelSource, folder
         UnsupportedModelError: it is of a type that is not one of :data:`MODELS`, or a file is broken.
         PresetError: the picture size is not a multiple of the patch size.
     """
-    kind = read_json(folder / CONFIG_FILE).get("model_type", "")
+    kind = read_config(folder / CONFIG_FILE, _Kind).model_type
     if kind not in MODELS:
         raise UnsupportedModelError(
-            f"{source.name} is a model of type '{str(kind)[:40]}'; a backbone must be one of "
-            f"{', '.join(MODELS)}."
+            f"{source.name} is a model of type '{kind[:40]}'; a backbone must be one of {', '.join(MODELS)}."
         )
     config = read_config(folder / CONFIG_FILE, BackboneConfig)
     check_size(settings.image_size, config.patch_size, source.name)

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from freeda_models.clip_files import CONFIG_FILE, clip_config, clip_files, clip_identity
 from freeda_models.errors import InputError, ModelMissingError, UnsupportedModelError
+from freeda_models.foreign import blaming
 from freeda_models.pixels import PixelPreparation, check_images
 from freeda_models.presets import ClipSettings
 from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity, Span
 from freeda_models.span_tokens import ClipBpeCutter, FastCutter, TokenCutter, locate_span, well_formed
-from freeda_models.weights import loading
 
 TEXT_BATCH = 256
 IMAGE_BATCH = 32
@@ -193,7 +193,7 @@ def load_clip(settings: ClipSettings, device: str) -> OpenClipEncoder:
     config = clip_config(settings, files)
     if config is None:
         raise ModelMissingError(f"{files.source.name} has no {CONFIG_FILE}; fetch the model again.")
-    with loading(files.source):
+    with blaming(files.source.name, "be loaded"):
         model = open_clip.create_model(
             name,
             pretrained=None if files.is_folder else str(folder / files.weights_file),

@@ -12,6 +12,7 @@ import torch
 
 from freeda_models.attribution import AttributionRecorder
 from freeda_models.devices import compute_dtype
+from freeda_models.foreign import blaming
 from freeda_models.generator_files import generator_files, generator_identity, generator_patterns
 from freeda_models.generator_fit import check_generator_files
 from freeda_models.inversions import drawn_prompt
@@ -20,7 +21,7 @@ from freeda_models.protocols import BoolArray, FloatArray, GeneratedImage, Gener
 from freeda_models.quiet import quiet_loading, without_truncation_warnings
 from freeda_models.self_attention import SelfAttentionRecorder, sharpen
 from freeda_models.span_tokens import FastCutter, check_span, locate_span, well_formed
-from freeda_models.weights import loading, model_source
+from freeda_models.weights import model_source
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,10 @@ class DiffusionGenerator:
         import diffusers
 
         scheduler, options = SCHEDULERS[settings.scheduler]
-        pipeline.scheduler = getattr(diffusers, scheduler).from_config(pipeline.scheduler.config, **options)
+        with blaming(identity.id, "be drawn with"):
+            pipeline.scheduler = getattr(diffusers, scheduler).from_config(
+                pipeline.scheduler.config, **options
+            )
         pipeline.set_progress_bar_config(disable=True)
         self._pipeline, self._settings, self._identity = pipeline, settings, identity
         self._recorder = AttributionRecorder(pipeline.unet)
@@ -76,7 +80,7 @@ class DiffusionGenerator:
         Raises:
             InputError: a span does not lie in its caption.
             UnsupportedModelError: the attention that attribution listens to was replaced by one of
-                another kind, or two tokenizers know different textual inversions.
+                another kind, two tokenizers know different textual inversions, or the networks fail.
         """
         if not requests:
             return []
@@ -89,6 +93,7 @@ class DiffusionGenerator:
             without_truncation_warnings(),
             self._recorder.record(asked, (latent, latent)),
             self._places.record(len(requests)) if self._places else nullcontext(),
+            blaming(self._identity.id, "draw"),
         ):
             drawn = self._pipeline(
                 prompt=[well_formed(request.caption) for request in requests],
@@ -156,7 +161,7 @@ def load_pipeline(settings: GeneratorSettings, device: str) -> Any:
     source = model_source(settings.model, settings.revision)
     folder = source.fetch(generator_files(settings), generator_patterns(settings))
     check_generator_files(settings, folder)
-    with loading(source), quiet_loading("diffusers", "transformers"):
+    with blaming(source.name, "be loaded"), quiet_loading("diffusers", "transformers"):
         pipeline = getattr(diffusers, PIPELINES[settings.family]).from_pretrained(
             folder,
             dtype=compute_dtype(device),
@@ -165,10 +170,10 @@ def load_pipeline(settings: GeneratorSettings, device: str) -> Any:
             local_files_only=True,
             **PIPELINE_OPTIONS[settings.family],
         )
-    if settings.offload == "model":
+        if settings.offload != "model":
+            return pipeline.to(device)
         pipeline.enable_model_cpu_offload(device=device)
         return pipeline
-    return pipeline.to(device)
 
 
 def _self_attention(pipeline: Any, settings: GeneratorSettings) -> SelfAttentionRecorder:

@@ -18,11 +18,12 @@ from freeda_models.backbone_files import (
     pixel_preparation,
 )
 from freeda_models.devices import compute_dtype
+from freeda_models.foreign import blaming
 from freeda_models.pixels import PixelPreparation, check_images
 from freeda_models.presets import BackboneSettings
 from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity
 from freeda_models.quiet import quiet_loading
-from freeda_models.weights import loading, model_source
+from freeda_models.weights import model_source
 
 BATCH = 16
 
@@ -87,7 +88,7 @@ def load_backbone(settings: BackboneSettings, device: str) -> TransformersBackbo
     source = model_source(settings.model, settings.revision)
     folder = source.fetch((CONFIG_FILE, WEIGHTS_FILE), (PIXELS_FILE,))
     kind = check_backbone_files(settings, source, folder).model_type
-    with loading(source), quiet_loading("transformers"):
+    with blaming(source.name, "be loaded"), quiet_loading("transformers"):
         model = getattr(transformers, MODELS[kind]).from_pretrained(
             folder,
             dtype=compute_dtype(device),

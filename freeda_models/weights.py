@@ -10,8 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib import resources
@@ -21,7 +20,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from freeda_models.documents import fault_of
-from freeda_models.errors import ModelError, ModelMissingError, UnsupportedModelError
+from freeda_models.errors import ModelMissingError, UnsupportedModelError
 
 BUNDLED_PREFIX = "tiny:"
 LOCAL_PREFIX = "local-dir:"
@@ -32,7 +31,6 @@ RequiredFile = str | tuple[str, ...]
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SHOWN_REASON = 160
 _hashes: dict[tuple[str, int, int], str] = {}
 
 
@@ -121,25 +119,6 @@ class ModelSource:
             parts.append(f"--revision {self.revision}")
         parts += [f"--include '{pattern}'" for pattern in patterns]
         return " ".join(parts)
-
-
-@contextmanager
-def loading(source: ModelSource) -> Iterator[None]:
-    """Say which model it was that a library could not load, and why.
-
-    Raises:
-        UnsupportedModelError: instead of whatever the library raises.
-    """
-    try:
-        yield
-    except (ModelError, MemoryError):
-        raise
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:_SHOWN_REASON].rstrip(". ")
-        raise UnsupportedModelError(
-            f"{source.name} cannot be loaded ({type(error).__name__}: {reason}); fetch the model again, or "
-            "name another in the preset."
-        ) from error
 
 
 def forms(file: RequiredFile) -> tuple[str, ...]:

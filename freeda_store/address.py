@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeda_store.errors import AddressError
+from freeda_store.errors import AddressError, VersionError
 from freeda_store.limits import storable
 
 TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
@@ -42,14 +42,20 @@ class Address:
             raise AddressError(f"'{text}' is not a bank's address; give a folder, DIR@3 or DIR@tag.")
         if storable(text) != text:
             raise AddressError(
-                f"'{storable(text)}' is not a bank's address: the vector engine takes names in UTF-8 only; give "
-                "a folder of another name."
+                f"'{storable(text)}' is not a bank's address: the vector engine takes names in UTF-8 only; "
+                "give a folder of another name."
             )
         whole = _expanded(text)
         if "@" not in whole.name or whole.is_dir():
             return cls(whole)
         folder, _, suffix = text.rpartition("@")
-        return cls(_expanded(folder), parse_version(suffix))
+        try:
+            return cls(_expanded(folder), parse_version(suffix))
+        except VersionError:
+            raise AddressError(
+                f"'{suffix[:_SHOWN_CHARS]}' in '{text}' is neither a revision number nor a tag; write DIR@3 or "
+                "DIR@tag."
+            ) from None
 
     def __str__(self) -> str:
         return str(self.folder) if self.version is None else f"{self.folder}@{self.version}"
@@ -68,12 +74,12 @@ def parse_version(text: str) -> int | str:
     """A revision's number, or a tag, as a person writes it.
 
     Raises:
-        AddressError: it is neither, or no revision can have so large a number.
+        VersionError: it is neither, or no revision can have so large a number.
     """
     if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
         return int(text)
     if TAG_PATTERN.fullmatch(text):
         return text
-    raise AddressError(
+    raise VersionError(
         f"'{text[:_SHOWN_CHARS]}' is neither a revision number nor a tag; `freeda bank log` lists both."
     )

@@ -11,6 +11,10 @@ class AddressError(BankError):
     """A bank's address cannot be read."""
 
 
+class VersionError(AddressError):
+    """What should name a revision is neither a number nor a tag."""
+
+
 class BankMissingError(BankError):
     """There is no bank at the address."""
 

@@ -36,6 +36,7 @@ from freeda_store.profiles import settings_path
 _SECRET_WORDS = re.compile(r"key|password|passwd|secret|token")
 _SECRET_PARAMETERS = re.compile(r"password|passwd|secret|token|api.?key")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 """Hosts that are this machine."""
