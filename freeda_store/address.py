@@ -53,8 +53,8 @@ class Address:
             return cls(_expanded(folder), parse_version(suffix))
         except VersionError:
             raise AddressError(
-                f"'{suffix[:_SHOWN_CHARS]}' in '{text}' is neither a revision number nor a tag; write DIR@3 or "
-                "DIR@tag."
+                f"'{suffix[:_SHOWN_CHARS]}' in '{text}' is neither a revision number nor a tag; "
+                "write DIR@3 or DIR@tag."
             ) from None
 
     def __str__(self) -> str:
