@@ -20,11 +20,12 @@ from freeda_store.errors import (
 )
 from freeda_store.identity import read_identity, write_identity
 from freeda_store.manifest import Manifest
-from freeda_store.postgres import AdvisoryLock, AdvisoryRuns, has_tables, migrate, open_postgres
+from freeda_store.postgres import AdvisoryLock, AdvisoryRuns, asking, has_tables, migrate, open_postgres
 from freeda_store.published import PUBLISHED_FORMAT, Published
 from freeda_store.published_catalog import PublishedCatalog
 from freeda_store.publishing import Publisher, strange_bank
 from freeda_store.remote_thumbnails import NoThumbnails, RemoteThumbnails
+from freeda_store.sessions import refuse_pooler
 from freeda_store.settings import Profile, plain_path
 from freeda_store.stores import Stores
 from freeda_store.thumbnails import FolderThumbnails, ThumbnailStore
@@ -115,6 +116,8 @@ def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None
     sessions = open_postgres(profile.sql_url, password, pooled=False)
     catalog = Catalog(engine)
     try:
+        with asking(sessions):
+            refuse_pooler(sessions)
         lock = AdvisoryLock(sessions, "bank")
         with lock:
             if not has_tables(engine):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator, MutableSet
+from collections.abc import Iterator
 from typing import Self
 from zlib import crc32
 
@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from freeda_store import schema
 from freeda_store.errors import BankInUseError, NewerSchemaError, SettingsError, StorageError, UpgradeError
+from freeda_store.sessions import holds, lasting_session
 
 logger = logging.getLogger(__name__)
 
@@ -128,9 +129,21 @@ class AdvisoryLock:
         finally:
             self._threads.release()
 
+    def require(self) -> None:
+        """See that the lock is still held: a session may be ended from outside.
+
+        Raises:
+            StorageError: it is lost, and another process may have gone on in its place.
+        """
+        if self._session is None or not holds(self._session, self._keys):
+            raise StorageError(
+                f"the lock of '{self._name}' was lost: PostgreSQL ended its session. Nothing was committed; "
+                "run the same command again."
+            )
+
     def _take(self) -> Connection:
         with asking(self._engine):
-            session = _session(self._engine)
+            session = lasting_session(self._engine)
         try:
             session.execute(text(f"SET lock_timeout = '{COMMIT_WAIT_SECONDS}s'"))
             session.execute(text("SELECT pg_advisory_lock(:a, :b)"), self._keys)
@@ -146,7 +159,7 @@ class AdvisoryLock:
         return session
 
 
-class AdvisoryRuns(MutableSet[str]):
+class AdvisoryRuns:
     """Runs that writers have in hand; adding one locks it against all other processes.
 
     ``len`` counts the runs of all processes, so that nobody repairs under a writer.
@@ -165,7 +178,7 @@ class AdvisoryRuns(MutableSet[str]):
             BankInUseError: another process writes it.
         """
         with asking(self._engine):
-            session = _session(self._engine)
+            session = lasting_session(self._engine)
             taken = session.execute(text("SELECT pg_try_advisory_lock(:a, :b)"), self._keys(value)).scalar()
         if not taken:
             session.close()
@@ -173,6 +186,20 @@ class AdvisoryRuns(MutableSet[str]):
                 f"run '{value}' is being written by another process; wait until it ends, or stop it."
             )
         self._sessions[value] = session
+
+    def hold(self, value: str) -> bool:
+        """See that a run is still locked, and lock it again if its session was ended; returns whether it was.
+
+        Raises:
+            BankInUseError: another process took it meanwhile.
+        """
+        session = self._sessions.get(value)
+        if session is not None and holds(session, self._keys(value)):
+            return False
+        self.discard(value)
+        self.add(value)
+        logger.warning("the lock of run '%s' was lost and taken again", value)
+        return True
 
     def discard(self, value: str) -> None:
         """Let go of a run."""
@@ -182,9 +209,6 @@ class AdvisoryRuns(MutableSet[str]):
 
     def __contains__(self, value: object) -> bool:
         return value in self._sessions
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._sessions))
 
     def __len__(self) -> int:
         query = text(
@@ -196,7 +220,7 @@ class AdvisoryRuns(MutableSet[str]):
 
     def clear(self) -> None:
         """Let go of all runs of this process."""
-        for run in self:
+        for run in list(self._sessions):
             self.discard(run)
 
     def _keys(self, run: str) -> dict[str, int]:
@@ -205,10 +229,6 @@ class AdvisoryRuns(MutableSet[str]):
 
 def _hash(name: str) -> int:
     return crc32(name.encode("utf-8", "surrogatepass")) & _POSITIVE
-
-
-def _session(engine: Engine) -> Connection:
-    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _end(session: Connection, keys: dict[str, int]) -> None:

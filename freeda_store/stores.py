@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, MutableSet, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from freeda_store.catalog import Catalog
 from freeda_store.recall import NoRecall, Recall
+from freeda_store.sessions import LocalRuns, Runs
 from freeda_store.thumbnails import ThumbnailStore
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import VectorStore
@@ -30,6 +31,39 @@ def unpublished(*, recount: bool = False) -> None:
 
 def nothing() -> None:
     """A folder needs no such care: its files belong together, and its lock keeps others out."""
+
+
+class CommitLock(Protocol):
+    """Held while a revision takes its place in the history; it may be taken again inside."""
+
+    def __enter__(self) -> object:
+        """Wait for it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of it."""
+
+    def require(self) -> None:
+        """See that it is still held.
+
+        Raises:
+            StorageError: it was lost.
+        """
+
+
+class LocalLock:
+    """Of a folder: between the threads of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> object:
+        return self._lock.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def require(self) -> None:
+        """Nothing can be lost."""
 
 
 @dataclass
@@ -53,8 +87,8 @@ class Stores:
     vectors: VectorStore
     thumbnails: ThumbnailStore
     folder: Path
-    writing: MutableSet[str] = field(default_factory=set)
-    commit_lock: AbstractContextManager[object] = field(default_factory=threading.RLock)
+    writing: Runs = field(default_factory=LocalRuns)
+    commit_lock: CommitLock = field(default_factory=LocalLock)
     publish: Publish = unpublished
     recall: Recall = field(default_factory=NoRecall)
     catch_up: Callable[[], None] = nothing
@@ -129,6 +163,7 @@ def differences(stores: Stores, revision: int) -> Generator[tuple[UUID, bool], N
 def commit(stores: Stores, revision: int, parent: int | None) -> None:
     """Give a revision its place: its points are made safe first, tidied afterwards."""
     stores.vectors.flush()
+    stores.commit_lock.require()
     stores.catalog.commit_revision(revision, parent)
     stores.publish()
     stores.vectors.optimize()

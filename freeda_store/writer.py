@@ -99,6 +99,7 @@ class RevisionWriter:
         if not new:
             return
         self._stores.before_writing()
+        self._require_run()
         if self._revision is None:
             self._revision = self._stores.catalog.open_revision(self._run_key, self._message)
         try:
@@ -133,6 +134,7 @@ class RevisionWriter:
             return None
         with self._stores.commit_lock:
             self._stores.before_writing()
+            self._require_run()
             self._drop_what_the_head_has(revision)
             if lost := reconcile(self._stores, revision):
                 self.close()
@@ -159,6 +161,20 @@ class RevisionWriter:
         except BaseException:
             self.close()
             raise
+
+    def _require_run(self) -> None:
+        """See that no other process has this run, which the end of a session may have allowed.
+
+        Raises:
+            BankInUseError: one has it, or had it meanwhile.
+        """
+        catalog, lost = self._stores.catalog, self._stores.writing.hold(self._run_key)
+        if lost and catalog.find_open(self._run_key) != self._revision:
+            self.close()
+            raise BankInUseError(
+                f"PostgreSQL ended this run's session, and another process wrote run '{self._run_key}' "
+                "meanwhile; run the same command again to add what is missing."
+            )
 
     def _drop_what_the_head_has(self, revision: int) -> None:
         """Forget generations that the head shows by now; reconciling then deletes their points."""

@@ -154,6 +154,7 @@ class BankSink:
         revision = self._begun().id
         check_part(part, revision, self._stores.vectors.sizes, self._name)
         self._stores.before_writing()
+        self._require_turn()
         self._put_thumbnails(part)
         points = _points(part, revision)
         self._stores.vectors.upsert(points)
@@ -172,6 +173,7 @@ class BankSink:
         record, stores = self._begun(), self._stores
         with stores.commit_lock:
             stores.before_writing()
+            self._require_turn()
             self._require_next(record)
             here = self._replica.retire(record.id, retirements)
             for batch in chunks(here):
@@ -181,6 +183,7 @@ class BankSink:
                 raise BankDamagedError(
                     f"vectors that were just written to {self._name} are gone; run the same command again."
                 )
+            stores.commit_lock.require()
             self._replica.close(record)
             self._record = None
             stores.publish()
@@ -209,6 +212,15 @@ class BankSink:
     def _let_go(self) -> None:
         self._stores.writing.discard(_RUN)
         self._taken = False
+
+    def _require_turn(self) -> None:
+        """See that no other copy came between, which the end of a session may have allowed."""
+        lost = self._taken and self._stores.writing.hold(_RUN)
+        if lost and self._replica.arriving(self._begun()) != self._arrived:
+            raise BankInUseError(
+                f"PostgreSQL ended this copy's session, and another copy into {self._name} came between; run "
+                "the same command again."
+            )
 
     def _make_room(self, records: Sequence[RevisionRecord]) -> None:
         arriving = {record.id: Arriving.of(record).becomes for record in records}
