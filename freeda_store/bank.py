@@ -41,7 +41,7 @@ class Bank:
     """
 
     def __init__(self, stores: Stores, manifest: Manifest, address: Address, pinned: int | None) -> None:
-        self._stores = stores
+        self._held = stores
         self._manifest = manifest
         self._address = address
         self._pinned = pinned
@@ -81,7 +81,7 @@ class Bank:
 
     def close(self) -> None:
         """Let go of the bank's files and its lock. Closing twice is fine."""
-        self._stores.close()
+        self._held.close()
 
     def __enter__(self) -> Self:
         return self
@@ -232,6 +232,20 @@ class Bank:
 
     # writing
 
+    def require_writable(self) -> None:
+        """Refuse what will write, before any work is done for it.
+
+        Raises:
+            ReadOnlyViewError: the bank was opened at a version.
+            ReadOnlyBankError: its files can only be read.
+        """
+        if self._pinned is not None:
+            raise ReadOnlyViewError(
+                f"{self._address} is an old version and cannot be written; "
+                f"open {self._address.folder} instead."
+            )
+        self._stores.before_writing()
+
     def write(self, message: str, run_key: str) -> RevisionWriter:
         """Open a revision to add to, or resume the one that a dead run of the same key left open.
 
@@ -245,7 +259,7 @@ class Bank:
         """
         from freeda_store.writer import RevisionWriter
 
-        self._require_head()
+        self.require_writable()
         return RevisionWriter(self._stores, storable(message), storable(run_key))
 
     def retire(self, which: Sequence[UUID] | Filter, message: str) -> RevisionInfo | None:
@@ -264,7 +278,7 @@ class Bank:
         """
         from freeda_store.stores import commit, show_retirements
 
-        self._require_head()
+        self.require_writable()
         with self._stores.commit_lock:
             self._stores.before_writing()
             history = self._history()
@@ -291,7 +305,7 @@ class Bank:
         """
         from freeda_store.stores import commit
 
-        self._require_head()
+        self.require_writable()
         with self._stores.commit_lock:
             history = self._history()
             target = history.resolve(version)
@@ -361,6 +375,16 @@ class Bank:
 
     # inside
 
+    @property
+    def _stores(self) -> Stores:
+        """What holds the bank.
+
+        Raises:
+            ForkedError: this process is a fork of the one that opened it.
+        """
+        self._held.owner.require(self._address)
+        return self._held
+
     def _history(self) -> History:
         return self._stores.catalog.history()
 
@@ -387,10 +411,3 @@ class Bank:
                     "it may be retired already."
                 )
         return list(dict.fromkeys(which))
-
-    def _require_head(self) -> None:
-        if self._pinned is not None:
-            raise ReadOnlyViewError(
-                f"{self._address} is an old version and cannot be written; "
-                f"open {self._address.folder} instead."
-            )

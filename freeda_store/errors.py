@@ -23,6 +23,10 @@ class BankInUseError(BankError):
     """Another process, or another ``Bank`` in this one, has the bank open."""
 
 
+class ForkedError(BankError):
+    """A bank is used in a fork of the process that opened it."""
+
+
 class BankDamagedError(BankError):
     """Files of the bank are missing, truncated or contradict each other."""
 

@@ -15,11 +15,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from freeda_store.address import Address
 from freeda_store.catalog import Catalog
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, BankMissingError, StorageError
+from freeda_store.hindrances import hindrance_to_writing, load_vectors, refuse_to_write
 from freeda_store.manifest import Manifest
 from freeda_store.profiles import DATABASE_NAME, find_profile, may_be_profile, settings_path
 from freeda_store.schema import create_tables, open_database
@@ -60,16 +62,20 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
 
     Raises:
         BankMissingError, BankInUseError, BankDamagedError, NewerSchemaError, UpgradeError,
-        ManifestMismatchError, StorageError: see their descriptions.
+        ManifestMismatchError, ReadOnlyBankError, StorageError: see their descriptions.
     """
+    hindrance = None
     if (folder / DATABASE_NAME).is_file():
-        vectors = EdgeVectors.load(folder / "vectors")
+        hindrance = hindrance_to_writing(folder)
+        if create is not None:
+            refuse_to_write(folder, hindrance)
+        vectors = load_vectors(folder / "vectors", hindrance)
     elif create is None:
         raise BankMissingError(_no_bank(folder))
     else:
         vectors = _create(folder, create)
     try:
-        catalog = Catalog(open_database(folder / DATABASE_NAME))
+        catalog = Catalog(open_database(folder / DATABASE_NAME, hindrance))
         try:
             manifest = _read_manifest(catalog, folder, vectors.sizes)
             if create is not None:
@@ -80,7 +86,9 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
     except BaseException:
         vectors.close()
         raise
-    return Stores(catalog, vectors, FolderThumbnails(folder / "thumbnails"), folder), manifest
+    thumbnails = FolderThumbnails(folder / "thumbnails")
+    before_writing = partial(refuse_to_write, folder, hindrance)
+    return Stores(catalog, vectors, thumbnails, folder, before_writing=before_writing), manifest
 
 
 def _no_bank(folder: Path) -> str:

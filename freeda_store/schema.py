@@ -5,6 +5,7 @@ Alembic is imported only to make or upgrade tables: on an up-to-date bank one ro
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 import threading
@@ -19,6 +20,7 @@ from sqlalchemy.exc import DatabaseError
 
 from freeda_store.errors import BankDamagedError, NewerSchemaError, UpgradeError
 from freeda_store.sql_faults import sql_error
+from freeda_store.system_faults import SystemFault
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +32,20 @@ _ALEMBIC = threading.Lock()
 """Alembic keeps what it migrates in a variable of its module: one thread at a time."""
 
 
-def open_engine(path: Path) -> Engine:
-    """An engine for a SQLite file, with foreign keys on and real transactions."""
+def open_engine(path: Path, flags: str = "") -> Engine:
+    """An engine for a SQLite file, with foreign keys on and real transactions.
+
+    Args:
+        path: the file.
+        flags: of SQLite's own for opening it, such as ``mode=ro``.
+    """
     address = URL.create("sqlite", database=str(path))  # as text, a "?" in a folder's name would end the path
-    engine = create_engine(address, connect_args={"timeout": 30, "check_same_thread": False})
+    name = f"{path.absolute().as_uri()}?{flags}" if flags else str(path)
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(name, uri=bool(flags), timeout=30, check_same_thread=False)
+
+    engine = create_engine(address, creator=connect)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -54,15 +66,19 @@ def create_tables(path: Path) -> Engine:
     return engine
 
 
-def open_database(path: Path) -> Engine:
+def open_database(path: Path, hindrance: SystemFault | None = None) -> Engine:
     """Open a bank's database, upgrading it first when it is older than this version.
+
+    Args:
+        path: the file.
+        hindrance: why it can only be read; on media that nobody can write, SQLite needs no locks.
 
     Raises:
         NewerSchemaError: it is newer than this version knows.
         BankDamagedError: it is truncated, empty or no database.
-        UpgradeError: a migration failed; the file is as it was.
+        UpgradeError: a migration failed, or the file can only be read; it is as it was.
     """
-    engine = open_engine(path)
+    engine = open_engine(path, _flags(hindrance))
     try:
         version = schema_version(engine, path)
         if version not in SCHEMA_VERSIONS:
@@ -70,12 +86,23 @@ def open_database(path: Path) -> Engine:
                 f"{path} has schema {version}, and this freeda knows schemas up to {SCHEMA_VERSIONS[-1]}; "
                 "install a newer freeda to open it."
             )
+        if version != SCHEMA_VERSIONS[-1] and hindrance is not None:
+            raise UpgradeError(
+                f"{path} has schema {version} and cannot be upgraded to {SCHEMA_VERSIONS[-1]} "
+                f"({hindrance.reason}); {hindrance.advice}, then run the same command again."
+            )
         if version != SCHEMA_VERSIONS[-1]:
             _upgrade(engine, path, version)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def _flags(hindrance: SystemFault | None) -> str:
+    if hindrance is None or hindrance.number == errno.ENOSPC:
+        return ""
+    return "mode=ro&immutable=1" if hindrance.number == errno.EROFS else "mode=ro"
 
 
 def schema_version(engine: Engine, path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from freeda_store.catalog import Catalog
+from freeda_store.owner import Owner
 from freeda_store.recall import NoRecall, Recall
 from freeda_store.sessions import LocalRuns, Runs
 from freeda_store.thumbnails import ThumbnailStore
@@ -81,6 +82,7 @@ class Stores:
         recall: what need not be sent again; of a folder, nothing.
         catch_up: asked once at opening: refuses stores that do not agree, and publishes what was not.
         before_writing: refuses where the rights are missing, or the points are not this bank's any more.
+        owner: the process that opened them.
     """
 
     catalog: Catalog
@@ -93,9 +95,12 @@ class Stores:
     recall: Recall = field(default_factory=NoRecall)
     catch_up: Callable[[], None] = nothing
     before_writing: Callable[[], None] = nothing
+    owner: Owner = field(default_factory=Owner)
 
     def close(self) -> None:
-        """Let go of files and locks."""
+        """Let go of files and locks; in a fork of the process that opened them, they are left to that."""
+        if not self.owner.is_here:
+            return
         try:
             self.writing.clear()
             self.catalog.close()

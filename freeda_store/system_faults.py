@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeda_store.errors import StorageError
+from freeda_store.room import data_ranges
 
 _FS_IOC_GETFLAGS = 0x80086601
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
@@ -105,18 +106,19 @@ def system_error(error: OSError, path: Path) -> StorageError:
     return found.error(path)
 
 
-def look(folder: Path, *, writing: bool = True) -> SystemFault | None:
+def look(folder: Path, *, writing: bool = True, reading: bool = True) -> SystemFault | None:
     """The first fault that using every file of a folder meets; None when there is none.
 
-    Nothing is changed: files are opened, and what they hold is read once. A file or folder that is not
-    there is no fault of the system.
+    Nothing is changed: files are opened, and what they hold is read once, if asked. What is not there is no
+    fault of the system.
 
     Args:
         folder: a folder or a file.
         writing: whether they must allow to be written, as the vector engine wants even to read.
+        reading: whether what they hold is read, which finds faults of the disk.
     """
     for path in (folder, *_inside(folder)):
-        if (fault := _look_at(path, writing=writing)) is not None:
+        if (fault := look_at(path, writing=writing, reading=reading)) is not None:
             return fault
     return None
 
@@ -199,11 +201,12 @@ def _inside(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in [*folders, *sorted(files)])
 
 
-def _look_at(path: Path, *, writing: bool) -> SystemFault | None:
+def look_at(path: Path, *, writing: bool = True, reading: bool = True) -> SystemFault | None:
+    """:func:`look` at one file, or at a folder without what is in it."""
     if (fault := _refusal(path, writing=writing)) is not None:
         return fault
     try:
-        if path.is_file():
+        if reading and path.is_file():
             _read(path)
     except OSError as error:
         return fault_of(error, path)
@@ -237,16 +240,7 @@ def _enter(folder: Path, *, writing: bool) -> None:
 def _read(path: Path) -> None:
     """Read what a file holds, without its holes: the engine's files are mostly that."""
     with path.open("rb", buffering=0) as file:
-        position, end = 0, os.fstat(file.fileno()).st_size
-        while position < end:
-            try:
-                position = os.lseek(file.fileno(), position, os.SEEK_DATA)
-                hole = os.lseek(file.fileno(), position, os.SEEK_HOLE)
-            except OSError as error:
-                if error.errno == errno.ENXIO:  # only a hole is left
-                    return
-                raise
-            os.lseek(file.fileno(), position, os.SEEK_SET)
-            while position < hole and (block := file.read(min(_BLOCK, hole - position))):
-                position += len(block)
-            position = max(position, hole)
+        for start, stop in data_ranges(file.fileno(), os.fstat(file.fileno()).st_size):
+            offset = start
+            while offset < stop and (block := os.pread(file.fileno(), min(_BLOCK, stop - offset), offset)):
+                offset += len(block)

@@ -200,6 +200,7 @@ class RevisionWriter:
         return self._stores.catalog.history().writing_view(self._revision)
 
     def _require_open(self) -> None:
+        self._stores.owner.require(self._stores.folder)
         if not self._open:
             raise WriterClosedError("this writer has ended; call Bank.write again with the same run key.")
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 from uuid import UUID
 
 import numpy as np
@@ -20,9 +20,8 @@ import qdrant_edge as engine
 
 from freeda_store.errors import BankDamagedError, BankError, StorageError
 from freeda_store.records import FloatArray
+from freeda_store.room import free_bytes, held_bytes, room_to_merge
 from freeda_store.vectors.edge_faults import (
-    ROOM_BYTES,
-    free_bytes,
     opening_error,
     quiet_panics,
     refusal,
@@ -135,7 +134,7 @@ class EdgeVectors:
         return store
 
     @classmethod
-    def load(cls, folder: Path) -> EdgeVectors:
+    def load(cls, folder: Path) -> Self:
         """Open a store, locking it for this process.
 
         Raises:
@@ -259,7 +258,7 @@ class EdgeVectors:
 
         It takes as much room again for a while; where there is none, it is left for the next time.
         """
-        if free_bytes(self._folder) < ROOM_BYTES + self.size_bytes():
+        if free_bytes(self._folder) < room_to_merge(self._folder):
             logger.warning("the disk of %s is too full to merge its vectors; left for later", self._folder)
             return
         self._ask("optimize")
@@ -270,7 +269,7 @@ class EdgeVectors:
 
     def size_bytes(self) -> int:
         """Bytes that its files take on disk."""
-        return sum(disk_bytes(path) for path in self._folder.rglob("*") if path.is_file())
+        return sum(held_bytes(path) for path in self._folder.rglob("*") if path.is_file())
 
     def close(self) -> None:
         """Release the lock."""
@@ -336,13 +335,6 @@ class _Rows:
 
     def array(self) -> FloatArray:
         return self._data[: self._used]
-
-
-def disk_bytes(path: Path) -> int:
-    """What a file takes on disk: the engine's files are mostly holes at first."""
-    status = path.stat()
-    blocks = getattr(status, "st_blocks", None)
-    return int(status.st_size if blocks is None else blocks * 512)
 
 
 def _open(call: Callable[[], Any], folder: Path, otherwise: type[BankError]) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import sys
 import tempfile
 import threading
@@ -20,12 +19,11 @@ from pathlib import Path
 
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, StorageError
 from freeda_store.lock_holders import told_holder
+from freeda_store.room import free_bytes, room_to_write
 from freeda_store.system_faults import fault_of, look, memory_fault, unwritable
 
 logger = logging.getLogger(__name__)
 
-ROOM_BYTES = 64 * 2**20
-"""Free disk space without which nothing is written."""
 _OWN_MEMORY_BYTES = 160 * 2**20
 """What the engine maps beside its files; where it is short of that, it hangs or ends without a word."""
 _DAMAGE = (
@@ -51,13 +49,13 @@ def require_room(folder: Path) -> None:
     """Refuse to write when the disk is nearly full.
 
     Raises:
-        StorageError: less than ``ROOM_BYTES`` are free.
+        StorageError: less than :func:`freeda_store.room.room_to_write` is free.
     """
-    free = free_bytes(folder)
-    if free < ROOM_BYTES:
+    free, needed = free_bytes(folder), room_to_write(folder)
+    if free < needed:
         raise StorageError(
             f"only {free / 1e6:.0f} MB are free on the disk of {folder}, and vectors are written from "
-            f"{ROOM_BYTES / 1e6:.0f} MB on; free disk space, then run the same command again. "
+            f"{needed / 1e6:.0f} MB on; free disk space, then run the same command again. "
             "Nothing that was committed is lost."
         )
 
@@ -71,11 +69,6 @@ def require_memory(folder: Path) -> None:
     mapped = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if (fault := memory_fault(mapped + _OWN_MEMORY_BYTES, folder)) is not None:
         raise fault.error(folder)
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes that may still be written to the disk of a folder."""
-    return shutil.disk_usage(folder).free
 
 
 def refusal(error: BaseException, folder: Path) -> BankError:

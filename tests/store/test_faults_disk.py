@@ -17,9 +17,9 @@ from store_makers import make_generation, make_manifest
 
 from freeda_store import Bank, parse_filter
 from freeda_store.errors import StorageError
+from freeda_store.room import WRITING_BYTES
 from freeda_store.salvage import salvage
 from freeda_store.vectors.edge import EdgeVectors
-from freeda_store.vectors.edge_faults import ROOM_BYTES
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "full_disk_writer.py"
@@ -49,7 +49,7 @@ def add(bank: Bank, key: str, numbers: range) -> None:
 
 def no_room(patch: pytest.MonkeyPatch) -> None:
     """As the disk looks when there is just too little room for the engine."""
-    patch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, ROOM_BYTES - 1))
+    patch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, WRITING_BYTES - 1))
 
 
 def no_thumbnails(patch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_merging_waits_for_room(
     filled: Bank, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Merging takes as much room again as the vectors; the commit counts without it."""
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, ROOM_BYTES + 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, WRITING_BYTES + 1))
     add(filled, "more", range(10, 14))
     assert "too full to merge" in caplog.text
     assert len(list(filled.infos())) == 16
