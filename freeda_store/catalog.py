@@ -26,6 +26,7 @@ from freeda_store.rows import (
     StoredGeneration,
     every_prototype,
     insert_generations,
+    insert_new,
     insert_retirements,
     read_prototype,
 )
@@ -69,7 +70,11 @@ def visible(view: View) -> ColumnElement[bool]:
 
 
 class Catalog:
-    """The bank's tables behind the questions that the bank asks."""
+    """The bank's tables behind the questions that the bank asks.
+
+    Every method may be called twice with the same arguments and leaves what one call leaves: a connection
+    may be lost when a commit has taken place and its answer has not arrived.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -111,7 +116,8 @@ class Catalog:
     def write_manifest(self, document: str) -> None:
         """Store a new bank's manifest."""
         with self.transaction() as connection:
-            connection.execute(insert(ManifestRow).values(id=1, document=document, created_at=now()))
+            row = insert_new(connection, ManifestRow)
+            connection.execute(row.values(id=1, document=document, created_at=now()))
 
     # revisions and tags
 
@@ -149,7 +155,7 @@ class Catalog:
             last = connection.execute(select(func.max(RevisionRow.number))).scalar() or 0
             connection.execute(
                 update(RevisionRow)
-                .where(RevisionRow.id == revision)
+                .where(RevisionRow.id == revision, RevisionRow.number.is_(None))
                 .values(
                     number=last + 1,
                     parent_id=parent,
@@ -235,7 +241,13 @@ class Catalog:
     ) -> None:
         """Mark generations done, with their captions and prototypes, in one transaction."""
         with self.transaction() as connection:
-            insert_generations(connection, revision, generations, proofs)
+            done = {
+                key
+                for batch in chunks(g.key for g in generations)
+                for key in _written(connection, revision, batch)
+            }
+            new = [generation for generation in generations if generation.key not in done]
+            insert_generations(connection, revision, new, proofs)
             insert_retirements(connection, revision, replaced)
 
     def drop_generations(self, revision: int, keys: Sequence[UUID]) -> None:
@@ -374,6 +386,12 @@ class Catalog:
             pictures = connection.execute(select(GenerationRow.picture_key)).scalars()
             maps = connection.execute(select(PrototypeRow.attribution_key)).scalars()
             return {*pictures, *maps} - {""}
+
+
+def _written(connection: Connection, revision: int, keys: Sequence[UUID]) -> Iterable[UUID]:
+    """Those of the generations that one revision has rows of."""
+    mine = (GenerationRow.revision_id == revision) & GenerationRow.key.in_(keys)
+    return connection.execute(select(GenerationRow.key).where(mine)).scalars()
 
 
 def _count(connection: Connection, condition: ColumnElement[bool]) -> int:

@@ -20,6 +20,8 @@ from freeda_store.errors import (
 )
 from freeda_store.identity import read_identity, write_identity
 from freeda_store.manifest import Manifest
+from freeda_store.patience import Patience
+from freeda_store.patient_catalog import PatientCatalog
 from freeda_store.postgres import AdvisoryLock, AdvisoryRuns, asking, has_tables, migrate, open_postgres
 from freeda_store.published import PUBLISHED_FORMAT, Published
 from freeda_store.published_catalog import PublishedCatalog
@@ -112,9 +114,10 @@ def _check_view(published: Published, vectors: ServerVectors, collection: str) -
 
 def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None) -> tuple[Stores, Manifest]:
     password, collection = profile.sql_password(), profile.collection
-    engine = open_postgres(profile.sql_url, password)
-    sessions = open_postgres(profile.sql_url, password, pooled=False)
-    catalog = Catalog(engine)
+    patience = Patience(profile.retry_seconds)
+    engine = open_postgres(profile.sql_url, password, patience)
+    sessions = open_postgres(profile.sql_url, password, patience, pooled=False)
+    catalog = PatientCatalog(engine, patience)
     try:
         with asking(sessions):
             refuse_pooler(sessions)

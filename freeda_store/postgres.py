@@ -8,41 +8,57 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import socket
 import threading
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from typing import Any, Self
 from zlib import crc32
 
-from sqlalchemy import Engine, create_engine, inspect, make_url, text
+from sqlalchemy import Dialect, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from freeda_store import schema
 from freeda_store.errors import BankInUseError, NewerSchemaError, SettingsError, StorageError, UpgradeError
+from freeda_store.patience import GaveUpError, Patience
+from freeda_store.postgres_words import passing, place, postgres_error
 from freeda_store.sessions import holds, lasting_session
 
 logger = logging.getLogger(__name__)
 
 COMMIT_WAIT_SECONDS = 900
 _POSITIVE = 0x7FFFFFFF
+_NAME_LENGTH = 63
+_LOCK_TIMEOUT = "55P03"
 _KEEPALIVE = {"connect_timeout": 15, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 5}
 
 
-def open_postgres(url: str, password: str | None, *, pooled: bool = True) -> Engine:
+def open_postgres(
+    url: str, password: str | None, patience: Patience | None = None, *, pooled: bool = True
+) -> Engine:
     """An engine for ``postgresql://user@host/database``; nothing is asked yet.
+
+    Args:
+        url: without a password.
+        password: of its user.
+        patience: how long a connection is tried; None for one try.
+        pooled: keep connections that are not in use.
 
     Raises:
         SettingsError: the driver is not installed, or the URL cannot be read.
     """
-    arguments: dict[str, object] = {"application_name": "freeda", **_KEEPALIVE}
+    name = f"freeda pid {os.getpid()} on {socket.gethostname()}"
+    arguments: dict[str, object] = {"application_name": name[:_NAME_LENGTH], **_KEEPALIVE}
     if password:
         arguments["password"] = password
     try:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
-        if pooled:
-            return create_engine(parsed, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
-        return create_engine(parsed, connect_args=arguments, poolclass=NullPool, hide_parameters=True)
+        keep: dict[str, Any] = {"pool_pre_ping": True} if pooled else {"poolclass": NullPool}
+        engine = create_engine(parsed, connect_args=arguments, hide_parameters=True, **keep)
     except ImportError as error:
         raise SettingsError(
             "a PostgreSQL bank needs the driver psycopg; `pip install 'freeda[postgres]'`."
@@ -51,6 +67,24 @@ def open_postgres(url: str, password: str | None, *, pooled: bool = True) -> Eng
         raise SettingsError(
             "the profile's sql_url is no URL; write postgresql://user@host/database."
         ) from error
+    if patience is not None:
+        _connect_patiently(engine, patience)
+    return engine
+
+
+def _connect_patiently(engine: Engine, patience: Patience) -> None:
+    """Try each connection again while the server is away; nothing has been sent by then."""
+
+    def connect(dialect: Dialect, _: object, given: list[Any], named: dict[str, Any]) -> DBAPIConnection:
+        def once() -> DBAPIConnection:
+            return dialect.connect(*given, **named)
+
+        try:
+            return patience.call(once, lambda error: passing(error, place(engine.url)))
+        except GaveUpError as gave:
+            raise gave.__cause__ or gave from None
+
+    event.listen(engine, "do_connect", connect)
 
 
 @contextlib.contextmanager
@@ -59,10 +93,7 @@ def asking(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StorageError(
-            f"the database '{engine.url.database}' on {engine.url.host or 'this machine'} refused "
-            f"({' '.join(str(error.orig).split())}); check that it runs, and the user and its password."
-        ) from error
+        raise postgres_error(error, engine.url) from error
 
 
 def has_tables(engine: Engine) -> bool:
@@ -149,9 +180,11 @@ class AdvisoryLock:
             session.execute(text("SELECT pg_advisory_lock(:a, :b)"), self._keys)
         except DBAPIError as error:
             session.close()
+            if getattr(error.orig, "sqlstate", None) != _LOCK_TIMEOUT:
+                raise postgres_error(error, self._engine.url) from error
             raise BankInUseError(
-                f"another process has held the lock of '{self._name}' for {COMMIT_WAIT_SECONDS} s; "
-                "wait until it ends, then run the same command again."
+                f"another process{holder(self._engine, self._keys)} has held the lock of '{self._name}' for "
+                f"{COMMIT_WAIT_SECONDS} s; wait until it ends, then run the same command again."
             ) from error
         except BaseException:
             session.close()
@@ -183,7 +216,8 @@ class AdvisoryRuns:
         if not taken:
             session.close()
             raise BankInUseError(
-                f"run '{value}' is being written by another process; wait until it ends, or stop it."
+                f"run '{value}' is being written by another process"
+                f"{holder(self._engine, self._keys(value))}; wait until it ends, or stop it."
             )
         self._sessions[value] = session
 
@@ -225,6 +259,25 @@ class AdvisoryRuns:
 
     def _keys(self, run: str) -> dict[str, int]:
         return {"a": self._space, "b": _hash(run)}
+
+
+def holder(engine: Engine, keys: Mapping[str, int]) -> str:
+    """Who holds an advisory lock, in brackets: what it calls itself, from where, and since when."""
+    query = text(
+        "SELECT application_name, client_addr::text, backend_start, pid FROM pg_locks JOIN pg_stat_activity "
+        "USING (pid) WHERE locktype = 'advisory' AND granted AND classid = :a AND objid = :b AND objsubid = 2"
+    )
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(query, dict(keys)).first()
+    except SQLAlchemyError as error:
+        logger.info("the holder of a lock could not be asked for: %s", type(error).__name__)
+        return ""
+    if found is None:
+        return ""
+    since = found.backend_start.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if found.backend_start else "?"
+    address = f", from {found.client_addr}" if found.client_addr else ""
+    return f" ({found.application_name or 'unknown'}{address}, since {since}; PostgreSQL's pid {found.pid})"
 
 
 def _hash(name: str) -> int:

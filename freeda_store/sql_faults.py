@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, StorageError
 from freeda_store.lock_holders import told_holder
+from freeda_store.postgres_words import postgres_error
 from freeda_store.system_faults import SystemFault, fault_of, look, size_fault, unwritable
 
 _PRIMARY = 0xFF
@@ -42,11 +43,7 @@ def sql_error(error: BaseException, url: URL, advice: str = "restore it from a c
     """
     cause = getattr(error, "orig", None) or error
     if url.get_backend_name() != "sqlite":
-        if any(sign in str(cause) for sign in _DAMAGE):
-            return BankDamagedError(f"{url.database} is damaged ({cause}); {advice}.")
-        return StorageError(
-            f"{url.database} refused ({cause}); see that the server runs and has room, then repeat. {_KEPT}"
-        )
+        return postgres_error(error, url)
     return sqlite_error(cause, Path(url.database or ""), advice)
 
 

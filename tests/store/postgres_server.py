@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,27 @@ PASSWORD = "pw-7f3a91c2"
 _NUMBERS = count(1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresServer:
     """A running server; ``user`` freeda may make databases."""
 
     folder: Path
+    command: list[Any] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, **self.options)
+        _wait(self, self.process)
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """End it: SIGINT is a fast shutdown that waits for no session, SIGQUIT a crash."""
+        process, self.process = self.process, None
+        if process is not None:
+            process.send_signal(how)
+            process.wait(timeout=60)
 
     def url(self, database: str) -> str:
         return f"postgresql://freeda@/{database}?host={self.folder}"
@@ -72,14 +88,12 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
         subprocess.run(made, check=True, stdout=log, stderr=log, **options)
         command = [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="]
         command += ["-c", "fsync=off", "-c", "max_connections=50", "-c", "shared_buffers=32MB"]
-        process = subprocess.Popen(command, stdout=log, stderr=log, **options)
+        server = PostgresServer(folder, command, options)
         try:
-            server = PostgresServer(folder)
-            _wait(server, process)
+            server.start()
             yield server
         finally:
-            process.send_signal(signal.SIGINT)  # a fast shutdown: no waiting for sessions
-            process.wait(timeout=60)
+            server.stop()
     finally:
         log.close()
         shutil.rmtree(folder, ignore_errors=True)
