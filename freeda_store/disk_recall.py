@@ -107,13 +107,20 @@ class DiskRecall:
         return hashed.digest()
 
 
-def open_recall(profile: Profile, manifest: Manifest) -> Recall:
-    """What is remembered of a profile's bank; nothing where the settings give it no room."""
+def open_recall(profile: Profile, manifest: Manifest, bank: str) -> Recall:
+    """What is remembered of a profile's bank; nothing where the settings give it no room.
+
+    Args:
+        profile: where the bank is.
+        manifest: what made it.
+        bank: its identity; empty for a bank that was given none, which its place stands for.
+    """
     settings = load_settings()
     if settings.cache_mb == 0:
         return NoRecall()
+    place = f"{profile.qdrant_url} {profile.collection}"
     cache = DiskCache(cache_folder(settings.cache_dir), settings.cache_mb * 10**6)
-    return DiskRecall(cache, f"{profile.qdrant_url} {profile.collection} {manifest.model_dump_json()}")
+    return DiskRecall(cache, f"{bank or place} {manifest.model_dump_json()}")
 
 
 def _stamp(record: RevisionRecord) -> bytes:
@@ -148,7 +155,8 @@ def _read_hits(data: bytes) -> Hits:
 def _write_prototype(payload: Payload, visual: FloatArray, stamp: bytes) -> bytes:
     import orjson
 
-    half = visual.astype("<f2")
+    with np.errstate(over="ignore"):  # too large for float16: then it is kept as float32
+        half = visual.astype("<f2")
     exact = bool((half.astype(np.float32) == visual).all())
     told = orjson.dumps({name: value for name, value in payload.items() if name != "retired_in"})
     vector = half if exact else visual.astype("<f4")

@@ -99,7 +99,7 @@ def _open_reader(profile: Profile, client: QdrantClient, create: Manifest | None
     if create is not None:
         manifest.check(create)
     _check_view(published, vectors, collection)
-    recall = open_recall(profile, manifest)
+    recall = open_recall(profile, manifest, catalog.bank)
     return Stores(catalog, vectors, open_thumbnails(profile), Path(profile.name), recall=recall), manifest
 
 
@@ -141,7 +141,7 @@ def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None
         writing=AdvisoryRuns(sessions, "bank"),
         commit_lock=lock,
         publish=publisher,
-        recall=open_recall(profile, manifest),
+        recall=open_recall(profile, manifest, str(publisher.bank)),
         catch_up=publisher.catch_up,
         before_writing=publisher.before_writing,
     )

@@ -41,6 +41,11 @@ class PublishedCatalog(Catalog):
         self._stamp: Stamp | None = None
         self._known: Published | None = None
 
+    @property
+    def bank(self) -> str:
+        """The identity of the bank that was read last; empty where the first format tells none."""
+        return "" if self._stamp is None else self._stamp.bank
+
     def transaction(self) -> NoReturn:
         """Refuse all that would ask SQL.
 

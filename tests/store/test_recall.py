@@ -166,10 +166,10 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache_folder("~/x") == Path.home() / "x"
     monkeypatch.setenv("FREEDA_CACHE_MB", "0")
     profile = Profile(name="p", qdrant_url="http://localhost")
-    assert isinstance(open_recall(profile, make_manifest()), NoRecall)
+    assert isinstance(open_recall(profile, make_manifest(), ""), NoRecall)
     monkeypatch.setenv("FREEDA_CACHE_MB", "5")
     monkeypatch.setenv("FREEDA_CACHE_DIR", str(tmp_path / "here"))
-    recall = open_recall(profile, make_manifest())
+    recall = open_recall(profile, make_manifest(), "")
     recall.hits(
         QUERIES, 2, PointFilter(view=View(((1, 1),))), history(), lambda queries: [HITS] * len(queries)
     )
