@@ -81,7 +81,7 @@ class ReplayedGenerator:
         return generator_identity(self._settings)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
-        """Draw a batch, or recall it. The same batch gives the same pictures, to the last bit."""
+        """Draw a batch, or recall what was drawn when the same batch was first asked for."""
         question = repr((generator_identity(self._plain), tuple(requests))).encode()
         known = self._memory.recall(question, lambda: self._draw(requests))
         stops = np.cumsum([len(request.spans) for request in requests])[:-1]

@@ -157,7 +157,7 @@ class ImageGenerator(Protocol):
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
         """Draw one batch. The same request gives the same picture whatever the batch around it,
-        up to floating-point noise."""
+        up to rounding: some pixels may be off by one level."""
 
 
 @runtime_checkable

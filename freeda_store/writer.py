@@ -135,13 +135,15 @@ class RevisionWriter:
         with self._stores.commit_lock:
             self._stores.before_writing()
             self._require_run()
-            self._drop_what_the_head_has(revision)
+            redrawn = self._drop_what_the_head_has(revision) or self.resumed
             if lost := reconcile(self._stores, revision):
                 self.close()
                 raise BankDamagedError(
                     f"the vectors of {lost} generations are gone from {self._stores.folder}; "
                     "run the same command again to make them anew."
                 )
+            if redrawn:
+                self._delete_stray_thumbnails()
             if not catalog.has_generations(revision):
                 catalog.drop_revision(revision)
                 self.close()
@@ -176,13 +178,32 @@ class RevisionWriter:
                 "meanwhile; run the same command again to add what is missing."
             )
 
-    def _drop_what_the_head_has(self, revision: int) -> None:
-        """Forget generations that the head shows by now; reconciling then deletes their points."""
+    def _delete_stray_thumbnails(self) -> None:
+        """Delete the files that nothing refers to: those of pictures that were drawn twice.
+
+        A kill may come between a picture's thumbnails and its rows, and two runs may draw one caption.
+        Drawn again, on another machine or in another batch, a picture may differ in its last bits, and
+        then has thumbnails of another name. Another writer may be about to refer to any file; as long
+        as one is at work, nothing is deleted.
+        """
+        if len(self._stores.writing) > 1:
+            return
+        wanted, thumbnails = self._stores.catalog.thumbnail_keys(), self._stores.thumbnails
+        stray = [key for key in thumbnails.keys() if key not in wanted]  # noqa: SIM118 - not a dict
+        for key in stray:
+            thumbnails.delete(key)
+
+    def _drop_what_the_head_has(self, revision: int) -> bool:
+        """Forget generations that the head shows by now; reconciling then deletes their points.
+
+        Returns whether there were any.
+        """
         catalog, history = self._stores.catalog, self._stores.catalog.history()
         head_view = history.view(history.head.id if history.head else None)
         if doubles := catalog.doubles(revision, head_view):
             logger.info("%d generations were committed by another run meanwhile", len(doubles))
             catalog.drop_generations(revision, doubles)
+        return bool(doubles)
 
     def _put_thumbnails(self, key: UUID, revision: int, generation: NewGeneration) -> StoredGeneration:
         put, image = self._stores.thumbnails.put, generation.image_hwc

@@ -1,4 +1,7 @@
-"""Names and seeds made from content: the same captions give the same pictures, runs and keys for ever."""
+"""Names and seeds made from content: the same captions give the same seeds, runs and keys for ever.
+
+The pictures drawn from a seed are the same up to rounding.
+"""
 
 from __future__ import annotations
 

@@ -71,7 +71,8 @@ class Ingestor:
 
     The captions are cut into batches by their order alone, and a batch of which anything is missing
     is computed whole. So a run that was killed, and run again, ends with the bank that an undisturbed
-    run makes, to the last bit; only what is missing is stored.
+    run makes: the same ids, nouns and counts, and the same vectors, scores and pictures up to
+    rounding. Only what is missing is stored.
 
     Built by :func:`open_ingestor`, or from parts of your own. Leaving its ``with`` block closes the bank.
 

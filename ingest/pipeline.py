@@ -1,7 +1,8 @@
 """The offline stage for one batch: nouns, pictures, features, masks, prototypes, keys, scores.
 
 :func:`process_batch` is a function of its captions and of nothing before it: no state is carried
-from batch to batch, so any process may compute any batch, and again, with the same result.
+from batch to batch, so any process may compute any batch, and again, with the same result up to
+rounding.
 
 A batch that does not fit the device's memory is halved, and each half computed as a batch of its
 own; the next batch is tried whole again. Where memory is that scarce another run may halve at other
@@ -33,8 +34,8 @@ def process_batch(
     Args:
         models: the networks.
         settings: key strategy, masks and gates.
-        batch: captions with their seeds; the same batch always gives the same result on a device
-            that has the memory for it.
+        batch: captions with their seeds; the same batch gives the same result, up to rounding, on a
+            device that has the memory for it.
 
     Raises:
         ModelOutputError: a network breaks its protocol.

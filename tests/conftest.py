@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent))
 
 _SHOWN = ("torch", "diffusers", "transformers", "open_clip_torch", "qdrant-edge-py", "sqlalchemy")
 

@@ -4,7 +4,7 @@ Two batches are in hand: while the calling thread draws one, another thread read
 the one before (features, masks, keys, scores), and the run's writing thread encodes the thumbnails of
 the one before that and stores them. The networks release the interpreter's lock, so that on a GPU
 the work of the processor hides behind the drawing. Each half is the same function that
-:func:`~ingest.pipeline.process_batch` calls, so the results are the same to the last bit.
+:func:`~ingest.pipeline.process_batch` calls, so the results are the same, up to rounding.
 
 Drawing stays in the calling thread: a second Ctrl-C stops it at once.
 """

@@ -11,8 +11,8 @@ the bank nor its lock, and a worker that dies has stored nothing by halves.
     result = process_batch(models, settings, batch)     # ingest.pipeline; a pure function of the batch
 
 Preset, settings, batches and results can all be pickled. :func:`process_batch` gives the same result
-for the same batch in whichever process, and again, so a batch that a dead worker held is simply
-given to another one. It halves a batch that is too large for the device by itself.
+for the same batch in whichever process, and again, up to rounding, so a batch that a dead worker
+held is simply given to another one. It halves a batch that is too large for the device by itself.
 
 :func:`ingest.executors.flight.in_flight` does the rest for an executor that can turn a batch into a
 :class:`concurrent.futures.Future`: it takes batches only as fast as they are computed, gives results
@@ -64,8 +64,8 @@ class Executor(Protocol):
     def fitting_batch_size(self) -> int | None:
         """How many captions to draw at once for ``--batch-size auto``; None for the preset's own.
 
-        It must be the same whenever this machine is asked again, since a run that goes on with other
-        batches differs in rounding.
+        It should be the same whenever this machine is asked again: a run that goes on with other
+        batches differs in rounding, though in nothing else.
         """
 
     def close(self) -> None:

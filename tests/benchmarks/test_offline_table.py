@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rounding import assert_near, assert_same_picture
 
 from benchmarks.offline_rows import DEFAULT, STRATEGIES, Row, all_rows, changed, fingerprint, joined
 from benchmarks.offline_table import Figures, difference, together
@@ -111,6 +112,6 @@ def test_replayed_pictures_and_maps_are_those_of_the_generator(power: int, side:
     assert replayed.identity == load_generator(preset, "cpu").identity
     for got in (replayed.generate(requests), ReplayedGenerator(preset, Memory(tmp_path)).generate(requests)):
         for one, other in zip(got, expected, strict=True):
-            np.testing.assert_array_equal(one.image_hwc, other.image_hwc)
-            np.testing.assert_allclose(one.attribution_shw, other.attribution_shw, atol=1e-6)
+            assert_same_picture(one.image_hwc, other.image_hwc)
+            assert_near(one.attribution_shw, other.attribution_shw)
             np.testing.assert_array_equal(one.inside_window, other.inside_window)

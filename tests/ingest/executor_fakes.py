@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest_fakes import FakeGenerator, dump, fake_manifest, fake_models, write_captions
+from bank_contents import Contents, assert_same_bank, contents
+from ingest_fakes import FakeGenerator, fake_manifest, fake_models, write_captions
 
 from freeda_models.errors import ModelMissingError
 from freeda_models.protocols import GeneratedImage, GenerationRequest
@@ -102,17 +103,12 @@ def ingest(folder: Path, captions: Path, executor: Executor) -> IngestReport:
         return ingestor.run(captions)
 
 
-def local_bank(folder: Path, captions: Path) -> dict[str, object]:
+def local_bank(folder: Path, captions: Path) -> Contents:
     """All that the local executor makes of captions."""
     ingest(folder, captions, LocalExecutor(fake_models()))
-    with Bank.open(folder) as bank:
-        return dump(bank)
+    return contents(folder)
 
 
-def check(folder: Path, expected: dict[str, object]) -> None:
-    """A bank is equal to another, point by point and bit by bit."""
-    with Bank.open(folder) as bank:
-        found = dump(bank)
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        assert found[name] == value, name
+def check(folder: Path, expected: Contents) -> None:
+    """A bank is equal to another, point by point."""
+    assert_same_bank(contents(folder), expected)

@@ -1,7 +1,7 @@
 """Honest little models: they draw, look and read for real, only in a world of coloured rectangles.
 
-Every one of them adds a little noise that depends on the whole batch, as rounding does in real
-networks, so that a test which compares vectors notices when batches were made up differently.
+Every one of them adds a little noise that depends on the whole batch, far more than rounding, so that
+a test which compares vectors notices when batches were made up differently.
 Imported by tests and by the script that they kill.
 """
 
@@ -11,7 +11,6 @@ import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from freeda_models.protocols import (
     NounKind,
     Span,
 )
-from freeda_store import Bank, Manifest
+from freeda_store import Manifest
 from ingest.manifests import make_manifest
 from ingest.models import LoadedModels
 from ingest.settings import DEFAULT_SETTINGS
@@ -176,19 +175,3 @@ def write_captions(path: Path, count: int, *, first: int = 0) -> Path:
             lines.append("{broken")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
-
-
-def dump(bank: Bank) -> dict[str, object]:
-    """All that a reader can see of a bank, with vectors as exact bytes, without times."""
-    infos = list(bank.infos())
-    vectors = bank.vectors([info.id for info in infos])
-    return {
-        "revisions": [replace(r, created_at="", committed_at="") for r in bank.revisions()],
-        "infos": infos,
-        "ids": vectors.ids,
-        "texts": vectors.text_keys.tobytes(),
-        "visuals": vectors.visuals.tobytes(),
-        "pictures": [np.asarray(bank.thumbnail(info.picture_key)).tobytes() for info in infos],
-        "maps": [np.asarray(bank.thumbnail(info.attribution_key)).tobytes() for info in infos],
-        "problems": bank.verify(),
-    }

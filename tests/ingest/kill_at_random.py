@@ -25,13 +25,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).resolve().with_name("killed_run.py")
 LIMIT = 22
-sys.path[:0] = [str(ROOT), str(SCRIPT.parent)]
+sys.path[:0] = [str(ROOT), str(SCRIPT.parent), str(SCRIPT.parents[1])]
 
-from ingest_fakes import dump, write_captions  # noqa: E402 - found by the line above
-
-from freeda_store import Bank  # noqa: E402
-
-Contents = dict[str, object]
+from bank_contents import Contents, contents, differences  # noqa: E402 - found by the line above
+from ingest_fakes import write_captions  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -80,42 +77,6 @@ def run_undisturbed(folder: Path, captions: Path) -> Undisturbed:
     seconds = time.monotonic() - began
     assert process.returncode == 0
     return Undisturbed(contents(folder), int(output.split()[-1]), seconds)
-
-
-def contents(folder: Path) -> Contents:
-    """All that a reader sees of a bank."""
-    with Bank.open(folder) as bank:
-        return dump(bank)
-
-
-def differences(found: Contents, expected: Contents) -> list[str]:
-    """What is not the same in two banks, point by point, to the last bit."""
-    told = [name for name in expected if found.get(name) != expected[name]]
-    points, wanted = _points(found), _points(expected)
-    told += [f"point {point} is missing" for point in wanted if point not in points]
-    told += [f"point {point} is too many" for point in points if point not in wanted]
-    told += [
-        f"point {point} differs" for point in wanted if points.get(point, wanted[point]) != wanted[point]
-    ]
-    return told
-
-
-def _points(bank: Contents) -> dict[object, tuple[object, bytes, bytes]]:
-    infos, ids, texts, visuals = (bank[name] for name in ("infos", "ids", "texts", "visuals"))
-    assert isinstance(infos, list)
-    assert isinstance(ids, tuple)
-    assert isinstance(texts, bytes)
-    assert isinstance(visuals, bytes)
-    text, visual = len(texts) // max(1, len(ids)), len(visuals) // max(1, len(ids))
-    known = {info.id: info for info in infos}
-    return {
-        point: (
-            known.get(point),
-            texts[row * text : (row + 1) * text],
-            visuals[row * visual : (row + 1) * visual],
-        )
-        for row, point in enumerate(ids)
-    }
 
 
 def kill_at_random(

@@ -15,12 +15,13 @@ from typing import NoReturn
 
 import pytest
 import torch
+from bank_contents import Contents, assert_same_bank, contents
 from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
-from ingest_fakes import dump, fake_models
+from ingest_fakes import fake_models
 
 from freeda_models.errors import ModelMissingError
 from freeda_models.presets import load_preset
-from freeda_store import Bank, Caption
+from freeda_store import Caption
 from ingest.batches import BatchResult, SeededCaption
 from ingest.errors import OptionError, WorkerError
 from ingest.executors.devices import DevicesExecutor, devices_executor
@@ -39,7 +40,7 @@ def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory, captions: Path) -> dict[str, object]:
+def local(tmp_path_factory: pytest.TempPathFactory, captions: Path) -> Contents:
     return local_bank(tmp_path_factory.mktemp("local") / "bank", captions)
 
 
@@ -67,7 +68,7 @@ def alive(process: int) -> bool:
 
 @pytest.mark.slow
 def test_killed_worker_leaves_the_bank_of_the_local_executor(
-    tmp_path: Path, traces: Path, captions: Path, local: dict[str, object]
+    tmp_path: Path, traces: Path, captions: Path, local: Contents
 ) -> None:
     recipe = FakeRecipe(traces, deadly="an old truck", company=2)
     report = ingest(tmp_path / "bank", captions, DevicesExecutor(recipe, TWO))
@@ -81,7 +82,7 @@ def test_killed_worker_leaves_the_bank_of_the_local_executor(
 
 @pytest.mark.slow
 def test_poisoned_batch_is_named_and_the_others_are_kept(
-    tmp_path: Path, traces: Path, captions: Path, local: dict[str, object]
+    tmp_path: Path, traces: Path, captions: Path, local: Contents
 ) -> None:
     recipe = FakeRecipe(traces, deadly="an old truck", deaths=99)
     with pytest.raises(WorkerError, match=r"caption 16 \('an old truck'\).*ended by SIGKILL"):
@@ -126,7 +127,7 @@ def start(folder: Path, captions: Path, traces: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_killed_parent_leaves_no_orphans(
-    tmp_path: Path, traces: Path, captions: Path, local: dict[str, object]
+    tmp_path: Path, traces: Path, captions: Path, local: Contents
 ) -> None:
     recipe = FakeRecipe(traces)
     parent = start(tmp_path / "bank", captions, traces)
@@ -141,7 +142,7 @@ def test_killed_parent_leaves_no_orphans(
 
 @pytest.mark.slow
 def test_ctrl_c_reaches_the_parent_only(
-    tmp_path: Path, traces: Path, captions: Path, local: dict[str, object]
+    tmp_path: Path, traces: Path, captions: Path, local: Contents
 ) -> None:
     recipe = FakeRecipe(traces)
     parent = start(tmp_path / "bank", captions, traces)
@@ -175,11 +176,10 @@ def test_networks_of_a_preset_give_the_bank_of_this_process(
                 report = ingestor.run(captions)
             assert report.written == 2
             assert report.prototypes > 0
-            with Bank.open(folder) as bank:
-                banks.append(dump(bank))
+            banks.append(contents(folder))
     finally:
         torch.set_num_threads(threads)
-    assert banks[0] == banks[1]
+    assert_same_bank(banks[1], banks[0])
 
 
 def test_errors_that_cannot_be_pickled_are_described(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bank_contents import Contents
 from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
 
 from freeda_models.errors import DeviceError
@@ -32,7 +33,7 @@ def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory, captions: Path) -> dict[str, object]:
+def local(tmp_path_factory: pytest.TempPathFactory, captions: Path) -> Contents:
     return local_bank(tmp_path_factory.mktemp("local") / "bank", captions)
 
 
@@ -92,7 +93,7 @@ def _ray(ray_variables: dict[str, str]) -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_ray")
 def test_killed_worker_leaves_the_bank_of_the_local_executor(
-    tmp_path: Path, traces: Path, captions: Path, local: dict[str, object]
+    tmp_path: Path, traces: Path, captions: Path, local: Contents
 ) -> None:
     recipe = FakeRecipe(traces, deadly="an old truck", company=2)
     report = ingest(tmp_path / "bank", captions, RayExecutor(recipe, workers=2))
@@ -143,7 +144,7 @@ def test_ray_started_here_is_silent_and_ends_with_the_executor(
     tmp_path: Path,
     traces: Path,
     captions: Path,
-    local: dict[str, object],
+    local: Contents,
     ray_variables: dict[str, str],
 ) -> None:
     done = subprocess.run(

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from ingest_fakes import FakeBackbone, FakeClip, FakeGenerator, dump, fake_manifest, fake_models
+from bank_contents import assert_same_bank, contents_of
+from ingest_fakes import FakeBackbone, FakeClip, FakeGenerator, fake_manifest, fake_models
 
 from freeda_models.protocols import FloatArray, GeneratedImage, GenerationRequest, ImageArray
 from freeda_store import Bank, Caption
@@ -76,7 +77,7 @@ def test_a_run_goes_on_after_running_out_of_memory(small: dict, tmp_path, bank: 
     assert report.revision is not None
     with Bank.open(tmp_path / "halves", create=fake_manifest()) as other:
         Ingestor(other, LocalExecutor(fake_models()), batch_size=2).run(CAPTIONS[:10])
-        assert dump(bank) == dump(other)
+        assert_same_bank(contents_of(bank), contents_of(other))
 
 
 def test_one_picture_that_does_not_fit_ends_the_run_with_advice(bank: Bank) -> None:

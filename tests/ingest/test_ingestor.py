@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ingest_fakes import FakeGenerator, dump, fake_manifest, fake_models, write_captions
+from bank_contents import Contents, assert_same_bank, contents_of
+from ingest_fakes import FakeGenerator, fake_manifest, fake_models, write_captions
 
 from freeda_models.protocols import GeneratedImage
 from freeda_store import Bank, Caption
@@ -42,12 +43,12 @@ def test_a_run_and_the_same_run_again(bank: Bank, ingestor: Ingestor, captions: 
     assert (first.revision.number, first.revision.message) == (1, "ingest captions.jsonl")
     assert not first.interrupted
     assert set(first.seconds) >= {"nouns", "generate", "features", "write"}
-    before = dump(bank)
+    before = contents_of(bank)
 
     again = ingestor.run(captions)
     assert (again.done_before, again.written, again.without_nouns) == (13, 0, 1)
     assert again.revision is None
-    assert dump(bank) == before
+    assert_same_bank(contents_of(bank), before)
 
 
 def test_done_captions_load_no_network(bank: Bank, ingestor: Ingestor, tmp_path: Path) -> None:
@@ -216,14 +217,14 @@ class InterruptedGenerator(FakeGenerator):
 
 
 @pytest.fixture
-def undisturbed(tmp_path: Path, captions: Path) -> dict[str, object]:
+def undisturbed(tmp_path: Path, captions: Path) -> Contents:
     with Bank.open(tmp_path / "undisturbed", create=fake_manifest()) as whole:
         Ingestor(whole, LocalExecutor(fake_models()), batch_size=3).run(captions)
-        return dump(whole)
+        return contents_of(whole)
 
 
 def test_ctrl_c_finishes_the_batch_and_the_same_command_goes_on(
-    bank: Bank, captions: Path, undisturbed: dict[str, object]
+    bank: Bank, captions: Path, undisturbed: Contents
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     seen: list[IngestProgress] = []
@@ -241,11 +242,11 @@ def test_ctrl_c_finishes_the_batch_and_the_same_command_goes_on(
 
     rest = Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions)
     assert (rest.done_before, rest.written) == (6, 7)
-    assert dump(bank) == undisturbed
+    assert_same_bank(contents_of(bank), undisturbed)
 
 
 def test_a_second_ctrl_c_stops_at_once_and_the_same_command_goes_on(
-    bank: Bank, captions: Path, undisturbed: dict[str, object]
+    bank: Bank, captions: Path, undisturbed: Contents
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
     interrupted = Ingestor(
@@ -255,7 +256,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_same_command_goes_on(
         interrupted.run(captions)
     assert signal.getsignal(signal.SIGINT) is handler
     assert Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions).done_before in (0, 3)
-    assert dump(bank) == undisturbed
+    assert_same_bank(contents_of(bank), undisturbed)
 
 
 def test_ctrl_c_during_the_commit_ends_the_run_with_its_revision(
@@ -299,14 +300,14 @@ def test_a_run_may_go_on_with_other_batches(bank: Bank, captions: Path) -> None:
 
 
 def test_a_run_stopped_under_a_small_limit_goes_on_without_one(
-    bank: Bank, captions: Path, undisturbed: dict[str, object]
+    bank: Bank, captions: Path, undisturbed: Contents
 ) -> None:
     models = replace(fake_models(), generator=InterruptedGenerator(1))
     stopped = Ingestor(bank, LocalExecutor(models), batch_size=3).run(captions, RunOptions(limit=7))
     assert stopped.interrupted
     assert (stopped.captions, stopped.rejected) == (7, 1)
     Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions)
-    assert dump(bank) == undisturbed
+    assert_same_bank(contents_of(bank), undisturbed)
 
 
 def test_a_pipe_is_not_waited_for_beyond_the_limit(ingestor: Ingestor) -> None:
@@ -319,7 +320,7 @@ def test_a_pipe_is_not_waited_for_beyond_the_limit(ingestor: Ingestor) -> None:
 
 
 def test_an_error_of_the_writing_thread_ends_the_run_and_is_mended_by_the_next(
-    bank: Bank, captions: Path, undisturbed: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    bank: Bank, captions: Path, undisturbed: Contents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add = RevisionWriter.add
     calls: list[int] = []
@@ -335,7 +336,7 @@ def test_an_error_of_the_writing_thread_ends_the_run_and_is_mended_by_the_next(
         Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions)
     monkeypatch.undo()
     assert Ingestor(bank, LocalExecutor(fake_models()), batch_size=3).run(captions).done_before == 3
-    assert dump(bank) == undisturbed
+    assert_same_bank(contents_of(bank), undisturbed)
 
 
 def test_an_error_while_drawing_keeps_what_was_drawn_before(bank: Bank, captions: Path) -> None:

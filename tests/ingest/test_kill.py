@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from bank_contents import contents, differences
 from ingest_fakes import fake_manifest, fake_models, write_captions
-from kill_at_random import LIMIT, Undisturbed, contents, differences, kill_at_random, run_undisturbed, start
+from kill_at_random import LIMIT, Undisturbed, kill_at_random, run_undisturbed, start
 
 from freeda_store import Bank
 from ingest.executors.local import LocalExecutor
@@ -24,9 +27,7 @@ def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, captions: Path) -> Undisturbed:
     whole = run_undisturbed(tmp_path_factory.mktemp("undisturbed") / "bank", captions)
-    infos = whole.contents["infos"]
-    assert isinstance(infos, list)
-    assert len(infos) > 20
+    assert len(whole.contents.points) > 20
     return whole
 
 
@@ -46,11 +47,30 @@ def test_killed_at_random_moments(tmp_path: Path, captions: Path, undisturbed: U
     assert [wrong for _, wrong in trials if wrong] == []
 
 
-def test_a_difference_is_seen(tmp_path: Path, captions: Path, undisturbed: Undisturbed) -> None:
-    whole = dict(undisturbed.contents)
-    visuals = whole["visuals"]
-    assert isinstance(visuals, bytes)
-    whole["visuals"] = bytes([visuals[0] ^ 1]) + visuals[1:]
-    ids = whole["ids"]
-    assert isinstance(ids, tuple)
-    assert differences(whole, undisturbed.contents) == ["visuals", f"point {ids[0]} differs"]
+def test_a_difference_is_seen(undisturbed: Undisturbed) -> None:
+    whole = undisturbed.contents
+    first, second, *_ = whole.points
+    (text, visual), pictures = whole.vectors[first], whole.pictures[second]
+    changes = (
+        ({"vectors": {first: (text + np.float32(2e-5), visual)}}, f"point {first} differs in its text key"),
+        (
+            {"vectors": {first: (text, visual * np.float32(1.01))}},
+            f"point {first} differs in its visual vector",
+        ),
+        (
+            {"scores": {first: replace(whole.scores[first], area=0.3)}},
+            f"point {first} differs in its scores",
+        ),
+        ({"pictures": {second: (pictures[0][::-1], pictures[1])}}, f"point {second} differs in its picture"),
+        ({"points": {first: whole.points[second]}}, f"point {first} differs in its provenance"),
+    )
+    for change, told in changes:
+        [(name, values)] = change.items()
+        changed = replace(whole, **{name: {**getattr(whole, name), **values}})
+        assert differences(changed, whole) == [told]
+    fewer = replace(whole, points={id_: info for id_, info in whole.points.items() if id_ != first})
+    assert differences(fewer, whole) == [f"point {first} is missing"]
+    assert differences(whole, fewer) == [f"point {first} is too many"]
+    assert differences(replace(whole, revisions=[]), whole) == ["revisions"]
+    rounded = {id_: (text * np.float32(1 + 1e-6), visual) for id_, (text, visual) in whole.vectors.items()}
+    assert differences(replace(whole, vectors=rounded), whole) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
-from segment_fakes import striped_picture
+from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
 from freeda_segment.background import Background
 from freeda_segment.outputs import (
@@ -23,6 +23,7 @@ from freeda_segment.outputs import (
 )
 from freeda_segment.outputs.geojson import trace_polygons
 from freeda_segment.outputs.report import report
+from freeda_segment.segmenter import Segmenter
 
 
 @pytest.fixture
@@ -111,6 +112,21 @@ def test_done_is_the_same_origin_with_all_formats(segmenter, made, tmp_path):
     output_paths(tmp_path, "a", ["png"])["png"].unlink()
     assert find_done(tmp_path, "a", wanted, ["png"]) is None
     assert find_done(tmp_path, "a", wanted, ["npz"]) is not None
+
+
+def test_last_bits_of_the_networks_are_no_reason_to_label_again(made, tmp_path):
+    class Elsewhere(FakeBackbone):
+        """On another processor, features may be off by their last bits."""
+
+        def encode(self, images_bhwc):
+            return super().encode(images_bhwc) * np.float32(1 + 1e-6)
+
+    write_fresh(tmp_path, "a", made, ["png"])
+    elsewhere = Segmenter(FakeBank(), FakeClip(), Elsewhere(), settings=small_settings())
+    chosen = elsewhere.with_settings(background=Background(threshold=0.3), alpha=1.0)
+    other = Result(made.image, chosen.segment(made.image, "red,blue,yellow,green"), made.source, made.sha256)
+    assert (other.segmentation.scores != made.segmentation.scores).any()
+    assert find_done(tmp_path, "a", wanted_of(other), ["png"]) is not None
 
 
 def test_a_report_never_vouches_for_files_of_other_settings(segmenter, made, tmp_path):
