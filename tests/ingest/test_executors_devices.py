@@ -117,7 +117,7 @@ def start(folder: Path, captions: Path, traces: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), str(folder), str(captions), str(traces)],
         cwd=root,
-        env={"PYTHONPATH": str(root), "PATH": ""},
+        env={"PYTHONPATH": os.pathsep.join([str(root), str(SCRIPT.parents[1])]), "PATH": ""},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -57,7 +57,7 @@ def ray_variables(ray_folder: Path) -> dict[str, str]:
     as nice to other processes as Ray makes them."""
     here = Path(__file__).parent
     return {
-        "PYTHONPATH": os.pathsep.join([str(here.parents[1]), str(here)]),
+        "PYTHONPATH": os.pathsep.join(map(str, (here.parents[1], here.parent, here))),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_TMPDIR": str(ray_folder),
         "RAY_worker_niceness": "0",

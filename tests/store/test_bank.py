@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from freeda_store.errors import (
     ThumbnailMissingError,
     WriterClosedError,
 )
+
+PATIENCE_SECONDS = 120.0
 
 
 def ingest(bank: Bank, indices: range | list[int], *, key: str = "run", message: str = "m") -> RevisionInfo:
@@ -304,12 +307,31 @@ def test_thumbnail_keys_cannot_leave_the_folder(bank: Bank, folder: Path) -> Non
 
 def test_a_thread_may_write_while_another_reads(bank: Bank) -> None:
     ingest(bank, range(4))
-    counts = set()
+    half_written, half_read = Event(), Event()
+
+    def write() -> RevisionInfo | None:
+        with bank.write("m", "thread") as writer:
+            writer.add([make_generation(index) for index in range(4, 12)])
+            half_written.set()
+            assert half_read.wait(PATIENCE_SECONDS)
+            writer.add([make_generation(index) for index in range(12, 20)])
+            return writer.commit()
+
+    def read() -> int:
+        assert len(bank.nearest(text_key("car")[None], k=5)[0].ids) == 5
+        return len(list(bank.infos()))
+
     with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(ingest, bank, range(4, 20), key="thread")
+        writing = pool.submit(write)
+        assert half_written.wait(PATIENCE_SECONDS)
+        assert read() == 8
+        half_read.set()
+        counts = [read()]
         while not writing.done():
-            counts.add(len(list(bank.infos())))
-            bank.nearest(text_key("car")[None], k=5)
-        assert writing.result().number == 2
-    assert counts <= {8, 40}
+            counts.append(read())
+        written = writing.result()
+    assert written is not None
+    assert written.number == 2
+    assert set(counts) <= {8, 40}
+    assert counts == sorted(counts)
     assert len(list(bank.infos())) == 40

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from font_makers import write_font
 from PIL import ImageFont
 
 from freeda_store import fonts
@@ -21,38 +22,32 @@ def test_plain_words_keep_the_built_in_font() -> None:
     assert name_of(fonts.font_for(["red car · 12 %", "a caption…"], 13)) == BUILT_IN
 
 
-def test_what_cannot_be_drawn_is_known() -> None:
+def test_what_cannot_be_drawn_is_known(tmp_path: Path) -> None:
     font = ImageFont.load_default(13)
     assert fonts.lacking(font, "a car\n") == 0
     assert fonts.lacking(font, "Bäume") == 1
     assert fonts.lacking(font, "木木") == 1
+    own = ImageFont.truetype(write_font(tmp_path / "own.ttf", "Own", "abä"), 13)
+    assert fonts.lacking(own, "ab ä") == 0
+    assert fonts.lacking(own, "abc 木") == 2
 
 
-def test_the_system_font_that_lacks_least_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    knows = {"poor.ttf": set("abc"), "rich.ttf": set("abcä")}
+def test_the_system_font_that_lacks_least_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    letters = {"Poor": "abcdö", "Rich": "abcöä", "Richer too late": "abcöäü"}
+    paths = [str(write_font(tmp_path / f"{name}.ttf", name, letters[name])) for name in letters]
+    monkeypatch.setattr(fonts, "SYSTEM_FONTS", (str(tmp_path / "absent.ttf"), *paths))
+    assert name_of(fonts.font_for(["cab", "cö"], 13)) == "Poor", "the first of those that lack nothing"
+    assert name_of(fonts.font_for(["cab", "cä"], 13)) == "Rich"
+    assert name_of(fonts.font_for(["cab", "cäü"], 13)) == "Richer too late"
+    assert name_of(fonts.font_for(["cab"], 13)) == BUILT_IN
+    assert name_of(fonts.font_for(["木"], 13)) == BUILT_IN, "none has it, and so none is better"
 
-    class Font:
-        def __init__(self, name: str) -> None:
-            self.name = name
 
-        def getname(self) -> tuple[str, str]:
-            return self.name, "Regular"
-
-    def open_font(name: str, size: float) -> Font:
-        if name not in knows:
-            raise OSError(name)
-        return Font(name)
-
-    def lacking(font: object, text: str) -> int:
-        return len(set(text) - knows.get(getattr(font, "name", ""), set("abc")))
-
-    monkeypatch.setattr(fonts, "SYSTEM_FONTS", ("absent.ttf", "poor.ttf", "rich.ttf"))
-    monkeypatch.setattr(ImageFont, "truetype", open_font)
-    monkeypatch.setattr(ImageFont, "load_default", lambda size: Font("built-in"))
-    monkeypatch.setattr(fonts, "lacking", lacking)
-    assert name_of(fonts.font_for(["cab", "cä"], 13)) == "rich.ttf"
-    assert name_of(fonts.font_for(["cab"], 13)) == "built-in"
-    assert name_of(fonts.font_for(["木"], 13)) == "built-in"
+def test_a_file_that_is_no_font_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "broken.ttf").write_bytes(b"not a font")
+    sound = write_font(tmp_path / "sound.ttf", "Sound", "Bäume")
+    monkeypatch.setattr(fonts, "SYSTEM_FONTS", (str(tmp_path / "broken.ttf"), str(sound)))
+    assert name_of(fonts.font_for(["Bäume"], 13)) == "Sound"
 
 
 def test_without_system_fonts_the_built_in_one_is_taken(

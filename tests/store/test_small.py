@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,14 @@ from store_makers import make_generation, make_manifest
 
 from freeda_store import Address, Manifest, ModelRecord, generation_key, parse_filter
 from freeda_store.errors import AddressError, BankDamagedError, FilterError, ManifestMismatchError
-from freeda_store.vectors.filters import Condition, Filter, Operator
+from freeda_store.vectors.filters import (
+    INTEGER_FIELDS,
+    NUMBER_FIELDS,
+    TEXT_FIELDS,
+    Condition,
+    Filter,
+    Operator,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,13 +83,54 @@ def test_bad_filters(text: str, message: str) -> None:
         parse_filter([text])
 
 
-@given(st.lists(st.text(), max_size=3))
-def test_any_filter_text_is_read_or_refused(texts: list[str]) -> None:
-    try:
-        parsed = parse_filter(texts)
-    except FilterError:
-        return
-    assert parse_filter([str(parsed)]) == parsed
+words = st.text(st.characters(exclude_characters=",|", exclude_categories=["Cs"])).map(str.strip)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+equalities = st.sampled_from([Operator.EQ, Operator.NE])
+
+
+def conditions(fields: tuple[str, ...], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Condition]:
+    some = st.lists(values, min_size=1, max_size=3).map(tuple)
+    return st.builds(Condition, st.sampled_from(fields), equalities, some)
+
+
+orders = st.builds(
+    Condition,
+    st.sampled_from(NUMBER_FIELDS),
+    st.sampled_from([Operator.GE, Operator.LE, Operator.GT, Operator.LT]),
+    st.tuples(numbers),
+)
+filters = st.lists(
+    st.one_of(
+        conditions(TEXT_FIELDS, words),
+        conditions(NUMBER_FIELDS, numbers),
+        conditions(INTEGER_FIELDS, st.integers(0, 2**63 - 1)),
+        orders,
+    ),
+    max_size=4,
+).map(lambda some: Filter(tuple(some)))
+
+
+@given(filters, st.sampled_from(["", " ", "\t"]))
+def test_any_filter_is_read_as_it_was_written(wanted: Filter, space: str) -> None:
+    assert parse_filter([str(wanted)]) == wanted
+    spaced = [
+        f"{space}{c.field}{space}{c.operator}{space}" + f"{space}|{space}".join(map(str, c.values)) + space
+        for c in wanted.conditions
+    ]
+    assert parse_filter(spaced) == wanted
+    assert parse_filter([f"{space},".join(spaced)]) == wanted
+
+
+@given(filters, st.integers(0), st.text(max_size=2))
+def test_a_filter_with_a_slip_is_read_or_refused(wanted: Filter, place: int, slip: str) -> None:
+    text = str(wanted)
+    cut = place % (len(text) + 1)
+    for slipped in (text[:cut] + slip + text[cut:], text[:cut] + slip + text[cut + 1 :], slip):
+        try:
+            parsed = parse_filter([slipped])
+        except FilterError:
+            continue
+        assert parse_filter([str(parsed)]) == parsed
 
 
 def test_manifest_round_trip_and_comparison() -> None:
