@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BANK := demo-bank
 OUT := demo-out
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test torture lint format docs clean
@@ -30,8 +31,8 @@ demo: $(READY)  ## ingest the example captions with the tiny pack, segment a pic
 	@echo
 	@echo "The overlay: $(abspath $(OUT))/car-and-tree.overlay.png"
 
-test: $(READY)  ## run all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## run all tests, two at a time (WORKERS=4 for four)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 torture: $(READY)  ## kills, damages, full disks and bad input, for about an hour; docs/reliability.md
 	$(BIN)/python -m tests.torture --kills 500 --damages 2000 --disks 200 --inputs 3000

@@ -1,7 +1,12 @@
-"""What every test shares: no model hub, no bank of the person who runs the tests."""
+"""What every test shares: no model hub, no bank of the person who runs the tests.
+
+Tests run beside each other in worker processes (``make test``). Each has one thread to compute with,
+for the processes share the cores; folders and ports are of a test's own.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +15,8 @@ from uuid import uuid4
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything loads torch
 
 _SHOWN = ("torch", "diffusers", "transformers", "open_clip_torch", "qdrant-edge-py", "sqlalchemy")
 

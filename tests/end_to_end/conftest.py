@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bank_copies import copy_folder, made_once
 
 from benchmarks.tiny_quality import generated_bank, oracle_bank
 
@@ -22,9 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def example_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``freeda ingest examples/captions.jsonl`` makes."""
-    folder = tmp_path_factory.mktemp("banks") / "generated"
-    generated_bank(folder)
-    return folder
+    made = made_once(tmp_path_factory, "generated", generated_bank)
+    return copy_folder(made, tmp_path_factory.mktemp("banks") / "generated")
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +32,10 @@ def exact_bank(tmp_path_factory: pytest.TempPathFactory, example_bank: Path) -> 
     """Prototypes pooled over exact masks of rendered scenes, under the same manifest."""
     from freeda_store import Bank
 
-    with Bank.open(example_bank) as bank:
-        manifest = bank.manifest
-    folder = tmp_path_factory.mktemp("banks") / "oracle"
-    oracle_bank(folder, manifest)
-    return folder
+    def make(folder: Path) -> None:
+        with Bank.open(example_bank) as bank:
+            manifest = bank.manifest
+        oracle_bank(folder, manifest)
+
+    made = made_once(tmp_path_factory, "oracle", make)
+    return copy_folder(made, tmp_path_factory.mktemp("banks") / "oracle")

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[1]))
 
-from bank_copies import copy_folder
+from bank_copies import copy_folder, made_once
 from hosted_makers import Team, make_team
 from postgres_server import PostgresServer, find_binaries, running_postgres
 from sharing_makers import fill
@@ -66,9 +66,9 @@ def team(tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPat
 @pytest.fixture(scope="session")
 def empty_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One empty bank, made once; making one takes a second or two."""
-    made = tmp_path_factory.mktemp("made") / "bank"
-    Bank.open(made, create=make_manifest()).close()
-    return made
+    return made_once(
+        tmp_path_factory, "empty", lambda folder: Bank.open(folder, create=make_manifest()).close()
+    )
 
 
 @pytest.fixture
@@ -86,10 +86,12 @@ def bank(folder: Path) -> Iterator[Bank]:
 @pytest.fixture(scope="session")
 def full_bank(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
     """One bank of five revisions and two tags; see ``sharing_makers.fill``. It is only copied."""
-    folder = copy_folder(empty_bank, tmp_path_factory.mktemp("full") / "bank")
-    with Bank.open(folder) as made:
-        fill(made)
-    return folder
+
+    def make(folder: Path) -> None:
+        with Bank.open(copy_folder(empty_bank, folder)) as made:
+            fill(made)
+
+    return made_once(tmp_path_factory, "full", make)
 
 
 @pytest.fixture
