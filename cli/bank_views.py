@@ -16,7 +16,6 @@ PROTOTYPE_COLUMNS = ("id", "noun", "contrast#", "area#", "clip#", "outlier#", "s
 
 def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> list[tuple[str, str]]:
     """What ``bank stats`` tells, as names and values; the filter is that of the bank's preset."""
-    total = stats.bytes_sql + stats.bytes_vectors + stats.bytes_thumbnails
     revision = "none yet" if stats.revision is None else f"{stats.revision} of {stats.revisions}"
     facts = [
         ("bank", address),
@@ -27,11 +26,7 @@ def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> l
         *_drawn(stats),
         ("sources", _shares(stats.by_source, stats.other_sources)),
         ("licences", _shares(stats.by_license, stats.other_licenses)),
-        (
-            "on disk",
-            f"{size(total)}: vectors {size(stats.bytes_vectors)}, "
-            f"thumbnails {size(stats.bytes_thumbnails)}, database {size(stats.bytes_sql)}",
-        ),
+        ("on disk", _room(stats)),
     ]
     if default_filter:
         facts.append(("segmented", f"with {default_filter}, the preset's filter; --where none takes all"))
@@ -39,6 +34,18 @@ def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> l
         facts.append(("unfinished", f"{count(stats.unfinished_runs, 'run')}; run the same command to go on"))
     facts.append(("models", "\n".join(f"{role}: {model}" for role, model in stats.models.items())))
     return facts
+
+
+def _room(stats: BankStats) -> str:
+    """How much room each part takes, and all together where each is known."""
+    parts = {
+        "vectors": stats.bytes_vectors,
+        "thumbnails": stats.bytes_thumbnails,
+        "database": stats.bytes_sql,
+    }
+    told = ", ".join(f"{name} {'not known' if n is None else size(n)}" for name, n in parts.items())
+    known = [number for number in parts.values() if number is not None]
+    return f"{size(sum(known))}: {told}" if len(known) == len(parts) else told
 
 
 def _drawn(stats: BankStats) -> list[tuple[str, str]]:

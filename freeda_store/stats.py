@@ -9,6 +9,7 @@ from freeda_store.counts import count_view
 from freeda_store.manifest import Manifest, ModelRecord
 from freeda_store.records import JsonValue
 from freeda_store.stores import Stores
+from freeda_store.thumbnails import FolderThumbnails, ThumbnailStore
 from freeda_store.vectors.filters import View
 
 
@@ -24,8 +25,8 @@ class BankStats:
         by_source, by_license: visible prototypes of each, of the most frequent ones at most
             ``counts.LISTED``; ``""`` stands for unknown.
         other_sources, other_licenses: visible prototypes of all those that are not listed.
-        bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together; 0 where a
-            server does not tell.
+        bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together; None where it
+            is not known, for a server or an object store does not tell.
         preset: name of the preset that made the bank.
         models: clip, backbone, generator, nouns, keys.
     """
@@ -41,9 +42,9 @@ class BankStats:
     by_license: Mapping[str, int]
     other_sources: int
     other_licenses: int
-    bytes_sql: int
-    bytes_vectors: int
-    bytes_thumbnails: int
+    bytes_sql: int | None
+    bytes_vectors: int | None
+    bytes_thumbnails: int | None
     preset: str
     models: Mapping[str, ModelRecord]
 
@@ -71,9 +72,14 @@ def count_stats(
         by_license=counts.by_license.largest,
         other_sources=counts.by_source.others,
         other_licenses=counts.by_license.others,
-        bytes_sql=stores.catalog.size_bytes(),
-        bytes_vectors=stores.vectors.size_bytes(),
-        bytes_thumbnails=stores.thumbnails.size_bytes(),
+        bytes_sql=stores.catalog.size_bytes() or None,
+        bytes_vectors=stores.vectors.size_bytes() or None,
+        bytes_thumbnails=_thumbnail_bytes(stores.thumbnails),
         preset=manifest.preset,
         models=manifest.models(),
     )
+
+
+def _thumbnail_bytes(thumbnails: ThumbnailStore) -> int | None:
+    """Those of a folder, which may be none; another place does not tell."""
+    return thumbnails.size_bytes() if isinstance(thumbnails, FolderThumbnails) else None
