@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 """How often a publication that changes while it is read is read again."""
+_KEPT = 8
+_READ: dict[Stamp, Published] = {}
+"""What was read in this process: a command opens a bank several times. A stamp names its content."""
 
 
 class PublishedCatalog(Catalog):
@@ -38,8 +41,7 @@ class PublishedCatalog(Catalog):
         self._vectors = vectors
         self._metadata = metadata
         self._refusal = refusal
-        self._stamp: Stamp | None = None
-        self._known: Published | None = None
+        self._first: Published | None = None
 
     @property
     def bank(self) -> str:
@@ -60,34 +62,45 @@ class PublishedCatalog(Catalog):
         Raises:
             BankDamagedError, NewerSchemaError: what is published.
         """
-        known, stamp = self._known, self._board.peek() if self._known is not None else None
-        if known is not None and stamp == self._stamp:
-            return known
-        for left in reversed(range(_TRIES)):
-            try:
-                fresh = self._read()
-            except BankDamagedError:
-                if not left:
-                    raise
-            else:
-                break
-        self._known = fresh
-        return fresh
+        stamp = self._board.peek()
+        if stamp is None:
+            return self._read_first()
+        known = _READ.get(stamp)
+        if known is None:
+            head, known = self._read()
+            while len(_READ) >= _KEPT:
+                _READ.pop(next(iter(_READ)), None)
+            _READ[head] = known
+        return known
 
-    def _read(self) -> Published:
-        collection = self._board.collection
-        head = self._board.head()
-        if head is None:
-            self._stamp = None
+    def _read_first(self) -> Published:
+        """What is published in the first format, which has no stamp: read once."""
+        if self._first is None:
             if self._metadata is None:
-                raise BankDamagedError(
-                    f"collection '{collection}' says nothing of its bank; open the bank once with a profile "
-                    "that names its sql_url."
-                )
-            return Published.from_metadata(self._metadata, collection)
-        notes = Notes(head, self._board.pages(named_pages(head, collection)))
-        self._stamp = head.stamp
-        return Published.from_notes(notes, collection)
+                raise self._nothing()
+            self._first = Published.from_metadata(self._metadata, self._board.collection)
+        return self._first
+
+    def _read(self) -> tuple[Stamp, Published]:
+        """Head and pages; again from the start when a publication comes between."""
+        board, tries = self._board, 0
+        while True:
+            tries += 1
+            head = board.head()
+            if head is None:
+                raise self._nothing()
+            try:
+                notes = Notes(head, board.pages(named_pages(head, board.collection)))
+                return head.stamp, Published.from_notes(notes, board.collection)
+            except BankDamagedError:
+                if tries == _TRIES:
+                    raise
+
+    def _nothing(self) -> BankDamagedError:
+        return BankDamagedError(
+            f"collection '{self._board.collection}' says nothing of its bank; open the bank once with a "
+            "profile that names its sql_url."
+        )
 
     def manifest(self) -> str:
         """The published manifest's JSON."""

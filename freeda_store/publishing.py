@@ -85,7 +85,7 @@ class Publisher:
             BankDamagedError: points are missing, or the two are of different banks or times.
         """
         with self.lock:
-            self._require_shared_past(self._read(self.board.head()))
+            self._current()
             require_points(self.catalog, self.vectors, self.board.collection)
             try:
                 self._publish(recount=False)
@@ -109,7 +109,7 @@ class Publisher:
         if stamp is None or stamp.bank != str(self.bank):
             raise strange_bank(self.board.collection, None if stamp is None else stamp.bank, self.bank)
         if stamp != self._last:
-            self._require_shared_past(self._read(self.board.head()))
+            self._current()
 
     def _require_rights(self) -> None:
         if self._may_write:
@@ -126,9 +126,7 @@ class Publisher:
         self._may_write = True
 
     def _publish(self, *, recount: bool) -> None:
-        head = self.board.head()
-        current = self._read(head)
-        self._require_shared_past(current)
+        head, current = self._current()
         known = {} if current is None or recount else dict(current.counts)
         history = self.catalog.history()
         records = tuple(history.committed_records())
@@ -146,6 +144,15 @@ class Publisher:
         self.board.put(replace(notes.head, replaced=stale), written)
         if old is not None:
             self.board.remove([id_ for id_ in old.replaced if id_ not in notes.pages and id_ not in stale])
+
+    def _current(self) -> tuple[Head | None, Published | None]:
+        """The head note and what it publishes, once that is known to be of this database's history."""
+        head = self.board.head()
+        current = self._read(head)
+        self._require_shared_past(current)
+        if head is not None and current is not None:
+            self._last, self._known = head.stamp, current
+        return head, current
 
     def _read(self, head: Head | None) -> Published | None:
         """What a head note publishes; None when it cannot be read and must be written anew."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from uuid import UUID, uuid4
@@ -100,11 +99,6 @@ def ingest(bank: Bank, indices: range, *, key: str) -> RevisionInfo:
     return info
 
 
-def asked_by(stub: QdrantStub, start: int) -> Counter[str]:
-    """What was asked since a moment, by the last part of its path, and the bytes of notes that came."""
-    return Counter(request.path.rpartition("/")[2] for request in stub.requests[start:])
-
-
 def test_readers_read_once_and_then_only_look_for_something_newer(team: Team) -> None:
     if team.stub is None:
         pytest.skip("what a real server was asked is not known")
@@ -179,3 +173,17 @@ def test_many_sources_are_counted_by_the_server(team: Team) -> None:
             assert reader.stats().by_source == bank.stats().by_source
             assert list(reader.stats().by_source)[:3] == list(bank.stats().by_source)[:3]
             assert len(reader.stats().by_source) == 40
+
+
+def test_a_bank_opened_again_in_one_process_is_not_read_again(team: Team) -> None:
+    if team.stub is None:
+        pytest.skip("what a real server was asked is not known")
+    with Bank.open("team") as bank:
+        ingest(bank, range(3), key="a")
+    Bank.open("reader").close()
+    start = len(team.stub.requests)
+    with Bank.open("reader") as reader:
+        assert len(reader.revisions()) == 1
+    read = [r.body for r in team.stub.requests[start:] if r.path.endswith("/points")]
+    assert read
+    assert all(body["with_payload"] == ["bank", "serial"] for body in read)
