@@ -83,9 +83,7 @@ def test_too_little_is_said_before_a_revision_is_opened(
     name = as_role(team, "weak", key, monkeypatch)
     with Bank.open(name) as bank:
         assert bank.stats().prototypes == 2
-        with pytest.raises(
-            ReadOnlyBankError, match=r"FREEDA_WEAK_KEY may read .* but not write it; nothing"
-        ):
+        with pytest.raises(ReadOnlyBankError, match=r"FREEDA_WEAK_KEY may read .* but not write it; nothing"):
             bank.write("m", "k")
         with pytest.raises(ReadOnlyBankError, match="nothing was done"):
             bank.tag("v1")
