@@ -42,11 +42,12 @@ class PublishedCatalog(Catalog):
         self._metadata = metadata
         self._refusal = refusal
         self._first: Published | None = None
+        self._bank = ""
 
     @property
     def bank(self) -> str:
         """The identity of the bank that was read last; empty where the first format tells none."""
-        return "" if self._stamp is None else self._stamp.bank
+        return self._bank
 
     def transaction(self) -> NoReturn:
         """Refuse all that would ask SQL.
@@ -65,7 +66,7 @@ class PublishedCatalog(Catalog):
         stamp = self._board.peek()
         if stamp is None:
             return self._read_first()
-        known = _READ.get(stamp)
+        self._bank, known = stamp.bank, _READ.get(stamp)
         if known is None:
             head, known = self._read()
             while len(_READ) >= _KEPT:
