@@ -7,6 +7,7 @@ import traceback
 import typer
 
 from cli import console
+from freeda_errors import FreedaError
 
 FAILURE = 1
 MISUSE = 2
@@ -16,8 +17,10 @@ _LONGEST_WORD = 400
 _SHOWN_OF_WORD = 100
 
 
-class UsageError(Exception):
+class UsageError(FreedaError):
     """The command line asks for something that cannot be; the message says what to write instead."""
+
+    exit_code = MISUSE
 
 
 def report(error: Exception, *, debug: bool = False) -> int:
@@ -30,12 +33,12 @@ def report(error: Exception, *, debug: bool = False) -> int:
         traceback.print_exception(error)
     hint = "" if is_known(error) or debug else " (run again with `freeda --debug ...` to see where)"
     console.fail(describe(error) + hint)
-    return MISUSE if isinstance(error, _misuse()) else FAILURE
+    return error.exit_code if isinstance(error, FreedaError) else FAILURE
 
 
 def is_known(error: Exception) -> bool:
     """Whether somebody thought of this error: its message then says what to do."""
-    return isinstance(error, (*_misuse(), *_known()))
+    return isinstance(error, FreedaError | OSError | MemoryError)
 
 
 def describe(error: Exception) -> str:
@@ -77,43 +80,3 @@ def _usage_message(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "freeda"
     return f"{message} See `{command} --help`."
-
-
-def _misuse() -> tuple[type[Exception], ...]:
-    from freeda_models import errors as models
-    from freeda_segment import errors as segment
-    from freeda_store import errors as store
-    from ingest import errors as offline
-
-    return (
-        UsageError,
-        models.DeviceError,
-        models.PresetError,
-        store.AddressError,
-        store.ArchiveExistsError,
-        store.AuthorsBankError,
-        store.BankMissingError,
-        store.FilterError,
-        store.ManifestMismatchError,
-        store.PrototypeMissingError,
-        store.ReadOnlyBankError,
-        store.ReadOnlyViewError,
-        store.RepositoryNameError,
-        store.RevisionMissingError,
-        store.SettingsError,
-        store.TableFormatError,
-        store.TagError,
-        offline.CaptionsError,
-        offline.OptionError,
-        segment.ClassesError,
-        segment.OptionError,
-    )
-
-
-def _known() -> tuple[type[Exception], ...]:
-    from freeda_models.errors import ModelError
-    from freeda_segment.errors import SegmentError
-    from freeda_store.errors import BankError
-    from ingest.errors import IngestError
-
-    return (ModelError, BankError, IngestError, SegmentError, OSError, MemoryError)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from freeda_errors import FreedaError
 
-class ModelError(Exception):
+
+class ModelError(FreedaError):
     """Base of all errors raised by ``freeda_models``."""
 
 
 class PresetError(ModelError):
     """A preset is unknown or its file does not hold what it must."""
+
+    exit_code = 2
 
 
 class ModelMissingError(ModelError):
@@ -25,6 +29,8 @@ class UnsupportedModelError(ModelError):
 
 class DeviceError(ModelError):
     """The device asked for is not on this machine."""
+
+    exit_code = 2
 
 
 class InputError(ModelError, ValueError):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from freeda_errors import FreedaError
 
-class SegmentError(Exception):
+
+class SegmentError(FreedaError):
     """Base of all errors raised by ``freeda_segment``."""
 
 
 class OptionError(SegmentError, ValueError):
     """A setting is unknown, of a wrong type, or outside its range."""
 
+    exit_code = 2
+
 
 class ClassesError(SegmentError, ValueError):
     """The list of classes is empty or cannot be read."""
+
+    exit_code = 2
 
 
 class ImageError(SegmentError):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from freeda_errors import FreedaError
 
-class BankError(Exception):
+
+class BankError(FreedaError):
     """Base of all errors of this package."""
 
 
 class AddressError(BankError):
     """A bank's address cannot be read."""
+
+    exit_code = 2
 
 
 class VersionError(AddressError):
@@ -17,6 +21,8 @@ class VersionError(AddressError):
 
 class BankMissingError(BankError):
     """There is no bank at the address."""
+
+    exit_code = 2
 
 
 class BankInUseError(BankError):
@@ -42,29 +48,43 @@ class UpgradeError(BankError):
 class ManifestMismatchError(BankError):
     """The bank was made with other models or settings than those given."""
 
+    exit_code = 2
+
 
 class RevisionMissingError(BankError):
     """The bank has no such revision or tag."""
+
+    exit_code = 2
 
 
 class TagError(BankError):
     """A tag's name is not allowed, or the tag already names another revision."""
 
+    exit_code = 2
+
 
 class ReadOnlyViewError(BankError):
     """Something would be written through a view of an old revision."""
+
+    exit_code = 2
 
 
 class ReadOnlyBankError(BankError):
     """Something would be written through a profile that can only read."""
 
+    exit_code = 2
+
 
 class SettingsError(BankError):
     """The settings file, or an environment variable beside it, cannot be used."""
 
+    exit_code = 2
+
 
 class FilterError(BankError):
     """A filter expression cannot be read."""
+
+    exit_code = 2
 
 
 class InvalidGenerationError(BankError):
@@ -73,6 +93,8 @@ class InvalidGenerationError(BankError):
 
 class PrototypeMissingError(BankError):
     """The view holds no prototype with this id."""
+
+    exit_code = 2
 
 
 class WriterClosedError(BankError):
@@ -106,6 +128,8 @@ class NotPublishedError(StorageError):
 class TableFormatError(BankError):
     """A table would be written to a file whose name tells no known format."""
 
+    exit_code = 2
+
 
 class ArchiveError(BankDamagedError):
     """An archive, or a repository laid out like one, is damaged or no bank's."""
@@ -118,9 +142,13 @@ class NewerArchiveError(ArchiveError):
 class ArchiveExistsError(BankError):
     """An archive would be written over a file that is there already."""
 
+    exit_code = 2
+
 
 class RepositoryNameError(BankError):
     """A dataset repository's name cannot be read."""
+
+    exit_code = 2
 
 
 class HubError(BankError):
@@ -137,6 +165,8 @@ class UnfinishedRunError(BankError):
 
 class AuthorsBankError(BankError):
     """The folder or the index of the FreeDA authors' bank is not what it should be."""
+
+    exit_code = 2
 
 
 class FaissMissingError(BankError):

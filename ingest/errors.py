@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from freeda_errors import FreedaError
 
-class IngestError(Exception):
+
+class IngestError(FreedaError):
     """Base of all errors raised by ``ingest``."""
 
 
 class CaptionsError(IngestError):
     """The captions cannot be read at all: no such file, a folder, no permission."""
+
+    exit_code = 2
 
 
 class RejectedCaptionError(IngestError):
@@ -17,6 +21,8 @@ class RejectedCaptionError(IngestError):
 
 class OptionError(IngestError):
     """An option is out of its range, or names a strategy that does not exist."""
+
+    exit_code = 2
 
 
 class ModelOutputError(IngestError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -65,7 +66,7 @@ class Outcome:
             found.append(f"ended with {self.code}: {self.errors.strip()[-300:]}")
         if "Traceback" in self.errors or "panicked at" in self.errors:
             found.append(f"showed a traceback: {self.errors.strip()[-300:]}")
-        if "unexpected " in self.errors:
+        if re.search(r"unexpected [A-Z]\w+:", self.errors):
             found.append(f"unexpected: {self.errors.strip()[-300:]}")
         if self.code in (1, 2) and not self.errors.strip() and not self.output.strip():
             found.append(f"failed with {self.code} without a word")
