@@ -9,7 +9,7 @@ OUT := demo-out
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test torture lint format docs clean
+.PHONY: help install demo test torture lint format docs site clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,12 +37,13 @@ test: $(READY)  ## run all tests, two at a time (WORKERS=4 for four)
 torture: $(READY)  ## kills, damages, full disks and bad input, for about an hour; docs/reliability.md
 	$(BIN)/python -m tests.torture --kills 500 --damages 2000 --disks 200 --inputs 3000
 
-lint: $(READY)  ## ruff, mypy --strict, import rules, stale docs
+lint: $(READY) site  ## ruff, mypy --strict, import rules, stale docs, the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.cli_reference --check
+	$(BIN)/python -m docs.presets_reference --check
 
 format: $(READY)  ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix .
@@ -50,6 +51,10 @@ format: $(READY)  ## format the code and mend what ruff can
 
 docs: $(READY)  ## write the generated pages of docs/
 	$(BIN)/python -m docs.cli_reference
+	$(BIN)/python -m docs.presets_reference
 
-clean:  ## remove the demo's bank and output
-	rm -rf $(BANK) $(OUT)
+site: $(READY)  ## build the documentation, to be opened from disk: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+clean:  ## remove the demo's bank and output, and the site
+	rm -rf $(BANK) $(OUT) site

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from cli.main import app
+from docs.generated import write_or_check
 
 PAGE = Path(__file__).with_name("cli.md")
 _HIDDEN = ("install_completion", "show_completion", "help")
@@ -110,15 +109,7 @@ def _default(parameter: Any) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the page, or check it."""
-    parser = argparse.ArgumentParser(description="Write docs/cli.md from the application.")
-    parser.add_argument("--check", action="store_true", help="only compare; exit with 1 when it is stale")
-    text = reference()
-    if not parser.parse_args(arguments).check:
-        PAGE.write_text(text, encoding="utf-8")
-        return
-    if not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text:
-        sys.stderr.write("docs/cli.md is stale; run `make docs`.\n")
-        sys.exit(1)
+    write_or_check(PAGE, reference(), arguments)
 
 
 if __name__ == "__main__":

