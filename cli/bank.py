@@ -20,7 +20,15 @@ from cli.bank_views import (
     verify_facts,
 )
 from cli.errors import FAILURE, UsageError
-from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption, WhereOption, help_of
+from cli.options import (
+    DEFAULT_BANK,
+    BankOption,
+    DeviceOption,
+    JsonOption,
+    PresetOption,
+    help_of,
+    where_option,
+)
 from cli.presets import announce_download, preset_filter, preset_of_bank
 
 if TYPE_CHECKING:
@@ -32,6 +40,12 @@ app = typer.Typer(
     epilog="Example: freeda bank stats --bank flowers",
 )
 
+ListWhereOption = Annotated[list[str] | None, where_option("Count only prototypes that pass")]
+SearchWhereOption = Annotated[list[str] | None, where_option("Search only among prototypes that pass")]
+ShowWhereOption = Annotated[list[str] | None, where_option("Show only prototypes that pass")]
+PruneWhereOption = Annotated[
+    list[str] | None, where_option("Hide the prototypes that pass, and keep all others", "contrast<1.2")
+]
 RevisionArgument = Annotated[str, typer.Argument(metavar="REVISION", help="A revision's number, or a tag.")]
 
 
@@ -55,7 +69,7 @@ def stats(bank: BankOption = DEFAULT_BANK, as_json: JsonOption = False) -> None:
 
 @app.command("list", epilog="Example: freeda bank list --where 'source=coco'")
 def list_nouns(
-    bank: BankOption = DEFAULT_BANK, where: WhereOption = None, as_json: JsonOption = False
+    bank: BankOption = DEFAULT_BANK, where: ListWhereOption = None, as_json: JsonOption = False
 ) -> None:
     """List the nouns of a bank with their number of prototypes, the most frequent first."""
     from freeda_store import parse_filter
@@ -106,7 +120,7 @@ def search(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for, as a class name.")],
     bank: BankOption = DEFAULT_BANK,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many prototypes to list.")] = 10,
-    where: WhereOption = None,
+    where: SearchWhereOption = None,
     preset: PresetOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -148,7 +162,7 @@ def show(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, max=400, help="How many prototypes at most.")
     ] = 24,
-    where: WhereOption = None,
+    where: ShowWhereOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a contact sheet of a noun's prototypes: pictures, attribution, captions, scores."""
@@ -223,7 +237,7 @@ def rollback(
 @app.command(epilog="Example: freeda bank prune --where 'contrast<1.2' --dry-run")
 def prune(
     bank: BankOption = DEFAULT_BANK,
-    where: WhereOption = None,
+    where: PruneWhereOption = None,
     message: Annotated[
         str, typer.Option("--message", "-m", metavar="TEXT", help="Why, for the history.", show_default=False)
     ] = "",

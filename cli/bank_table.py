@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from cli import console
-from cli.options import DEFAULT_BANK, BankOption, WhereOption
+from cli.options import DEFAULT_BANK, BankOption, where_option
 
 EPILOG = "Example: freeda bank export-table flowers.parquet --bank flowers@v2 --where 'contrast>=1.5'"
+
+TableWhereOption = Annotated[list[str] | None, where_option("Write only prototypes that pass")]
 
 
 def export_table(
@@ -19,7 +21,7 @@ def export_table(
         typer.Argument(metavar="FILE.parquet|FILE.csv", help="Where to write; its name picks the format."),
     ],
     bank: BankOption = DEFAULT_BANK,
-    where: WhereOption = None,
+    where: TableWhereOption = None,
 ) -> None:
     """Write all prototypes with captions, provenance, scores and keys as a table, one a row."""
     from freeda_store import Bank, parse_filter

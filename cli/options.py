@@ -46,6 +46,12 @@ def _tell_hidden_profile(address: str | None) -> str | None:
     return address
 
 
+def where_option(what: str, example: str = "contrast>=1.5") -> Any:
+    """``--where``, with what the command does to the prototypes that pass."""
+    text = f"{what}, e.g. 'source=coco', '{example}', 'noun=car|bus'; several must all hold."
+    return typer.Option("--where", metavar="FILTER", help=text)
+
+
 BankOption = Annotated[
     str,
     bank_option("The bank: a folder or a profile's name; BANK@3 is its revision 3, BANK@TAG a tagged one."),
@@ -61,15 +67,6 @@ PresetOption = Annotated[
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
-]
-WhereOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="FILTER",
-        help="Use only prototypes that pass, e.g. 'source=coco', 'contrast>=1.5', 'noun=car|bus'; "
-        "several must all hold.",
-    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
 

@@ -126,7 +126,7 @@ def sizes_file() -> Path:
 def _read(file: Path) -> dict[str, object]:
     try:
         sizes = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return sizes if isinstance(sizes, dict) else {}
 

@@ -21,6 +21,7 @@ from freeda_store.digests import Checksums
 from freeda_store.identity import without_identity
 from freeda_store.payload import StoredPrototype
 from freeda_store.revisions import History, RevisionRecord
+from freeda_store.row_values import check_row, naming_unreadable
 from freeda_store.rows import (
     IN_LIST,
     StoredGeneration,
@@ -83,7 +84,7 @@ class Catalog:
     def transaction(self) -> Iterator[Connection]:
         """One transaction; the database's errors come out as this package's."""
         try:
-            with self._engine.begin() as connection:
+            with naming_unreadable(self._engine.url), self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise sql_error(error, self._engine.url) from error
@@ -128,8 +129,11 @@ class Catalog:
             tags = connection.execute(
                 select(TagRow.name, TagRow.revision_id)
             ).all()  # first: all are known below
-            rows = connection.execute(select(table)).mappings().all()
-        return History([RevisionRecord(**row) for row in rows], {row.name: row.revision_id for row in tags})
+            rows = connection.execute(select(table)).all()
+        for row in rows:
+            check_row(row, RevisionRow)
+        records = [RevisionRecord(**row._mapping) for row in rows]
+        return History(records, {row.name: row.revision_id for row in tags})
 
     def find_open(self, run_key: str) -> int | None:
         """The id of the open revision that an earlier run of this key left."""

@@ -252,7 +252,7 @@ def _marked(metadata: str) -> str | None:
     """The bank that a marker names."""
     try:
         told = json.loads(metadata)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     bank = told.get("bank") if isinstance(told, dict) else None
     return bank if isinstance(bank, str) else None

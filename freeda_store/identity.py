@@ -54,6 +54,6 @@ def _document(catalog: Catalog) -> str:
 def _read(document: str) -> dict[str, Any]:
     try:
         kept = json.loads(document)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return kept if isinstance(kept, dict) else {}

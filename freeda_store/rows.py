@@ -15,6 +15,7 @@ from freeda_store.digests import Checksums
 from freeda_store.keys import caption_key
 from freeda_store.payload import StoredPrototype
 from freeda_store.records import Caption, Scores
+from freeda_store.row_values import check_row
 from freeda_store.tables import Base, CaptionRow, GenerationRow, PrototypeRow, RetirementRow
 
 if TYPE_CHECKING:
@@ -53,8 +54,13 @@ def every_prototype() -> Select[Any]:
 
 
 def read_prototype(row: Any) -> StoredPrototype:
-    """A row of :func:`every_prototype`."""
+    """A row of :func:`every_prototype`.
+
+    Raises:
+        BankDamagedError: a value is of another type than its column.
+    """
     p, g, c = PrototypeRow.__table__.c, GenerationRow.__table__.c, CaptionRow.__table__.c
+    check_row(row, PrototypeRow, GenerationRow, CaptionRow)
     get = row._mapping
     return StoredPrototype(
         id=get[p.id],

@@ -75,7 +75,7 @@ class CaptionRow(Base):
     source: Mapped[str] = mapped_column(Text)
     license: Mapped[str] = mapped_column(Text)
     url: Mapped[str] = mapped_column(Text)
-    extra: Mapped[dict[str, Any]] = mapped_column(JSON)
+    extra: Mapped[dict[str, Any]] = mapped_column(JSON, info={"holds": dict})
 
 
 class GenerationRow(Base):
@@ -90,7 +90,7 @@ class GenerationRow(Base):
     caption_id: Mapped[UUID] = mapped_column(ForeignKey("caption.id"), index=True)
     seed: Mapped[int] = mapped_column(BigInteger)
     picture_key: Mapped[str] = mapped_column(String(64))
-    notes: Mapped[list[str]] = mapped_column(JSON)
+    notes: Mapped[list[str]] = mapped_column(JSON, info={"holds": list})
     complete: Mapped[bool]
 
 

@@ -13,20 +13,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field, TypeAdapter
 
 from freeda_segment.errors import OutputError
 from freeda_segment.evaluation.metrics import Confusion
 
 JOURNAL_FORMAT = 1
+_Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
+_CELLS = TypeAdapter(list[tuple[_Count, _Count, _Count]])
+"""The cells of a picture's confusion that are not 0: row, column and pixels."""
 
 
 def settings_key(values: Mapping[str, Any]) -> str:
     """A hash of JSON values, whatever the order of their names: 16 hex digits."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
 @dataclass
@@ -82,7 +86,7 @@ class Journal:
         cells = [[int(r), int(c), int(confusion.counts[r, c])] for r, c in zip(rows, columns, strict=True)]
         line = json.dumps({"picture": picture, "counts": cells}, ensure_ascii=False, separators=(",", ":"))
         try:
-            self._file.write(line.encode() + b"\n")
+            self._file.write(line.encode(errors="backslashreplace") + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -121,8 +125,8 @@ class Journal:
         try:
             document = json.loads(line)
             counts = Confusion.empty(self.classes)
-            for true, predicted, pixels in document["counts"]:
+            for true, predicted, pixels in _CELLS.validate_python(document["counts"]):
                 counts.counts[true, predicted] = pixels
             return str(document["picture"]), counts
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             return None

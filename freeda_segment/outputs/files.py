@@ -26,10 +26,10 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all.
+    """Write UTF-8 text, whole or not at all; names that are not UTF-8 are escaped.
 
     Raises:
         OutputError: it cannot be written.
     """
     with written_whole(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -5,6 +5,7 @@ The page needs nothing but the files beside it, so the folder may be moved or se
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -72,7 +73,7 @@ def _section(entry: IndexEntry) -> str:
 
 
 def _link(file: Path, text: str) -> str:
-    target = escape("./" + quote(file.name))
+    target = escape("./" + quote(os.fsencode(file.name)))
     return f'<a href="{target}"><img src="{target}" alt="{text}" loading="lazy"></a>'
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from freeda_segment.errors import OutputError
 from freeda_segment.images import MAX_PIXELS
@@ -78,10 +79,10 @@ def read_labels(path: str | Path) -> LabelMap:
         with open_regular(path) as file, opened_picture(file, max_pixels=MAX_PIXELS) as picture:
             indices = np.array(picture)
             text = dict(getattr(picture, "text", {}))
-        names = json.loads(text[CLASSES_KEY])
+        names = TypeAdapter(list[str]).validate_json(text[CLASSES_KEY])
         unlabelled = int(text[UNLABELLED_KEY])
     except (OSError, ValueError, KeyError) as error:
         raise OutputError(f"{path} is not a label map of freeda ({error}); write it again.") from error
     labels = indices.astype(np.int16)
     labels[indices == unlabelled] = BACKGROUND
-    return LabelMap(labels, tuple(str(name) for name in names))
+    return LabelMap(labels, tuple(names))

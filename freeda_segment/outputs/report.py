@@ -76,6 +76,6 @@ def read_report(path: Path) -> dict[str, Any] | None:
     """A report that :func:`write_report` wrote; None when there is none, or it cannot be read."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

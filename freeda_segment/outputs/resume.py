@@ -11,7 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ImageError
@@ -22,6 +24,29 @@ from freeda_segment.segmentation import Origin
 from freeda_store.regular_files import open_regular
 
 REPORT = "report"
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
+
+
+class _Share(_Read):
+    name: str
+    colour: str
+    pixels: Annotated[int, Field(ge=0)]
+    area: Annotated[float, Field(ge=0, le=1)]
+
+
+class _Background(_Read):
+    area: Annotated[float, Field(ge=0, le=1)]
+
+
+class _Legend(_Read):
+    """What an index tells of a picture whose results are kept."""
+
+    formats: list[str]
+    classes: list[_Share]
+    background: _Background
 
 
 def picture_hash(path: str | Path) -> str:
@@ -62,8 +87,11 @@ def find_done(
     report = read_report(paths[REPORT])
     if report is None or _told(report) != wanted:
         return None
-    written = report.get("formats")
-    if not isinstance(written, list) or not set(formats) <= {*written, REPORT}:
+    try:
+        written = _Legend.model_validate(report).formats
+    except ValidationError:  # somebody changed it; it is made anew
+        return None
+    if not set(formats) <= {*written, REPORT}:
         return None
     return report if all(path.is_file() for path in paths.values()) else None
 

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from uuid import UUID
 
-from freeda_store.errors import ArchiveError
+from pydantic import ValidationError
+
+from freeda_store.documents import fault_of
+from freeda_store.errors import ArchiveError, BankDamagedError
 from freeda_store.manifest import Manifest
 from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.layout import (
@@ -79,9 +82,14 @@ class LayoutWriter:
         told = dict(self._licenses.most_common(_LICENSES_TOLD))
         if rest := self._licenses.total() - sum(told.values()):
             told[OTHER_LICENSES] = told.get(OTHER_LICENSES, 0) + rest
-        entry = RevisionEntry.model_validate(
-            asdict(record) | {"parts": self._parts, "generations": self._licenses.total(), "licenses": told}
-        )
+        counts = {"parts": self._parts, "generations": self._licenses.total(), "licenses": told}
+        try:
+            entry = RevisionEntry.model_validate(asdict(record) | counts)
+        except ValidationError as error:
+            raise BankDamagedError(
+                f"revision {record.number} of the bank is not valid ({fault_of(error)}); restore it from "
+                "a copy."
+            ) from error
         self._revisions.append(entry)
         self._files |= self._new
         self._begun = None

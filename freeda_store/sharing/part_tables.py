@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from freeda_store.errors import ArchiveError
+from freeda_store.errors import ArchiveError, BankDamagedError
 from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, RETIREMENTS, THUMBNAILS
 
 _TEXT, _NUMBER = "string", "double"
@@ -61,12 +61,22 @@ def _schema(file: str) -> Any:
 
 
 def write_table(file: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """A file of :data:`SCHEMAS` with these rows."""
+    """A file of :data:`SCHEMAS` with these rows.
+
+    Raises:
+        BankDamagedError: a value does not fit its column.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
     buffer = BytesIO()
-    table = pa.Table.from_pylist(list(rows), schema=_schema(file))
+    try:
+        table = pa.Table.from_pylist(list(rows), schema=_schema(file))
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        raise BankDamagedError(
+            f"the bank holds a value that does not fit into {file} ({str(error)[:80]}); restore it "
+            "from a copy."
+        ) from error
     parquet.write_table(table, buffer, compression="none", use_dictionary=False)
     return buffer.getvalue()
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from freeda_store.catalog import Catalog
 from freeda_store.records import Caption, Scores
+from freeda_store.row_values import check_row
 from freeda_store.sharing.parts import PART_GENERATIONS, SharedGeneration, SharedPrototype
 from freeda_store.tables import CaptionRow, GenerationRow, PrototypeRow
 
@@ -48,7 +49,7 @@ def read_page(
     with catalog.transaction() as connection:
         rows = connection.execute(query).all()
         prototypes = _prototypes(connection, [row._mapping[GenerationRow.__table__.c.id] for row in rows])
-    return tuple(_generation(row._mapping, prototypes) for row in rows)
+    return tuple(_generation(row, prototypes) for row in rows)
 
 
 def _prototypes(connection: Connection, generations: Sequence[int]) -> dict[int, list[SharedPrototype]]:
@@ -57,6 +58,7 @@ def _prototypes(connection: Connection, generations: Sequence[int]) -> dict[int,
     query = select(table).where(table.c.generation_id.in_(generations)).order_by(table.c.id)
     found: dict[int, list[SharedPrototype]] = {}
     for row in connection.execute(query):
+        check_row(row, PrototypeRow)
         prototype = SharedPrototype(
             id=row.id,
             noun=row.noun,
@@ -69,7 +71,9 @@ def _prototypes(connection: Connection, generations: Sequence[int]) -> dict[int,
     return found
 
 
-def _generation(get: Any, prototypes: dict[int, list[SharedPrototype]]) -> SharedGeneration:
+def _generation(row: Any, prototypes: dict[int, list[SharedPrototype]]) -> SharedGeneration:
+    check_row(row, GenerationRow, CaptionRow)
+    get = row._mapping
     g, c = GenerationRow.__table__.c, CaptionRow.__table__.c
     caption = Caption(
         get[c.text], get[c.external_id], get[c.source], get[c.license], get[c.url], extra=get[c.extra]

@@ -6,19 +6,20 @@ The engine is in beta, pinned, and seen by nobody but this file. Its write-ahead
 
 from __future__ import annotations
 
-import json
 import logging
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Annotated, Any, Self, cast
 from uuid import UUID
 
 import numpy as np
 import qdrant_edge as engine
+from pydantic import BaseModel, Field, ValidationError
 
 from freeda_store.errors import BankDamagedError, BankError, StorageError
+from freeda_store.limits import MAX_DIM
 from freeda_store.records import FloatArray
 from freeda_store.room import free_bytes, held_bytes, room_to_merge
 from freeda_store.vectors.edge_faults import (
@@ -356,6 +357,21 @@ def _config_of(folder: Path) -> Any:
     return _settings(read_sizes(folder))
 
 
+class _Vector(BaseModel):
+    size: Annotated[int, Field(ge=1, le=MAX_DIM, strict=True)]
+
+
+class _Vectors(BaseModel):
+    text: _Vector
+    visual: _Vector
+
+
+class _Config(BaseModel):
+    """What of the engine's own configuration is needed here."""
+
+    vectors: _Vectors
+
+
 def read_sizes(folder: Path) -> VectorSizes:
     """The lengths of vectors that a store's configuration tells.
 
@@ -363,9 +379,9 @@ def read_sizes(folder: Path) -> VectorSizes:
         BankDamagedError: it cannot be read.
     """
     try:
-        vectors = json.loads((folder / "edge_config.json").read_text(encoding="utf-8"))["vectors"]
-        return VectorSizes(int(vectors["text"]["size"]), int(vectors["visual"]["size"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        told = _Config.model_validate_json((folder / "edge_config.json").read_bytes()).vectors
+        return VectorSizes(told.text.size, told.visual.size)
+    except (OSError, ValidationError) as error:
         raise BankDamagedError(
             f"{folder / 'edge_config.json'} is damaged; restore the bank from a copy, or run "
             "`freeda bank verify --repair` to keep what is whole."

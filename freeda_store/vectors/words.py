@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import json
 import re
@@ -57,7 +56,7 @@ def expiry(key: str | None) -> datetime | None:
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         return datetime.fromtimestamp(int(claims["exp"]), UTC)
-    except (ValueError, KeyError, TypeError, OverflowError, binascii.Error):
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError, OSError):
         return None
 
 
