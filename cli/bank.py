@@ -18,6 +18,7 @@ from cli.bank_views import (
     revision_row,
     stats_facts,
     verify_facts,
+    verify_verdict,
 )
 from cli.errors import FAILURE, UsageError
 from cli.options import (
@@ -272,10 +273,11 @@ def verify(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Prove that a bank's database, vectors and thumbnails agree; exit code 1 when they do not.
+    """Prove that a bank's database, vectors and thumbnails are whole and agree; exit code 1 if not.
 
-    With --repair, damaged files of the vectors are moved to BANK/damaged, and what they held is given
-    up: ingest the same captions to make it anew.
+    With --repair, only what is proved wrong is replaced, and what is replaced is kept in BANK/damaged.
+    Prototypes that nothing could bring back are given up, and the exit code is 1: ingest the same
+    captions to make them anew.
     """
     from freeda_store.salvage import open_to_verify, salvage
 
@@ -287,9 +289,8 @@ def verify(
         console.emit_json(report.to_json())
     else:
         console.show_facts(verify_facts(report))
-        console.say(f"{bank} is sound" if report.ok else f"{bank} {'was' if repair else 'is'} not sound")
-    beyond_repair = report.missing_thumbnails or report.damaged_thumbnails
-    if beyond_repair or not (report.ok or repair):
+        console.say(f"{bank} {verify_verdict(report)}")
+    if not report.mended:
         raise typer.Exit(FAILURE)
 
 

@@ -144,15 +144,20 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
     """What ``bank verify`` found; nothing but the count when all is well."""
     restore = "restore them from a copy of the bank"
     anew = "ingest the same captions to make them anew"
+    forget = (f"forgotten; {anew}", f"--repair forgets them, then {anew}")
+    rewrite = ("rewritten", "--repair rewrites them")
+    by_hand = "nothing proves who is right, so they stay; compare with a copy (--json lists them)"
+    rebuilt = "built anew" if report.kept_in else f"left as they are; {restore}"
     found = (
-        ("vectors unknown to the database", report.points_without_row, "deleted", "--repair deletes them"),
-        (
-            "prototypes without vectors",
-            report.rows_without_point,
-            f"forgotten; {anew}",
-            f"--repair, then {anew}",
-        ),
-        ("vectors that contradict it", report.wrong_payloads, "rewritten", "--repair rewrites them"),
+        ("faults of the database", report.database_faults, "", "restore the database from a copy"),
+        ("wrong answers of the vectors", report.wrong_answers, rebuilt, "--repair builds them anew"),
+        ("vectors unknown to the database", report.points_without_row, "removed", "--repair removes them"),
+        ("prototypes without vectors", report.rows_without_point, *forget),
+        ("prototypes with other vectors than were written", report.wrong_vectors, *forget),
+        ("vectors that contradict the database", report.wrong_payloads, *rewrite),
+        ("rows that the vectors prove wrong", report.wrong_rows, "restored", "--repair restores them"),
+        ("wrong checksums", report.wrong_checksums, *rewrite),
+        ("unresolved contradictions", report.contradictions, by_hand, by_hand),
         ("files that nothing refers to", report.stray_thumbnails, "deleted", "--repair deletes them"),
         ("missing thumbnails", report.missing_thumbnails, restore, restore),
         ("damaged thumbnails", report.damaged_thumbnails, restore, restore),
@@ -163,8 +168,26 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
         for name, those, done, remedy in found
         if those
     ]
+    facts += [("", told) for told in (*report.database_faults, *report.wrong_answers)[:_SHOWN]]
+    if report.uncompared:
+        remedy = "they have one now" if report.repaired else "--repair gives them one"
+        facts.append(
+            ("without a checksum", f"{report.uncompared:,}, so their vectors prove nothing; {remedy}")
+        )
     if report.leftovers:
         facts.append(
             ("of unfinished runs", f"{report.leftovers:,}; no fault, the same command goes on from there")
         )
+    if report.kept_in:
+        facts.append(("what was replaced", f"is kept in {report.kept_in}"))
     return facts
+
+
+def verify_verdict(report: VerifyReport) -> str:
+    """The last words of ``bank verify``, after the bank's name."""
+    if report.lost:
+        kept = report.prototypes - len(report.lost)
+        return f"was not sound; of {report.prototypes:,} prototypes {kept:,} could be kept"
+    if report.ok:
+        return "is sound"
+    return "was not sound" if report.mended else "is not sound"

@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 import numpy as np
 
+from freeda_store.errors import BankDamagedError
 from freeda_store.records import FloatArray
 from freeda_store.revisions import History
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.filters import Condition, Filter, Operator, PointFilter, Revisions, View
 from freeda_store.vectors.protocol import Payload
+
+if TYPE_CHECKING:
+    from freeda_store.stores import Stores
 
 _TEXTS = ("noun", "source", "license")
 _VIEWS = 8
@@ -169,6 +173,29 @@ class Stored:
 
 def _between(name: str, first: int, last: int) -> PointFilter:
     return PointFilter(within=Revisions(name, first, last))
+
+
+def require_right_view(stores: Stores) -> None:
+    """Refuse a folder whose newest revision shows another number of prototypes than the database lists.
+
+    An index of the engine that was cut short shows what was retired, or hides what was not.
+
+    Raises:
+        BankDamagedError: tells both numbers.
+    """
+    if not isinstance(stores.vectors, EdgeVectors):
+        return
+    history = stores.catalog.history()
+    if history.head is None:
+        return
+    view = history.view(history.head.id)
+    listed, shown = stores.catalog.count_shown(view), stores.vectors.count(PointFilter(view=view))
+    if listed != shown:
+        raise BankDamagedError(
+            f"the vectors in {stores.folder / 'vectors'} show {shown:,} prototypes at revision "
+            f"{history.head.number}, and the database lists {listed:,}, so files are damaged; restore the "
+            "bank from a copy, or run `freeda bank verify --repair` to keep what is whole."
+        )
 
 
 def revisions_of(payload: Payload) -> tuple[int | None, tuple[int, ...]]:

@@ -64,11 +64,13 @@ class Bank:
             RevisionMissingError: it has no such revision or tag.
             NewerSchemaError, UpgradeError, BankDamagedError, StorageError: its files.
         """
+        from freeda_store.answers import require_right_view
         from freeda_store.opening import open_address, require_all_points
 
         stores, manifest, parsed = open_address(Address.parse(address), create)
         try:
             require_all_points(stores)
+            require_right_view(stores)
             stores.catch_up()
             if create is not None:
                 manifest.check(create)

@@ -303,6 +303,17 @@ class Catalog:
         with self.transaction() as connection:
             return _count(connection, PrototypeRow.revision_id.in_(committed))
 
+    def count_shown(self, view: View) -> int:
+        """How many prototypes a view shows."""
+        mine = inside(PrototypeRow.revision_id, view)
+        hidden = (
+            select(func.count(RetirementRow.prototype_id.distinct()))
+            .join(PrototypeRow, PrototypeRow.id == RetirementRow.prototype_id)
+            .where(inside(RetirementRow.revision_id, view), mine)
+        )
+        with self.transaction() as connection:
+            return _count(connection, mine) - connection.execute(hidden).scalar_one()
+
     def shared_nouns(self, revision: int, view: View) -> list[str]:
         """Nouns that one revision wrote prototypes of and that have at least two in a view, sorted."""
         mine = select(PrototypeRow.noun).where(PrototypeRow.revision_id == revision)

@@ -26,6 +26,7 @@ from freeda_store.manifest import Manifest
 from freeda_store.profiles import DATABASE_NAME, find_profile, may_be_profile, settings_path
 from freeda_store.schema import create_tables, open_database
 from freeda_store.stores import Stores
+from freeda_store.swap import finish_swap
 from freeda_store.system_faults import system_error
 from freeda_store.thumbnails import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
@@ -66,6 +67,7 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
     """
     hindrance = None
     if (folder / DATABASE_NAME).is_file():
+        finish_swap(folder)
         hindrance = hindrance_to_writing(folder)
         if create is not None:
             refuse_to_write(folder, hindrance)

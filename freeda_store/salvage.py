@@ -1,35 +1,53 @@
-"""Banks that cannot be opened any more: what is whole is kept, what is not is put aside.
+"""Banks that cannot be opened any more: what can be read is taken to new vectors, the old ones are kept.
 
-Nothing is deleted: damaged files go to ``damaged/N`` in the bank's folder, with a copy of the
-database as it was. Verifying with repair afterwards makes the database agree with what is left.
+Nothing is deleted, and nothing of the old folder is changed: it goes to ``damaged/N`` in the bank's
+folder, with a copy of the database as it was. Verifying with repair afterwards makes the database agree
+with what is left. What the system refuses is no damage, and ends all this before anything is moved.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from freeda_store.address import Address
 from freeda_store.catalog import Catalog
-from freeda_store.errors import BankDamagedError, StorageError
+from freeda_store.comparing import fetch_whole
+from freeda_store.digests import vectors_digest
+from freeda_store.errors import BankDamagedError
 from freeda_store.manifest import Manifest
 from freeda_store.opening import open_address
 from freeda_store.profiles import DATABASE_NAME, find_profile
+from freeda_store.proofs import vectors_digests
+from freeda_store.room import copy_with_holes
 from freeda_store.schema import open_database
-from freeda_store.vectors.edge import EdgeVectors, read_sizes
-from freeda_store.vectors.protocol import VectorSizes
+from freeda_store.swap import (
+    NEW,
+    TRIAL,
+    VECTORS,
+    clear,
+    clear_leftovers,
+    finish_swap,
+    new_place,
+    refusing,
+    repairing,
+    swap,
+)
+from freeda_store.system_faults import look
+from freeda_store.vectors.edge import EdgeVectors
+from freeda_store.vectors.filters import PointFilter
+from freeda_store.vectors.protocol import Point, VectorSizes
 
 if TYPE_CHECKING:
     from freeda_store.bank import Bank
 
-_CONFIG = "edge_config.json"
 _INDEX = "payload_index"
-_TRIAL = "vectors.trial"
+_LOG = "wal"
+_AT_ONCE = 512
 
 
 def open_to_verify(address: str | Path) -> Bank:
@@ -50,64 +68,66 @@ def open_to_verify(address: str | Path) -> Bank:
 
 
 def salvage(address: str | Path) -> list[str]:
-    """Make the vectors of a bank's folder readable again, at the price of those in damaged files.
+    """Make a bank's folder whose vectors cannot be opened usable again, with all that can be read of them.
 
     Args:
         address: of the bank; a hosted one has nothing to be salvaged here.
 
     Returns:
-        What was done, one line each; empty when every vector can be read.
+        What was done, one line each; empty when the vectors can be opened.
 
     Raises:
-        BankInUseError: it is open elsewhere.
+        BankInUseError: it is open elsewhere, or repaired by another process.
         BankDamagedError: the database is damaged too.
-        StorageError: there is no room, or no permission, to put files aside.
+        StorageError: the system refuses a file, or there is no room; nothing was replaced.
     """
     folder = Address.parse(address).folder
     if find_profile(folder) is not None or not (folder / DATABASE_NAME).is_file():
         return []
-    vectors = folder / "vectors"
-    sizes, listed = _expected(folder)
-    held = _readable(vectors)
-    if held is not None and held >= listed:
+    finish_swap(folder)
+    vectors = folder / VECTORS
+    if _is_readable(vectors):
         return []
+    if (fault := look(vectors)) is not None:
+        raise fault.error(vectors)
+    catalog = Catalog(open_database(folder / DATABASE_NAME))
     try:
-        aside = _new_place(folder)
-        done = [f"a copy of the database as it was is {aside / DATABASE_NAME}"]
-        return done if held is not None else done + _rescue(folder, vectors, sizes, aside)
-    except OSError as error:
-        raise StorageError(
-            f"damaged vectors of {folder} could not be put aside ({error}); free disk space or correct the "
-            "permissions, then run the same command again."
-        ) from error
+        sizes = _sizes(catalog, folder)
+        with refusing(folder), repairing(folder):
+            return _rescue(folder, sizes, catalog)
+    finally:
+        catalog.close()
 
 
-def _rescue(folder: Path, vectors: Path, sizes: VectorSizes, aside: Path) -> list[str]:
-    done = []
-    config = vectors / _CONFIG
-    with _trial(folder, sizes) as trial:
-        if not _is_configured(vectors, sizes):
-            _put_aside(config, aside)
-            vectors.mkdir(exist_ok=True)
-            shutil.copyfile(trial / _CONFIG, config)
-            done.append(f"{config} was written anew")
-        if _readable(vectors) is None:
-            for segment in sorted((vectors / "segments").glob("*")):
-                if (broken := _broken_part(trial, segment)) is not None:
-                    _put_aside(broken, aside)
-                    done.append(f"the damaged {broken} was moved to {aside}")
-    if _readable(vectors) is None:
-        _put_aside(vectors / "wal", aside)
-        done.append(f"the damaged {vectors / 'wal'} was moved to {aside}")
-    if _readable(vectors) is None:
-        _put_aside(vectors, aside)
-        EdgeVectors.create(vectors, sizes).close()
-        done.append(f"no vectors of {vectors} can be read; they were moved to {aside}")
+def _rescue(folder: Path, sizes: VectorSizes, catalog: Catalog) -> list[str]:
+    place = new_place(folder)
+    done = [f"a copy of the database as it was is {place / DATABASE_NAME}"]
+    clear(folder / NEW)
+    new = EdgeVectors.create(folder / NEW, sizes)
+    kept: set[UUID] = set()
+    try:
+        for part in _parts(folder / VECTORS):
+            before = len(kept)
+            for points in _batches(_readable_points(folder, part, sizes)):
+                new.upsert(_preferred(points, kept, catalog))
+                kept |= {point.id for point in points}
+            if len(kept) == before and part.name != _LOG:
+                done.append(f"nothing could be read from {part}")
+        new.optimize()
+        new.flush()
+    finally:
+        new.close()
+        clear(folder / TRIAL)
+    swap(folder, place)
+    clear_leftovers(folder)
+    done.append(
+        f"{len(kept):,} points that can be read were taken to new vectors; the old are in {place / VECTORS}"
+    )
     return done
 
 
-def _readable(vectors: Path) -> int | None:
-    """How many points a store holds, every one of which can be read; None when it is damaged.
+def _is_readable(vectors: Path) -> bool:
+    """Whether a store can be opened and all its points can be listed.
 
     Raises:
         BankInUseError: it is open elsewhere.
@@ -116,88 +136,80 @@ def _readable(vectors: Path) -> int | None:
     try:
         store = EdgeVectors.load(vectors)
     except BankDamagedError:
-        return None
+        return False
     try:
-        store.check_readable()
-        return store.points
-    except BankDamagedError:
-        return None
-    finally:
-        store.close()
-
-
-def _broken_part(trial: Path, segment: Path) -> Path | None:
-    """What of a segment must go: nothing, its payload index, which the engine makes anew, or all of it."""
-    if _is_sound_alone(trial, segment):
-        return None
-    return segment / _INDEX if _is_sound_alone(trial, segment, without=_INDEX) else segment
-
-
-def _is_sound_alone(trial: Path, segment: Path, *, without: str = "") -> bool:
-    """Whether a segment can be read in an otherwise empty store; its files are not copied but linked."""
-    for name in ("segments", "wal"):
-        shutil.rmtree(trial / name, ignore_errors=True)
-    (trial / "segments").mkdir()
-    left_out = shutil.ignore_patterns(without)
-    shutil.copytree(segment, trial / "segments" / segment.name, copy_function=_link, ignore=left_out)
-    return _readable(trial) is not None
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # this file system knows no hard links
-        shutil.copy2(source, target)
-
-
-@contextmanager
-def _trial(folder: Path, sizes: VectorSizes) -> Iterator[Path]:
-    """A new empty store beside the bank's own, for its configuration and for trying segments."""
-    place = folder / _TRIAL
-    shutil.rmtree(place, ignore_errors=True)
-    EdgeVectors.create(place, sizes).close()
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _is_configured(vectors: Path, sizes: VectorSizes) -> bool:
-    try:
-        return read_sizes(vectors) == sizes
+        for _ in store.scroll(PointFilter()):
+            pass
     except BankDamagedError:
         return False
-
-
-def _expected(folder: Path) -> tuple[VectorSizes, int]:
-    """The lengths of a bank's vectors as its manifest has them, and how many the database lists."""
-    catalog = Catalog(open_database(folder / DATABASE_NAME))
-    try:
-        document, listed = catalog.manifest(), catalog.committed_prototypes()
     finally:
-        catalog.close()
+        store.close()
+    return True
+
+
+def _parts(vectors: Path) -> list[Path]:
+    """What points may be read from: segments, and the log of what was written last."""
+    segments = sorted(path for path in (vectors / "segments").glob("*") if path.is_dir())
+    return [*segments, *(path for path in (vectors / _LOG,) if path.is_dir())]
+
+
+def _readable_points(folder: Path, part: Path, sizes: VectorSizes) -> Iterator[Point]:
+    """The points of one part, read from a copy of it alone; of a segment without its index, if need be."""
+    for left_out in ("", _INDEX):
+        store = _alone(folder / TRIAL, part, sizes, left_out)
+        if store is None:
+            continue
+        try:
+            ids = (id_ for id_, _ in store.scroll(PointFilter(), payloads=False))
+            while batch := list(islice(ids, _AT_ONCE)):
+                yield from _whole(store, batch)
+            return
+        except BankDamagedError:
+            continue
+        finally:
+            store.close()
+
+
+def _whole(store: EdgeVectors, ids: list[UUID]) -> Iterator[Point]:
+    vectors = fetch_whole(store, ids)
+    fetched = store.fetch(list(vectors))
+    for id_, payload in zip(fetched.ids, fetched.payloads, strict=True):
+        yield Point(id_, *vectors[id_], payload)
+
+
+def _preferred(points: list[Point], kept: set[UUID], catalog: Catalog) -> list[Point]:
+    """Points that are new, or have the vectors that were written; two segments may hold one point."""
+    proofs = vectors_digests(catalog, [point.id for point in points])
+    return [
+        point
+        for point in points
+        if point.id not in kept or proofs.get(point.id) == vectors_digest(point.text, point.visual)
+    ]
+
+
+def _batches(points: Iterator[Point]) -> Iterator[list[Point]]:
+    while batch := list(islice(points, _AT_ONCE)):
+        yield batch
+
+
+def _alone(trial: Path, part: Path, sizes: VectorSizes, left_out: str) -> EdgeVectors | None:
+    """A store that holds a copy of one part and nothing else; None when it cannot be opened."""
+    clear(trial)
+    EdgeVectors.create(trial, sizes).close()
+    clear(trial / _LOG)
+    target = trial / _LOG
+    if part.name != _LOG:
+        clear(trial / "segments")
+        (trial / "segments").mkdir()
+        target = trial / "segments" / part.name
+    shutil.copytree(part, target, copy_function=copy_with_holes, ignore=shutil.ignore_patterns(left_out))
+    return EdgeVectors.load(trial) if _is_readable(trial) else None
+
+
+def _sizes(catalog: Catalog, folder: Path) -> VectorSizes:
+    """The lengths of a bank's vectors as its manifest has them."""
+    document = catalog.manifest()
     if document is None:
         raise BankDamagedError(f"the bank in {folder} has no manifest; restore it from a copy.")
     manifest = Manifest.from_json(document)
-    return VectorSizes(manifest.keys.dim, manifest.backbone.dim), listed
-
-
-def _new_place(folder: Path) -> Path:
-    """A new numbered folder for damaged files, with a copy of the database in it."""
-    count = 1
-    while (place := folder / "damaged" / str(count)).exists():
-        count += 1
-    place.mkdir(parents=True)
-    with (
-        closing(sqlite3.connect(folder / DATABASE_NAME)) as source,
-        closing(sqlite3.connect(place / DATABASE_NAME)) as copy,
-    ):
-        source.backup(copy)
-    return place
-
-
-def _put_aside(path: Path, aside: Path) -> None:
-    if path.exists():
-        target = aside / path.parent.name / path.name
-        target.parent.mkdir(exist_ok=True)
-        path.rename(target)
+    return VectorSizes(manifest.keys.dim, manifest.backbone.dim)

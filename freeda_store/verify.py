@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from freeda_store.errors import BankInUseError, ThumbnailDamagedError, ThumbnailMissingError
-from freeda_store.payload import make_payload
+from freeda_store.answers import Stored
+from freeda_store.comparing import compare
+from freeda_store.errors import (
+    BankDamagedError,
+    BankInUseError,
+    ThumbnailDamagedError,
+    ThumbnailMissingError,
+)
+from freeda_store.evidence import Contradiction
+from freeda_store.integrity import database_faults
 from freeda_store.records import JsonValue
-from freeda_store.revisions import History
-from freeda_store.stores import Stores
+from freeda_store.repair import Repaired, mislabelled_rows, open_orphans, relabelled, repair, rows_gone
 from freeda_store.thumbnails import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
-from freeda_store.vectors.filters import PointFilter
-from freeda_store.vectors.protocol import Payload
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from freeda_store.revisions import History
+    from freeda_store.stores import Stores
 
 
 @dataclass(frozen=True)
@@ -27,153 +33,154 @@ class VerifyReport:
 
     Attributes:
         prototypes: rows that were checked.
-        points_without_row: points that SQL does not know. Repair deletes them.
+        points_without_row: points that SQL does not know. Repair removes them.
         rows_without_point: prototypes whose vectors are gone. Repair forgets them and marks their
             generations as not done, so that ingesting the same captions makes them anew.
-        wrong_payloads: points that say something else than SQL. Repair rewrites them.
+        wrong_payloads: points that are proved to say something wrong. Repair rewrites them from SQL.
+        wrong_rows: rows that are proved wrong, or gone. Repair restores them from the vectors' payloads.
+        contradictions: where SQL and payload differ and nothing proves who is right. Left as they are.
+        wrong_vectors: prototypes whose vectors cannot be read or are not those that were written.
+            Repair forgets them as those without a point; in a hosted bank they stay.
+        wrong_checksums: prototypes whose checksum is proved wrong. Repair corrects it.
+        uncompared: prototypes without a checksum, written by an earlier version. Repair gives them one.
+        wrong_answers: what the engine answers otherwise than it stores. Repair builds it anew.
+        database_faults: what the database says of its own file and links. With one, nothing is repaired.
         missing_thumbnails, damaged_thumbnails: keys. They can only be restored from a copy.
         stray_thumbnails: files that nothing refers to. Repair deletes them.
         leftovers: points and thumbnails of runs that ended early; not a fault, for the same command
             uses or removes them.
         repaired: whether repairs were made.
+        lost: prototypes of committed revisions that the repair could not keep.
+        kept_in: folder with everything that the repair replaced; empty when it replaced nothing.
     """
 
     prototypes: int
-    points_without_row: tuple[UUID, ...]
-    rows_without_point: tuple[UUID, ...]
-    wrong_payloads: tuple[UUID, ...]
-    missing_thumbnails: tuple[str, ...]
-    damaged_thumbnails: tuple[str, ...]
-    stray_thumbnails: tuple[str, ...]
-    leftovers: int
-    repaired: bool
+    points_without_row: tuple[UUID, ...] = ()
+    rows_without_point: tuple[UUID, ...] = ()
+    wrong_payloads: tuple[UUID, ...] = ()
+    wrong_rows: tuple[UUID, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    wrong_vectors: tuple[UUID, ...] = ()
+    wrong_checksums: tuple[UUID, ...] = ()
+    uncompared: int = 0
+    wrong_answers: tuple[str, ...] = ()
+    database_faults: tuple[str, ...] = ()
+    missing_thumbnails: tuple[str, ...] = ()
+    damaged_thumbnails: tuple[str, ...] = ()
+    stray_thumbnails: tuple[str, ...] = ()
+    leftovers: int = 0
+    repaired: bool = False
+    lost: tuple[UUID, ...] = ()
+    kept_in: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether the three stores agree (before any repair)."""
+        """Whether everything agrees (before any repair)."""
         return not (
             self.points_without_row
             or self.rows_without_point
             or self.wrong_payloads
-            or self.missing_thumbnails
-            or self.damaged_thumbnails
+            or self.wrong_rows
+            or self.wrong_vectors
+            or self.wrong_checksums
+            or self.wrong_answers
             or self.stray_thumbnails
+            or self._beyond_repair
+        )
+
+    @property
+    def mended(self) -> bool:
+        """Whether the bank is sound now, with all that its committed revisions had."""
+        in_place = self.wrong_vectors and not self.kept_in  # a server's
+        return self.ok or (self.repaired and not (self._beyond_repair or self.lost or in_place))
+
+    @property
+    def _beyond_repair(self) -> bool:
+        return bool(
+            self.contradictions or self.database_faults or self.missing_thumbnails or self.damaged_thumbnails
         )
 
     def to_json(self) -> dict[str, JsonValue]:
         """Plain values for ``json.dumps``."""
-        return {
-            "ok": self.ok,
-            "prototypes": self.prototypes,
-            "points_without_row": [str(id_) for id_ in self.points_without_row],
-            "rows_without_point": [str(id_) for id_ in self.rows_without_point],
-            "wrong_payloads": [str(id_) for id_ in self.wrong_payloads],
-            "missing_thumbnails": list(self.missing_thumbnails),
-            "damaged_thumbnails": list(self.damaged_thumbnails),
-            "stray_thumbnails": list(self.stray_thumbnails),
+        ids = ("points_without_row", "rows_without_point", "wrong_payloads", "wrong_rows", "lost")
+        more = ("wrong_vectors", "wrong_checksums")
+        texts = ("wrong_answers", "database_faults", "missing_thumbnails", "damaged_thumbnails")
+        told: dict[str, JsonValue] = {"ok": self.ok, "mended": self.mended, "prototypes": self.prototypes}
+        told |= {name: [str(id_) for id_ in getattr(self, name)] for name in (*ids, *more)}
+        told |= {name: list(getattr(self, name)) for name in (*texts, "stray_thumbnails")}
+        return told | {
+            "contradictions": [each.to_json() for each in self.contradictions],
+            "uncompared": self.uncompared,
             "leftovers": self.leftovers,
             "repaired": self.repaired,
+            "kept_in": self.kept_in,
         }
 
 
-@dataclass
-class _Findings:
-    """Points and rows compared."""
-
-    rows: int
-    orphans: dict[UUID, int]
-    lost: list[UUID]
-    wrong: dict[UUID, Payload]
-
-
 def verify_bank(stores: Stores, *, repair: bool = False) -> VerifyReport:
-    """Compare every row with its point and every thumbnail with its key; read every embedded vector.
+    """Compare every row with its point, and every thumbnail with its key; read every vector.
+
+    Of a folder, the engine is asked for everything that its indexes answer, too.
 
     Raises:
         BankInUseError: repairs were asked for while a writer is at work.
-        BankDamagedError: vectors cannot be read; see :func:`freeda_store.salvage.salvage`.
+        BankDamagedError: vectors cannot be read at all (see :func:`freeda_store.salvage.salvage`), or
+            the database or the history cannot.
+        StorageError: the system refused something; nothing is known of the files then.
     """
     with stores.commit_lock if repair else nullcontext():
         if repair and stores.writing:
             raise BankInUseError("a writer is at work in this bank; commit or leave it before repairing.")
         if repair:
             stores.before_writing()
-        if isinstance(stores.vectors, EdgeVectors):
-            stores.vectors.check_readable()
-        history = stores.catalog.history()
-        found = _compare(stores, history)
-        open_orphans = {id_ for id_, revision in found.orphans.items() if _is_open(history, revision)}
-        missing, damaged, stray = _check_thumbnails(stores)
-        excused = set(stray) if history.unfinished else set()
-        if repair:
-            _repair(stores, found)
+        return _verify(stores, repair)
+
+
+def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
+    faults = database_faults(stores.catalog)
+    history = stores.catalog.history()
+    mends = wants_repair and not faults
+    edge = stores.vectors if isinstance(stores.vectors, EdgeVectors) else None
+    stored = Stored.of(history, edge.sizes.text) if edge else None
+    found = compare(stores, history, stored, fill=mends)
+    answers = _ask(stored, edge, history) if stored and edge else ()
+    missing, damaged, stray = _check_thumbnails(stores)
+    done = repair(stores, history, found, answers_wrong=bool(answers)) if mends else Repaired()
+    if mends:
+        _tidy(stores, keep_strays=bool(done.unresolved))
+    left = open_orphans(history, found)
+    names, renamed, gone = relabelled(found), mislabelled_rows(found), rows_gone(history, found)
+    accounted = left | names.keys() | set(renamed.values()) | set(gone)
+    excused = set(stray) if history.unfinished else set()
     return VerifyReport(
         prototypes=found.rows,
-        points_without_row=tuple(sorted(found.orphans.keys() - open_orphans)),
-        rows_without_point=tuple(found.lost),
-        wrong_payloads=tuple(found.wrong),
+        points_without_row=tuple(sorted(found.orphans.keys() - accounted)),
+        rows_without_point=tuple(sorted(set(found.lost) - set(names.values()) - renamed.keys())),
+        wrong_payloads=tuple(sorted({*found.wrong_points, *names.values()})),
+        wrong_rows=tuple(sorted({*found.wrong_rows, *renamed, *gone})),
+        contradictions=done.unresolved if mends else tuple(found.contradictions),
+        wrong_vectors=tuple(sorted(found.wrong_vectors)),
+        wrong_checksums=tuple(sorted(found.wrong_checksums)),
+        uncompared=found.uncompared,
+        wrong_answers=answers,
+        database_faults=faults,
         missing_thumbnails=tuple(missing),
         damaged_thumbnails=tuple(damaged),
         stray_thumbnails=tuple(key for key in stray if key not in excused),
-        leftovers=len(open_orphans) + len(excused),
-        repaired=repair,
+        leftovers=len(left) + len(excused),
+        repaired=mends,
+        lost=done.lost,
+        kept_in=str(done.kept_in or ""),
     )
 
 
-def _compare(stores: Stores, history: History) -> _Findings:
-    """Walk rows and points together, both in the order of their ids, in constant memory."""
-    found = _Findings(rows=0, orphans={}, lost=[], wrong={})
-    retired = stores.catalog.retirements()
-    points = stores.vectors.scroll(PointFilter())
-    point = next(points, None)
-    for row in stores.catalog.prototypes():
-        found.rows += 1
-        while point is not None and point[0] < row.id:
-            found.orphans[point[0]] = _added_in(point[1])
-            point = next(points, None)
-        if point is None or point[0] != row.id:
-            found.lost.append(row.id)
-            continue
-        expected = make_payload(row, retired.get(row.id, ()))
-        if not _agree(point[1], expected, history):
-            found.wrong[row.id] = expected
-        point = next(points, None)
-    for id_, payload in _rest(point, points):
-        found.orphans[id_] = _added_in(payload)
-    return found
-
-
-def _rest(first: T | None, others: Iterator[T]) -> Iterator[T]:
-    if first is not None:
-        yield first
-        yield from others
-
-
-def _agree(payload: Payload, expected: Payload, history: History) -> bool:
-    """Whether two payloads say the same of every committed revision."""
-    return _settled(payload, history) == _settled(expected, history)
-
-
-def _settled(payload: Payload, history: History) -> dict[str, JsonValue]:
-    retired = payload.get("retired_in")
-    if not isinstance(retired, list):
-        return dict(payload)
-    settled: list[JsonValue] = [
-        revision for revision in retired if isinstance(revision, int) and history.number_of(revision)
-    ]
-    told = dict(payload) | {"retired_in": settled}
-    if not history.number_of(_added_in(payload)):
-        told.pop("outlier_distance", None)  # filled in at commit; a kill may have come between
-    return told
-
-
-def _added_in(payload: Payload) -> int:
-    value = payload.get("added_in")
-    return value if isinstance(value, int) else 0
-
-
-def _is_open(history: History, revision: int) -> bool:
-    return history.has(revision) and history.number_of(revision) == 0
+def _ask(stored: Stored, vectors: EdgeVectors, history: History) -> tuple[str, ...]:
+    told: list[str] = []
+    try:
+        told.extend(stored.differences(vectors, history))
+    except BankDamagedError as error:
+        told.append(str(error))
+    return tuple(told)
 
 
 def _check_thumbnails(stores: Stores) -> tuple[list[str], list[str], list[str]]:
@@ -191,13 +198,11 @@ def _check_thumbnails(stores: Stores) -> tuple[list[str], list[str], list[str]]:
     return missing, damaged, stray
 
 
-def _repair(stores: Stores, found: _Findings) -> None:
-    stores.vectors.delete(sorted(found.orphans))
-    for id_, payload in found.wrong.items():
-        stores.vectors.set_payload([id_], payload)
-    stores.catalog.forget_prototypes(found.lost)
+def _tidy(stores: Stores, *, keep_strays: bool) -> None:
+    """Delete files that nothing refers to, unless they may be what an unresolved row should name."""
     wanted = stores.catalog.thumbnail_keys()
-    for key in [key for key in stores.thumbnails.keys() if key not in wanted]:  # noqa: SIM118 - not a dict
+    strays = [key for key in stores.thumbnails.keys() if key not in wanted]  # noqa: SIM118 - not a dict
+    for key in () if keep_strays else strays:
         stores.thumbnails.delete(key)
     if isinstance(stores.thumbnails, FolderThumbnails):
         stores.thumbnails.sweep()

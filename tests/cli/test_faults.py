@@ -61,10 +61,10 @@ def test_broken_vectors_are_one_line_and_repaired(freeda: Any, bank: Path) -> No
         assert f"{state} is damaged, truncated or missing" in result.stderr
         assert "`freeda bank verify --repair`" in result.stderr
     repaired = freeda("bank", "verify", "--repair", "--bank", bank, "--json")
-    assert repaired.exit_code == 0
-    lost = json.loads(repaired.stdout)["rows_without_point"]
+    assert repaired.exit_code == 1, "prototypes were lost"
+    lost = json.loads(repaired.stdout)["lost"]
     assert len(lost) == 3, "the last of four is still in the log of the engine"
-    assert f"moved to {bank / 'damaged' / '1'}" in repaired.stderr
-    assert (bank / "damaged" / "1" / "segments" / state.parent.name).is_dir()
+    assert f"the old are in {bank / 'damaged' / '1' / 'vectors'}" in repaired.stderr
+    assert (bank / "damaged" / "1" / "vectors" / "segments" / state.parent.name).is_dir()
     assert freeda("bank", "verify", "--bank", bank).exit_code == 0
     assert freeda("bank", "stats", "--bank", bank).exit_code == 0
