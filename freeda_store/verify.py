@@ -144,8 +144,8 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
     stored = Stored.of(history, edge.sizes.text) if edge else None
     found = compare(stores, history, stored, fill=mends)
     answers = _ask(stored, edge, history) if stored and edge else ()
-    missing, damaged, stray = _check_thumbnails(stores)
     done = repair(stores, history, found, answers_wrong=bool(answers)) if mends else Repaired()
+    missing, damaged, stray = _check_thumbnails(stores)  # after: restored rows may name others
     if mends:
         _tidy(stores, keep_strays=bool(done.unresolved))
     left = open_orphans(history, found)
