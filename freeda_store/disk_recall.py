@@ -11,10 +11,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeda_store.disk_cache import DiskCache, cache_folder
 from freeda_store.manifest import Manifest
@@ -92,11 +93,16 @@ class DiskRecall:
         self._cache.close()
 
     def _remember(self, fetched: Fetched, keys: dict[UUID, bytes], stamps: dict[int, bytes]) -> None:
-        entries = {}
-        for id_, payload, visual in zip(fetched.ids, fetched.payloads, fetched.visuals, strict=True):
+        visuals, entries = fetched.visuals, {}
+        with np.errstate(over="ignore"):  # too large for float16: then it is kept as float32
+            halves = visuals.astype("<f2")
+        exact = cast("NDArray[np.bool_]", np.equal(halves, visuals).all(axis=1))
+        whole = cast("NDArray[np.bool_]", np.isfinite(visuals).all(axis=1) & visuals.any(axis=1))
+        for row, (id_, payload) in enumerate(zip(fetched.ids, fetched.payloads, strict=True)):
             stamp = stamps.get(_added_in(payload))
-            if stamp is not None and np.isfinite(visual).all() and visual.any():
-                entries[keys[id_]] = _write_prototype(payload, visual, stamp)
+            if stamp is not None and whole[row]:
+                vector = halves[row] if exact[row] else visuals[row].astype("<f4")
+                entries[keys[id_]] = _write_prototype(payload, vector, stamp)
         if entries:
             self._cache.put(entries)
 
@@ -152,14 +158,10 @@ def _read_hits(data: bytes) -> Hits:
     return Hits(ids, np.frombuffer(data, dtype="<f4", offset=16 * count).astype(np.float32))
 
 
-def _write_prototype(payload: Payload, visual: FloatArray, stamp: bytes) -> bytes:
+def _write_prototype(payload: Payload, vector: NDArray[Any], stamp: bytes) -> bytes:
     import orjson
 
-    with np.errstate(over="ignore"):  # too large for float16: then it is kept as float32
-        half = visual.astype("<f2")
-    exact = bool((half.astype(np.float32) == visual).all())
     told = orjson.dumps({name: value for name, value in payload.items() if name != "retired_in"})
-    vector = half if exact else visual.astype("<f4")
     return _HEAD.pack(stamp, vector.itemsize, len(told)) + told + vector.tobytes()
 
 

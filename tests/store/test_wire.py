@@ -23,6 +23,8 @@ from freeda_store.vectors.protocol import Point, VectorSizes
 from freeda_store.vectors.server import ServerVectors
 from freeda_store.vectors.wire import batches
 
+pytestmark = pytest.mark.filterwarnings("ignore:Local mode")
+
 SIZES = VectorSizes(8, 12)
 SPACE = UUID(int=7)
 PAYLOAD = {"added_in": 1, "retired_in": [], "noun": "car", "caption": "a car"}
