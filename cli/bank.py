@@ -25,6 +25,7 @@ from cli.options import (
     DEFAULT_BANK,
     BankOption,
     DeviceOption,
+    ForceOption,
     JsonOption,
     PresetOption,
     help_of,
@@ -164,23 +165,27 @@ def show(
         int, typer.Option("--limit", metavar="N", min=1, max=400, help="How many prototypes at most.")
     ] = 24,
     where: ShowWhereOption = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a contact sheet of a noun's prototypes: pictures, attribution, captions, scores."""
     from freeda_store import parse_filter
     from freeda_store.contact_sheet import choose_prototypes, draw_contact_sheet, sheet_name
+    from freeda_store.own_files import png_mark, require_free
     from freeda_store.viewing import WatchedThumbnails
+    from freeda_store.whole_files import written_whole
 
     passing = parse_filter(where or [])
+    path = out or Path(sheet_name(noun))
+    require_free([path], force=force)
     with _open(bank) as opened:
         chosen, total = choose_prototypes(opened, noun, limit=limit, where=passing)
-        path = out or Path(sheet_name(noun))
         thumbnails = WatchedThumbnails(opened)
         sheet = draw_contact_sheet(thumbnails, chosen)
     for line in thumbnails.warnings():
         console.warn(line)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, format="PNG")
+    with written_whole(path) as part:
+        sheet.save(part, format="PNG", pnginfo=png_mark())
     if as_json:
         console.emit_json({"path": str(path), "total": total, "shown": [prototype_json(i) for i in chosen]})
         return
@@ -251,6 +256,8 @@ def prune(
     if not passing.conditions:
         raise UsageError("prune needs a filter; write for example --where 'contrast<1.2'.")
     with _open(bank) as opened:
+        if not dry_run:
+            opened.require_writable()
         nouns = Counter(info.noun for info in opened.infos(passing))
         total = console.count(nouns.total(), "prototype")
         if nouns:

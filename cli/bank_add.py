@@ -61,10 +61,12 @@ def add(
     """
     from freeda_models.vocabulary import unknown_names
     from freeda_store import Bank, parse_filter
+    from freeda_store.hindrances import require_writable
     from freeda_store.separation import measure_separation
     from ingest.concepts import add_concepts, parse_concepts
     from ingest.ingestor import RunOptions
 
+    require_writable(bank)
     names = parse_concepts(concepts)
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import console
-from cli.options import DEFAULT_BANK, BankOption, where_option
+from cli.options import DEFAULT_BANK, BankOption, ForceOption, where_option
 
 EPILOG = "Example: freeda bank export-table flowers.parquet --bank flowers@v2 --where 'contrast>=1.5'"
 
@@ -22,14 +22,15 @@ def export_table(
     ],
     bank: BankOption = DEFAULT_BANK,
     where: TableWhereOption = None,
+    force: ForceOption = False,
 ) -> None:
     """Write all prototypes with captions, provenance, scores and keys as a table, one a row."""
     from freeda_store import Bank, parse_filter
     from freeda_store.table_export import check_table_path
     from freeda_store.table_export import export_table as write_table
 
-    check_table_path(path)
+    check_table_path(path, force=force)
     passing = parse_filter(where or [])
     with Bank.open(bank) as opened:
-        rows = write_table(opened, path, passing)
+        rows = write_table(opened, path, passing, force=force)
     console.say(f"{path}: {console.count(rows, 'prototype')}")

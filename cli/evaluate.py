@@ -12,7 +12,7 @@ import typer
 from cli import console
 from cli import segment_options as o
 from cli.errors import FAILURE
-from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
+from cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
 from cli.presets import SEGMENT_ROLES, announce_download, preset_for
 from cli.progress import EvaluationBar
 from cli.segment_settings import SettingOptions
@@ -113,6 +113,7 @@ def evaluate(
     refine: o.RefineOption = False,
     where: o.WhereOption = None,
     device: DeviceOption = "auto",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Segment a data set into its own classes, and compare with its label maps.
@@ -123,7 +124,8 @@ def evaluate(
     from freeda_segment import SegmentSettings
     from freeda_segment.evaluation.labelled import open_dataset
     from freeda_segment.evaluation.plan import dataset_settings, parse_methods
-    from freeda_segment.evaluation.report import evaluation_values, write_evaluation
+    from freeda_segment.evaluation.report import evaluation_files, evaluation_values, write_evaluation
+    from freeda_store.own_files import file_ids, require_free
 
     methods = parse_methods(method)
     pictures = open_dataset(dataset, root, names)
@@ -158,9 +160,11 @@ def evaluate(
     console.note(
         f"{pictures.title}: {console.count(len(pictures.pictures), 'picture')}, preset {chosen.name}"
     )
+    inputs = file_ids([names or "", preset or ""])
+    require_free(evaluation_files(run.folder, methods).values(), inputs=inputs, force=force)
     announce_download(run.preset_name, SEGMENT_ROLES, bank=bank if "freeda" in methods else None)
     results = [run.one(each) for each in methods]
-    files = write_evaluation(run.folder, results)
+    files = write_evaluation(run.folder, results, force=force, inputs=inputs)
     if as_json:
         console.emit_json(evaluation_values(results))
     else:

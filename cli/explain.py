@@ -12,7 +12,7 @@ import typer
 from cli import console
 from cli import segment_options as o
 from cli.errors import UsageError
-from cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
+from cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
 from cli.presets import SEGMENT_ROLES, announce_download, bank_line, preset_for, require_bank
 from cli.segment_settings import SettingOptions, gather_classes
 
@@ -81,6 +81,7 @@ def explain(
     refine: o.RefineOption = False,
     where: o.WhereOption = None,
     device: DeviceOption = "auto",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Tell why regions have their labels: the prototypes behind them, and the runner-up class.
@@ -93,6 +94,7 @@ def explain(
     from freeda_segment.outputs.explanation_json import explanation_document
     from freeda_segment.outputs.explanation_page import ExplanationPage
     from freeda_segment.outputs.files import write_text
+    from freeda_store.own_files import file_ids, require_free
     from freeda_store.viewing import WatchedThumbnails
 
     place, ids = pixel(at), prototype_ids(retire or [])
@@ -113,6 +115,10 @@ def explain(
         where=where,
     )
     _check_paths(picture, out)
+    target = out or Path(o.DEFAULT_OUT) / f"{explanation_stem(o.DEFAULT_OUT, picture)}.explain.html"
+    beside = target.with_name(target.name.removesuffix(".html").removesuffix(".explain") + ".explain.json")
+    inputs = file_ids([picture, classes_file or "", preset or ""])
+    require_free([target, beside], inputs=inputs, force=force)
     read = read_picture(picture)
     chosen = preset_for(bank, preset)
     settings = options.change(SegmentSettings.of(chosen.segment))
@@ -121,6 +127,8 @@ def explain(
     announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)
     with open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings) as segmenter:
         opened = cast("Bank", segmenter.bank)
+        if ids:
+            opened.require_writable()
         encoded = segmenter.encode(read)
         before = segmenter.label(encoded, segmenter.prepare(wanted))
         for line in before.notes:
@@ -136,7 +144,6 @@ def explain(
         rendered = page.render()
     for line in thumbnails.warnings():
         console.warn(line)
-    target = out or Path(o.DEFAULT_OUT) / f"{explanation_stem(o.DEFAULT_OUT, picture)}.explain.html"
     document = explanation_document(
         str(picture),
         before,
@@ -146,7 +153,6 @@ def explain(
         file=picture_place(picture, target.parent),
         sha256=picture_hash(picture),
     )
-    beside = target.with_name(target.name.removesuffix(".html").removesuffix(".explain") + ".explain.json")
     write_text(target, rendered)
     write_text(beside, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     if as_json:

@@ -101,6 +101,7 @@ def ingest(
     Running the same command again adds nothing twice, and goes on where a run was cut short. Lines
     that are no captions are listed, kept in a rejects file, and do not stop the run.
     """
+    from freeda_store.hindrances import require_writable
     from ingest.errors import CaptionsError
     from ingest.ingestor import RunOptions, open_ingestor
 
@@ -108,6 +109,7 @@ def ingest(
     size = batch_size_of(batch_size)
     options = RunOptions(limit=limit, batch_size=size, seed=seed, message=message, strict=strict)
     place = place_of(executor, device, devices, workers)
+    require_writable(bank)
     chosen = preset_for(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     announce_download(preset or chosen.name, bank=bank)

@@ -68,6 +68,10 @@ PresetOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
 ]
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Replace also files that freeda did not write; inputs are never replaced."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
 
 

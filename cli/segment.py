@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from freeda_segment import ClassList, ClassPrototypes, Segmentation, Segmenter
     from freeda_segment.segmentation import Origin
+    from freeda_store.own_files import FileIds
 
 EPILOG = 'Example: freeda segment photo.jpg holiday/ -c "red car,tree,grass,sky" --out out'
 _SHOWN_CLASSES = 8
@@ -64,7 +65,8 @@ def segment(
     """
     from freeda_segment import SegmentSettings, open_segmenter
     from freeda_segment.origins import foresee_origin
-    from freeda_segment.outputs import result_stems
+    from freeda_segment.outputs import INDEX_NAME, result_stems
+    from freeda_store.own_files import file_ids, require_free
 
     paths = find_pictures(pictures)
     wanted = gather_classes(classes or [], classes_file)
@@ -88,7 +90,10 @@ def segment(
     settings = options.change(SegmentSettings.of(chosen.segment))
     require_bank(bank)
     console.note(bank_line(bank, chosen, settings.where))
-    run = _Run(wanted, out, names, as_json)
+    index = [out / INDEX_NAME] if len(paths) > 1 and "preview" in names else []
+    require_free(index, force=force)
+    inputs = file_ids([*paths, classes_file or "", preset or ""])
+    run = _Run(wanted, out, names, as_json, force, inputs)
     stems = result_stems(out, paths)
     done = {} if force else run.find_done(paths, stems, partial(foresee_origin, bank, chosen, settings))
     with ExitStack() as stack:
@@ -128,6 +133,8 @@ class _Run:
     """Segments pictures one by one, telling of each as it is done.
 
     Attributes:
+        force: replace also files that freeda did not write.
+        inputs: what is read, and never replaced.
         segmenter: None until a picture needs it.
     """
 
@@ -135,6 +142,8 @@ class _Run:
     out: Path
     formats: Sequence[str]
     as_json: bool
+    force: bool
+    inputs: FileIds
     segmenter: Segmenter | None = None
     _prepared: ClassPrototypes | None = None
 
@@ -173,16 +182,19 @@ class _Run:
     def one(self, path: Path, stem: str) -> dict[str, Any]:
         """The record of one picture, segmented now."""
         from freeda_segment import read_picture
-        from freeda_segment.outputs import Result, picture_hash, picture_place, write_fresh
+        from freeda_segment.outputs import Result, output_paths, picture_hash, picture_place, write_fresh
         from freeda_segment.outputs.report import report
+        from freeda_store.own_files import require_free
 
         assert self.segmenter is not None, "a picture is to be segmented, and no segmenter was opened"
+        files = output_paths(self.out, stem, {*self.formats, "report"})
+        require_free(files.values(), inputs=self.inputs, force=self.force)
         sha256 = picture_hash(path)
         prototypes = self._prototypes(self.segmenter)
         picture = read_picture(path)
         segmentation = self.segmenter.segment(picture, prototypes)
         result = Result(picture.pixels, segmentation, str(path), sha256, file=picture_place(path, self.out))
-        files = write_fresh(self.out, stem, result, self.formats)
+        files = write_fresh(self.out, stem, result, self.formats, force=self.force, inputs=self.inputs)
         self._tell(path, share_line(result.segmentation), files)
         told = report(result.vouching(tuple(self.formats)))
         return told | {"written": _names(files), "skipped": False}
@@ -235,7 +247,7 @@ def _segment_all(
             files = record["written"]
             entries.append(IndexEntry(record, Path(files["preview"]), Path(files["overlay"])))
     if entries and len(paths) > 1:
-        console.note(f"side by side: {write_index(run.out, entries)}")
+        console.note(f"side by side: {write_index(run.out, entries, force=run.force)}")
     return records
 
 

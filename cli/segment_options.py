@@ -44,7 +44,11 @@ FormatOption = Annotated[
     ),
 ]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Make results anew that are there already, made in the same way.")
+    bool,
+    typer.Option(
+        "--force",
+        help="Make results anew that are up to date, and replace also files that freeda did not write.",
+    ),
 ]
 BackgroundOption = Annotated[
     str | None,

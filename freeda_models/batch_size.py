@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from uuid import uuid4
 
 from freeda_models.memory import is_out_of_memory, release_memory
 from freeda_models.protocols import GenerationRequest, ImageGenerator, ModelIdentity
@@ -105,10 +106,9 @@ def remembered(file: Path, key: str, measure: Callable[[], int]) -> int:
     logger.info("the device draws %d pictures at once; kept in %s", size, file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=".partial-", dir=file.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump({**_read(file), key: size}, out, indent=1)
-        Path(partial).replace(file)
+        partial = file.with_name(f".{uuid4().hex}.part")
+        partial.write_text(json.dumps({**_read(file), key: size}, indent=1), encoding="utf-8")
+        partial.replace(file)
     except OSError as error:
         logger.warning("the batch size could not be kept in %s (%s); it will be measured again", file, error)
     return size

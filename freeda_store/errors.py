@@ -139,10 +139,14 @@ class NewerArchiveError(ArchiveError):
     """An archive was written by a newer freeda than this one."""
 
 
-class ArchiveExistsError(BankError):
-    """An archive would be written over a file that is there already."""
+class OverwriteError(BankError):
+    """Something would be written over a file that freeda did not write, an input, or what is no file."""
 
     exit_code = 2
+
+
+class ArchiveExistsError(OverwriteError):
+    """An archive would be written over a file that is there already."""
 
 
 class RepositoryNameError(BankError):

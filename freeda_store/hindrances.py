@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from freeda_store.address import Address
 from freeda_store.errors import ReadOnlyBankError
 from freeda_store.profiles import DATABASE_NAME
 from freeda_store.room import free_bytes, room_to_read
-from freeda_store.system_faults import SystemFault, look, look_at
+from freeda_store.system_faults import SystemFault, look, look_at, system_error
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.edge_copy import CopiedVectors
 
@@ -45,6 +46,24 @@ def load_vectors(vectors: Path, hindrance: SystemFault | None) -> EdgeVectors:
     if hindrance is None or not vectors.is_dir():
         return EdgeVectors.load(vectors)
     return CopiedVectors.load_copy(vectors)
+
+
+def require_writable(address: str | Path) -> None:
+    """Refuse a bank's folder that can only be read, before any work is done that would be written to it.
+
+    A folder without a bank, and a hosted bank, are found out about when they are opened.
+
+    Raises:
+        AddressError: the address cannot be read.
+        ReadOnlyBankError: names what hinders writing, and what to do.
+        StorageError: the system refuses even to look.
+    """
+    folder = Address.parse(address).folder
+    try:
+        if (folder / DATABASE_NAME).is_file():
+            refuse_to_write(folder, hindrance_to_writing(folder))
+    except OSError as error:
+        raise system_error(error, folder) from error
 
 
 def refuse_to_write(folder: Path, hindrance: SystemFault | None) -> None:

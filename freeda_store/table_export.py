@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeda_store.errors import TableFormatError
+from freeda_store.own_files import PARQUET_METADATA, is_ours, require_free
 from freeda_store.records import PrototypeInfo
 from freeda_store.vectors.filters import Filter
 from freeda_store.whole_files import written_whole
@@ -56,48 +57,71 @@ COLUMNS: Mapping[str, _Column] = _columns()
 """The columns of an exported table, in their order."""
 
 
-def export_table(bank: Bank, path: Path, where: Filter = Filter()) -> int:  # noqa: B008 - frozen
+def export_table(
+    bank: Bank,
+    path: Path,
+    where: Filter = Filter(),  # noqa: B008 - frozen
+    *,
+    force: bool = False,
+) -> int:
     """Write all prototypes that a view shows and a filter lets through, in the order of their ids.
 
     One row a prototype: id, number of the revision that added it, noun, kind, caption with its
     provenance, span, seed, scores (those of a mask empty where there was none), and the keys of its
-    thumbnails. Memory does not grow with the bank. The file appears when it is whole; one of this name is
-    replaced.
+    thumbnails. Memory does not grow with the bank. The file appears when it is whole; an earlier
+    table of this name is replaced.
 
     Args:
         bank: what to read.
         path: ends in ``.parquet`` or ``.csv``, which picks the format.
         where: which prototypes to write.
+        force: replace also a file that is no such table.
 
     Returns:
         How many rows were written.
 
     Raises:
         TableFormatError: the name ends otherwise.
+        OverwriteError: a file that is no such table, or no regular file, is there.
         StorageError: the file cannot be written.
     """
-    write = FORMATS[check_table_path(path)]
+    write = FORMATS[check_table_path(path, force=force)]
     with written_whole(path) as partial:
         return write(partial, bank.infos(where))
 
 
-def check_table_path(path: Path) -> str:
-    """The format that a file's name asks for, one of :data:`FORMATS`.
+def check_table_path(path: Path, *, force: bool = False) -> str:
+    """The format that a file's name asks for, one of :data:`FORMATS`, where it may be written.
 
     Raises:
         TableFormatError: none of them.
+        OverwriteError: see :func:`export_table`.
     """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise TableFormatError(f"{path} names no kind of table; let it end in {' or '.join(FORMATS)}.")
+    require_free([path], force=force, ours=_is_table)
     return suffix
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a table of ours; a CSV has no place for a mark, so its header tells."""
+    if is_ours(path):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.readline(2**16).rstrip() == ",".join(COLUMNS).encode()
+    except OSError:
+        return False
 
 
 def _write_parquet(path: Path, infos: Iterable[PrototypeInfo]) -> int:
     import pyarrow as pa
     from pyarrow import parquet
 
-    schema = pa.schema([(name, pa.type_for_alias(column.type)) for name, column in COLUMNS.items()])
+    schema = pa.schema(
+        [(name, pa.type_for_alias(column.type)) for name, column in COLUMNS.items()], PARQUET_METADATA
+    )
     rows = 0
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in _batches(infos):

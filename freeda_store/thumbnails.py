@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +19,7 @@ from freeda_store.errors import (
 from freeda_store.picture_files import UnreadablePictureError, opened_picture
 from freeda_store.records import ImageArray
 from freeda_store.regular_files import NotRegularFileError, read_regular
+from freeda_store.whole_files import PART_PATTERN, replaced
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,15 +75,8 @@ class FolderThumbnails:
         path = self._path(key)
         if path.is_file() and path.stat().st_size == len(data):
             return key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=".partial-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(partial).replace(path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        with replaced(path) as part:
+            part.write_bytes(data)
         return key
 
     def get(self, key: str) -> bytes:
@@ -125,7 +117,7 @@ class FolderThumbnails:
 
     def sweep(self) -> int:
         """Remove what killed writers left half written; returns how many files."""
-        partials = list(self._folder.glob("*/.partial-*"))
+        partials = [path for name in (PART_PATTERN, ".partial-*") for path in self._folder.glob(f"*/{name}")]
         for path in partials:
             path.unlink(missing_ok=True)
         return len(partials)

@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import chain, count
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Self
-from uuid import uuid4
 
+from freeda_store.whole_files import replaced
 from ingest.caption_records import Reject
 
 SUFFIX = ".rejects.jsonl"
+FIELDS = ("file", "line", "reason", "text")
+"""Of each line."""
+_LONGEST_LINE = 2**26
 
 
 def rejects_path(captions: Path | None, fallback_folder: Path | None) -> Path | None:
     """``<captions>.rejects.jsonl`` beside the captions file.
 
     For standard input, or where that folder may not be written to, it lies in ``fallback_folder``
-    (the bank's); None when there is none either.
+    (the bank's); None when there is none either. A file of that name that lists no rejects is left alone,
+    and the next free name is taken.
     """
     device = captions is not None and captions.parts[:2] in (("/", "dev"), ("/", "proc"))
     if captions is not None and not device and os.access(captions.parent, os.W_OK):
-        return captions.with_name(captions.name + SUFFIX)
+        return _free(captions.with_name(captions.name + SUFFIX))
     if fallback_folder is None:
         return None
-    return fallback_folder / ((captions.name if captions else "stdin") + SUFFIX)
+    return _free(fallback_folder / ((captions.name if captions else "stdin") + SUFFIX))
+
+
+def _free(path: Path) -> Path:
+    """The first of the names ``a.rejects.jsonl``, ``a.rejects-2.jsonl``, ... free or listing rejects."""
+    ending = Path(SUFFIX).suffix
+    names = (path.with_name(f"{path.name.removesuffix(ending)}-{number}{ending}") for number in count(2))
+    return next(each for each in chain([path], names) if _lists_rejects(each))
+
+
+def _lists_rejects(path: Path) -> bool:
+    """Whether a file is one of ours, empty, or not there, so that nothing of anybody's is lost."""
+    if path.is_symlink() or not path.exists():
+        return not path.is_symlink()
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_LONGEST_LINE)
+        return not first or json.loads(first).keys() == set(FIELDS)
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 class RejectsFile:
@@ -53,7 +79,8 @@ class RejectsFile:
             return
         if self._lines is None:
             self._lines = TemporaryFile(dir=self._path.parent)  # noqa: SIM115 - closed by close()
-        fields = {"file": self._captions, "line": reject.line, "reason": reject.reason, "text": reject.text}
+        told = (self._captions, reject.line, reject.reason, reject.text)
+        fields = dict(zip(FIELDS, told, strict=True))
         self._lines.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
 
     def close(self, *, complete: bool) -> Path | None:
@@ -77,10 +104,8 @@ class RejectsFile:
 
 
 def _publish(lines: IO[bytes], path: Path) -> None:
-    part = path.with_name(f"{path.name}.{uuid4().hex}.part")
     lines.seek(0)
-    with part.open("wb") as out:
+    with replaced(path) as part, part.open("wb") as out:
         copyfileobj(lines, out)
         out.flush()
         os.fsync(out.fileno())
-    part.replace(path)

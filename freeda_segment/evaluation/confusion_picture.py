@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from freeda_segment.evaluation.metrics import Confusion
 from freeda_segment.outputs.files import written_whole
+from freeda_store.own_files import png_mark
 
 _PAPER, _INK = (255, 255, 255), (25, 25, 25)
 _FULL = np.array((8, 48, 107), dtype=np.float64)
@@ -56,7 +57,7 @@ def write_confusion(path: Path, confusion: Confusion, names: Sequence[str]) -> N
         pen.text((margin - 5, width - (column + 0.5) * cell), name, _INK, font, anchor="rm")
     sheet.paste(sideways.transpose(Image.Transpose.ROTATE_270), (margin, 0))
     with written_whole(path) as part:
-        sheet.save(part, format="PNG", optimize=True)
+        sheet.save(part, format="PNG", optimize=True, pnginfo=png_mark())
 
 
 def _colours(counts: NDArray[np.int64]) -> NDArray[np.uint8]:

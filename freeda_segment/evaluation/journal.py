@@ -22,6 +22,7 @@ from freeda_segment.errors import OutputError
 from freeda_segment.evaluation.metrics import Confusion
 
 JOURNAL_FORMAT = 1
+_BEGIN = b'{"picture":'
 _Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 _CELLS = TypeAdapter(list[tuple[_Count, _Count, _Count]])
 """The cells of a picture's confusion that are not 0: row, column and pixels."""
@@ -65,6 +66,7 @@ class Journal:
         journal = cls(folder / f"{name}.{key}.journal.jsonl", classes)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            journal._require_own()
             whole = journal._read()
             journal._file = journal.path.open("ab")
             if journal.path.stat().st_size > whole:
@@ -105,6 +107,21 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _require_own(self) -> None:
+        """Refuse a file that is no journal, which would be cut off where it begins.
+
+        Raises:
+            OutputError: it is something else.
+        """
+        if not self.path.exists():
+            return
+        begin = b""
+        if self.path.is_file():
+            with self.path.open("rb") as file:
+                begin = file.read(len(_BEGIN))
+        if not self.path.is_file() or not _BEGIN.startswith(begin):
+            raise OutputError(f"{self.path} is no journal of freeda; move it away, or choose another --out.")
 
     def _read(self) -> int:
         """Take in the whole lines; returns how many bytes they fill."""

@@ -16,6 +16,7 @@ from freeda_segment.evaluation.plan import Plan
 from freeda_segment.evaluation.run import SkippedPicture
 from freeda_segment.evaluation.specs import BACKGROUND_NAME
 from freeda_segment.outputs.files import write_text
+from freeda_store.own_files import GENERATOR, JSON_KEY, FileIds, require_free
 
 REPORT_FORMAT = 1
 REPORT_FILE = "report.json"
@@ -43,19 +44,33 @@ class MethodResult:
         return measure(self.confusion)
 
 
-def write_evaluation(folder: Path, results: Sequence[MethodResult]) -> dict[str, Path]:
+def evaluation_files(folder: Path, methods: Sequence[str]) -> dict[str, Path]:
+    """Where the report, and the matrix of each method, are written: by ``report`` and the methods' names."""
+    return {"report": folder / REPORT_FILE} | {name: folder / f"{name}.confusion.png" for name in methods}
+
+
+def write_evaluation(
+    folder: Path, results: Sequence[MethodResult], *, force: bool = False, inputs: FileIds = frozenset()
+) -> dict[str, Path]:
     """Write the report of one or more methods on one data set, and a matrix of each.
+
+    Args:
+        folder: made if it does not exist.
+        results: what was found.
+        force: replace also files that freeda did not write.
+        inputs: files that are never replaced; see :func:`freeda_store.own_files.file_ids`.
 
     Returns:
         Where each file was written, by ``report`` and the methods' names.
 
     Raises:
+        OverwriteError: a file of somebody else, or no file, is in the place of one; nothing is written.
         OutputError: a file cannot be written.
     """
-    files = {"report": folder / REPORT_FILE}
+    files = evaluation_files(folder, [result.plan.method.value for result in results])
+    require_free(files.values(), inputs=inputs, force=force)
     for result in results:
         method = result.plan.method.value
-        files[method] = folder / f"{method}.confusion.png"
         write_confusion(files[method], result.confusion, result.plan.pictures.classes.names)
     text = json.dumps(evaluation_values(results), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(files["report"], text + "\n")
@@ -70,6 +85,7 @@ def evaluation_values(results: Sequence[MethodResult]) -> dict[str, Any]:
     """
     pictures = results[0].plan.pictures
     return {
+        JSON_KEY: GENERATOR,
         "format": REPORT_FORMAT,
         "dataset": {
             "name": pictures.name,

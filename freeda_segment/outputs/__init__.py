@@ -7,7 +7,7 @@ from freeda_segment.outputs.formats import (
     output_paths,
     write_outputs,
 )
-from freeda_segment.outputs.index import IndexEntry, write_index
+from freeda_segment.outputs.index import INDEX_NAME, IndexEntry, write_index
 from freeda_segment.outputs.labels import LabelMap, read_labels
 from freeda_segment.outputs.names import explanation_stem, picture_place, result_stems
 from freeda_segment.outputs.result import Result
@@ -16,6 +16,7 @@ from freeda_segment.outputs.resume import find_done, made_of, picture_hash, writ
 __all__ = [
     "DEFAULT_FORMATS",
     "FORMATS",
+    "INDEX_NAME",
     "IndexEntry",
     "LabelMap",
     "OutputFormat",

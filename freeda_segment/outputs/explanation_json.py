@@ -9,6 +9,7 @@ from freeda_segment.explanation import ClassEvidence, Explanation, PrototypeEvid
 from freeda_segment.mending import Comparison
 from freeda_segment.outputs.report import origin_values
 from freeda_segment.segmentation import Segmentation
+from freeda_store.own_files import GENERATOR, JSON_KEY
 
 FORMAT_VERSION = 1
 
@@ -36,6 +37,7 @@ def explanation_document(
     """
     height, width = segmentation.size_hw
     document = {
+        JSON_KEY: GENERATOR,
         "format": FORMAT_VERSION,
         "picture": {"source": source, "file": file, "width": width, "height": height, "sha256": sha256},
         **origin_values(segmentation.origin),

@@ -18,6 +18,7 @@ from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.result import Result
 from freeda_segment.segmentation import Segmentation
 from freeda_store.contact_sheet import SIDE, overlay_attribution
+from freeda_store.own_files import HTML_START
 from freeda_store.viewing import ThumbnailSource, look
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class ExplanationPage:
             parts.append(self._difference(self.comparison))
         parts += [self._region(number, each) for number, each in enumerate(self.explanations, start=1)]
         return (
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+            f"{HTML_START}<title>{title}</title>\n"
             f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
         )
 

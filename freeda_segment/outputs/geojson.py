@@ -19,6 +19,7 @@ from freeda_segment.labelling import BACKGROUND
 from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
+from freeda_store.own_files import GENERATOR, JSON_KEY
 
 Ring = NDArray[np.int64]
 """Corners (N, 2) as x, y; the last is the first."""
@@ -43,6 +44,7 @@ def feature_collection(result: Result) -> dict[str, Any]:
     for label, rings in trace_polygons(segmentation.labels):
         polygons.setdefault(label, []).append([ring.tolist() for ring in rings])
     return {
+        JSON_KEY: GENERATOR,
         "type": "FeatureCollection",
         "picture": {"source": result.source, "width": width, "height": height},
         "features": [

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from freeda_segment.outputs.files import write_text
+from freeda_store.own_files import HTML_START, require_free
 
 INDEX_NAME = "index.html"
 _STYLE = """
@@ -44,13 +45,15 @@ class IndexEntry:
     overlay: Path
 
 
-def write_index(folder: str | Path, entries: Sequence[IndexEntry]) -> Path:
+def write_index(folder: str | Path, entries: Sequence[IndexEntry], *, force: bool = False) -> Path:
     """Write ``index.html`` into the folder that holds the entries' files; returns its path.
 
     Raises:
+        OverwriteError: a page is there that freeda did not write, and ``force`` is not given.
         OutputError: it cannot be written.
     """
     path = Path(folder) / INDEX_NAME
+    require_free([path], force=force)
     write_text(path, index_page(entries))
     return path
 
@@ -59,7 +62,7 @@ def index_page(entries: Sequence[IndexEntry]) -> str:
     """The page; names are escaped, links are relative."""
     sections = "\n".join(map(_section, entries))
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Segmented pictures</title>\n'
+        f"{HTML_START}<title>Segmented pictures</title>\n"
         f"<style>{_STYLE}</style></head>\n<body><h1>Segmented pictures</h1>\n{sections}\n</body></html>\n"
     )
 

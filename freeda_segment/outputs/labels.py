@@ -21,6 +21,7 @@ from freeda_segment.labelling import BACKGROUND
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
+from freeda_store.own_files import png_mark
 from freeda_store.picture_files import opened_picture
 from freeda_store.regular_files import open_regular
 
@@ -48,7 +49,7 @@ def write_labels(path: Path, result: Result) -> None:
     Raises:
         OutputError: it cannot be written, or there are more classes than 16 bits can count.
     """
-    from PIL import Image, PngImagePlugin
+    from PIL import Image
 
     segmentation = result.segmentation
     names = segmentation.class_names
@@ -62,7 +63,7 @@ def write_labels(path: Path, result: Result) -> None:
         palette = np.zeros((256, 3), dtype=np.uint8)
         palette[: len(names)] = class_colours(len(names))
         picture.putpalette(palette.tobytes())
-    chunks = PngImagePlugin.PngInfo()
+    chunks = png_mark()
     chunks.add_itxt(CLASSES_KEY, json.dumps(names, ensure_ascii=False))
     chunks.add_text(UNLABELLED_KEY, str(unlabelled))
     with written_whole(path) as part:

@@ -18,6 +18,7 @@ from freeda_segment.labelling import label_bands
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.result import Result
 from freeda_segment.segmentation import Segmentation
+from freeda_store.own_files import ZIP_COMMENT
 
 
 def write_npz(path: Path, result: Result) -> None:
@@ -35,6 +36,7 @@ def write_npz(path: Path, result: Result) -> None:
         "class_scores": np.array(scores),
     }
     with written_whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = ZIP_COMMENT
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, array, allow_pickle=False)

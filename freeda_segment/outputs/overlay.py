@@ -20,6 +20,7 @@ from freeda_segment.outputs.legend import Entry, draw_legend
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
 from freeda_segment.segmentation import Segmentation
+from freeda_store.own_files import png_mark
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -57,7 +58,7 @@ def write_overlay(path: Path, result: Result, style: OverlayStyle = OverlayStyle
     """
     sheet = draw_overlay(result, style)
     with written_whole(path) as part:
-        sheet.save(part, format="PNG")
+        sheet.save(part, format="PNG", pnginfo=png_mark())
 
 
 def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.Image:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.result import Result
+from freeda_store.own_files import JPEG_COMMENT
 
 LONGEST_SIDE = 1280
 
@@ -21,4 +22,4 @@ def write_preview(path: Path, result: Result) -> None:
     picture = Image.fromarray(result.image)
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     with written_whole(path) as part:
-        picture.save(part, format="JPEG", quality=90)
+        picture.save(part, format="JPEG", quality=90, comment=JPEG_COMMENT)

@@ -10,6 +10,7 @@ from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
 from freeda_segment.segmentation import Origin
+from freeda_store.own_files import GENERATOR, JSON_KEY
 
 FORMAT_VERSION = 1
 
@@ -30,6 +31,7 @@ def report(result: Result) -> dict[str, Any]:
     height, width = segmentation.size_hw
     colours = class_colours(len(segmentation.shares))
     return {
+        JSON_KEY: GENERATOR,
         "format": FORMAT_VERSION,
         "picture": {
             "source": result.source,

@@ -21,6 +21,7 @@ from freeda_segment.outputs.formats import output_paths, write_outputs
 from freeda_segment.outputs.report import FORMAT_VERSION, origin_values, read_report
 from freeda_segment.outputs.result import Result
 from freeda_segment.segmentation import Origin
+from freeda_store.own_files import FileIds, require_free
 from freeda_store.regular_files import open_regular
 
 REPORT = "report"
@@ -96,20 +97,36 @@ def find_done(
     return report if all(path.is_file() for path in paths.values()) else None
 
 
-def write_fresh(folder: str | Path, stem: str, result: Result, formats: Sequence[str]) -> dict[str, Path]:
+def write_fresh(
+    folder: str | Path,
+    stem: str,
+    result: Result,
+    formats: Sequence[str],
+    *,
+    force: bool = False,
+    inputs: FileIds = frozenset(),
+) -> dict[str, Path]:
     """Write a result in several formats, its report always, and last.
 
     A report of something else is removed first: it must not vouch for the files that replace its own.
+
+    Args:
+        folder, stem, result, formats: as for ``write_outputs``.
+        force: replace also files that freeda did not write.
+        inputs: files that are never replaced; see :func:`freeda_store.own_files.file_ids`.
 
     Returns:
         Where each format was written.
 
     Raises:
         OptionError: a format is unknown.
+        OverwriteError: a file of somebody else, or no file, is in the place of one; nothing is written.
         OutputError: a file cannot be written.
     """
     others = [name for name in dict.fromkeys(formats) if name != REPORT]
-    path = output_paths(folder, stem, {*others, REPORT})[REPORT]
+    paths = output_paths(folder, stem, {*others, REPORT})
+    require_free(paths.values(), inputs=inputs, force=force)
+    path = paths[REPORT]
     segmentation = result.segmentation
     wanted = made_of(result.sha256, segmentation.evidence.prototypes.classes, segmentation.origin)
     old = read_report(path)

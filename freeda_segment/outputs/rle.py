@@ -10,6 +10,7 @@ import numpy as np
 
 from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.result import Result
+from freeda_store.own_files import GENERATOR, JSON_KEY
 
 
 def write_rle(path: Path, result: Result) -> None:
@@ -47,6 +48,7 @@ def coco_document(result: Result) -> dict[str, Any]:
             }
         )
     return {
+        JSON_KEY: GENERATOR,
         "images": [{"id": 1, "file_name": Path(result.source).name, "height": height, "width": width}],
         "categories": [
             {"id": share.index + 1, "name": share.name, "supercategory": ""} for share in segmentation.shares

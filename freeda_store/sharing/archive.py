@@ -19,6 +19,7 @@ from uuid import UUID
 
 from freeda_store.errors import ArchiveError, ArchiveExistsError, BankInUseError, StorageError
 from freeda_store.manifest import Manifest
+from freeda_store.own_files import require_free
 from freeda_store.regular_files import open_regular
 from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.bank_sink import BankSink
@@ -58,16 +59,19 @@ class ArchiveSink:
 
         Raises:
             ArchiveExistsError: there is such a file already.
+            OverwriteError: what is there is no regular file, or belongs to a bank.
             BankInUseError: somebody else is writing it.
             StorageError: it cannot be written.
         """
-        if path.is_dir() or (path.exists() and not force):
+        require_free([path], force=True)
+        if path.exists() and not force:
             raise ArchiveExistsError(f"{path} exists already; give another name, or --force to replace it.")
         self._path = path
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._target = path.resolve() if path.is_symlink() else path
+        self._partial = self._target.with_name(f".{path.name}.partial")
         self._writer = LayoutWriter(manifest)
         with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._target.parent.mkdir(parents=True, exist_ok=True)
             self._file = _lock(self._partial, path)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED, allowZip64=True)
 
@@ -130,7 +134,8 @@ class ArchiveSink:
             self._zip.close()
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._partial.replace(self._path)
+            require_free([self._path], force=True)
+            self._partial.replace(self._target)
             self._file.close()
 
     def _put(self, files: Mapping[str, bytes]) -> None:

@@ -53,7 +53,7 @@ def no_room(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_thumbnails(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(os, "fdopen", full)
+    patch.setattr(Path, "write_bytes", full)
 
 
 def no_rows(patch: pytest.MonkeyPatch) -> None:
