@@ -24,6 +24,7 @@ from freeda_segment.outputs import (
 from freeda_segment.outputs.geojson import trace_polygons
 from freeda_segment.outputs.report import report
 from freeda_segment.segmenter import Segmenter
+from freeda_store.errors import OverwriteError
 
 
 @pytest.fixture
@@ -143,7 +144,10 @@ def test_a_broken_report_is_no_report(made, tmp_path, text):
     write_fresh(tmp_path, "a", made, ["png"])
     (tmp_path / "a.json").write_text(text)
     assert find_done(tmp_path, "a", wanted_of(made), ["png"]) is None
-    write_fresh(tmp_path, "a", made, ["png"])
+    with pytest.raises(OverwriteError, match=r"a\.json exists and was not written by freeda"):
+        write_fresh(tmp_path, "a", made, ["png"])
+    assert (tmp_path / "a.json").read_text() == text
+    write_fresh(tmp_path, "a", made, ["png"], force=True)
     assert find_done(tmp_path, "a", wanted_of(made), ["png"]) is not None
 
 

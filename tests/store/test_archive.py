@@ -30,6 +30,7 @@ from freeda_store.errors import (
     DivergedError,
     ManifestMismatchError,
     NewerArchiveError,
+    OverwriteError,
     StorageError,
 )
 from freeda_store.sharing.archive import ArchiveSource, export_bank, import_bank
@@ -186,7 +187,7 @@ def test_a_file_is_not_overwritten_unasked(folder: Path, tmp_path: Path) -> None
     assert path.read_text() == "mine"
     export_bank(folder, path, force=True)
     assert zipfile.is_zipfile(path)
-    with pytest.raises(ArchiveExistsError):
+    with pytest.raises(OverwriteError, match="is a folder"):
         export_bank(folder, tmp_path, force=True)
 
 
