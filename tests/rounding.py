@@ -6,10 +6,11 @@ Libraries choose their kernels by processor, number of threads, size of the batc
 and each kernel adds up in its own order. So two ways of computing the same are compared by the
 functions below, and never bit for bit, though on one machine they may well agree.
 
-Half of float32's last bit is 6e-8 of a value. Through the layers of the networks of these tests that
-grows to some 1e-6 of the largest value (measured with AVX-512, AVX2 and SSE kernels, one and two
-threads, pictures alone and in batches), so that :data:`NEAR` leaves a factor of ten; mistakes are far
-larger, as is the noise by which the fakes of ``tests/ingest`` tell batches apart.
+Half of float32's last bit is 6e-8 of a value. Through the layers of these tests' networks that grows to
+at most 3e-6 of the largest value, and moves 3 of 12,288 pixel values by one level: measured on attribution
+maps, features and embeddings, AVX-512 against SSE kernels, and pictures alone against pictures in a batch.
+The distances below are six and eight times that; mistakes are far larger, and so is the noise by which
+the fakes of ``tests/ingest`` tell batches apart.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-NEAR = 1e-5
+NEAR = 2e-5
 """Of the largest value: how far apart float32 results may be."""
 NEAR_IN_HALF = 1e-3
 """The same after storage in float16, whose last bit is 1e-3 of a value: it may fall to the other side."""
 LEVELS = 1
 """A pixel of 0..255 that lies on the border of two levels may be rounded to either."""
-FEW = 0.01
-"""Share of the pixels that may lie so; a mistake moves many."""
+FEW = 0.002
+"""Share of the pixel values that may lie so; a mistake moves many."""
 
 
 def assert_near(found: Any, expected: Any, what: object = "", *, near: float = NEAR) -> None:

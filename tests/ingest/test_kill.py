@@ -52,7 +52,7 @@ def test_a_difference_is_seen(undisturbed: Undisturbed) -> None:
     first, second, *_ = whole.points
     (text, visual), pictures = whole.vectors[first], whole.pictures[second]
     changes = (
-        ({"vectors": {first: (text + np.float32(2e-5), visual)}}, f"point {first} differs in its text key"),
+        ({"vectors": {first: (text + np.float32(5e-5), visual)}}, f"point {first} differs in its text key"),
         (
             {"vectors": {first: (text, visual * np.float32(1.01))}},
             f"point {first} differs in its visual vector",
