@@ -46,7 +46,8 @@ class AxisSamples:
 def axis_samples(pixels: int, tokens: int) -> AxisSamples:
     """Bilinear samples of one axis, in the float32 arithmetic of ``F.interpolate``.
 
-    The arithmetic matters: whether a superpixel at the edge is touched hangs on the last bit.
+    Whether a superpixel at the edge is touched hangs on the last bit. Each step here is one operation
+    of numpy, which every processor rounds alike.
     """
     positions = np.arange(tokens, dtype=np.float32)
     if pixels != tokens:
