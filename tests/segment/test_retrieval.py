@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 from rounding import assert_near
 from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
