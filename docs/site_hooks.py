@@ -1,10 +1,11 @@
-"""What the site needs beyond its pages: links out of ``docs/``, formulas, names in docstrings."""
+"""What the site needs beyond its pages: patterns in `nav`, links out of `docs/`, formulas, names."""
 
 from __future__ import annotations
 
 import html
 import posixpath
 import re
+from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -14,6 +15,27 @@ REPOSITORY = "https://github.com/freeda/freeda/blob/main/"
 _LINK = re.compile(r"\]\(((?:\.\./)+[^)#\s]+)")
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\s*\\([(\[])(.*?)\\[)\]]\s*</\1>', re.DOTALL)
 _ROLE = re.compile(r":(?:class|func|meth|data|mod|exc|attr):<code>~?([\w.]+)</code>")
+
+
+def on_config(config: Any) -> Any:
+    """Put the pages in the place of the patterns in ``nav`` that name them, the README first."""
+    config.nav = _expanded(config.nav, Path(config.docs_dir))
+    return config
+
+
+def _expanded(entry: Any, folder: Path) -> Any:
+    if isinstance(entry, dict):
+        return {title: _expanded(below, folder) for title, below in entry.items()}
+    if not isinstance(entry, list):
+        return entry
+    entries: list[Any] = []
+    for each in entry:
+        if isinstance(each, str) and "*" in each:
+            pages = sorted(folder.glob(each), key=lambda page: (page.stem != "README", page.name))
+            entries += [str(page.relative_to(folder)) for page in pages]
+        else:
+            entries.append(_expanded(each, folder))
+    return entries
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:

@@ -275,7 +275,7 @@ def open_segmenter(
         settings: the preset's defaults if None.
 
     Raises:
-        BankMissingError, BankInUseError and other errors of ``freeda_store.Bank.open``.
+        BankError: the bank cannot be opened; see :meth:`freeda_store.Bank.open`.
         PresetError: there is no such preset.
         ManifestMismatchError: the preset's models are not those that made the bank.
         ModelMissingError, DeviceError: the models cannot be loaded.
