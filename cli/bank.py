@@ -121,7 +121,9 @@ def diff(
 def search(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for, as a class name.")],
     bank: BankOption = DEFAULT_BANK,
-    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many prototypes to list.")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", metavar="N", min=1, max=100_000, help="How many prototypes to list.")
+    ] = 10,
     where: SearchWhereOption = None,
     preset: PresetOption = None,
     device: DeviceOption = "auto",

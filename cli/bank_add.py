@@ -32,7 +32,10 @@ def add(
         list[str], typer.Argument(metavar="CONCEPT", help="Nouns or short phrases, e.g. forklift.")
     ],
     images: Annotated[
-        int, typer.Option("--images", metavar="N", min=1, help="How many pictures of each concept, in all.")
+        int,
+        typer.Option(
+            "--images", metavar="N", min=1, max=100_000, help="How many pictures of each concept, in all."
+        ),
     ] = 20,
     bank: BankOption = DEFAULT_BANK,
     preset: PresetOption = None,

@@ -66,7 +66,11 @@ ResultsOption = Annotated[
 ProcessesOption = Annotated[
     int,
     typer.Option(
-        "--processes", metavar="N", min=1, help="How many processes label; each loads the networks once."
+        "--processes",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="How many processes label; each loads the networks once.",
     ),
 ]
 MethodOption = Annotated[

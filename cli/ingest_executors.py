@@ -46,6 +46,7 @@ WorkersOption = Annotated[
         "--workers",
         metavar="N",
         min=1,
+        max=10_000,
         show_default="one a GPU, or one a machine without GPUs",
         help="How many workers Ray starts.",
     ),

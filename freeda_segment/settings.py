@@ -15,11 +15,14 @@ from freeda_segment.refinement import Refinement
 from freeda_segment.superpixels import Felzenszwalb, Superpixels, parse_superpixels
 from freeda_segment.windows import RESIZES
 from freeda_store import Filter, parse_filter
+from freeda_store.errors import FilterError
 
-_AT_LEAST_ONE = (
-    *("shorter_side", "longest_side", "window", "stride", "batch_size"),
-    *("k", "prototypes", "neighbours"),
-)
+_MOST = {
+    **dict.fromkeys(("shorter_side", "longest_side", "window", "stride"), 16384),
+    "batch_size": 4096,
+    **dict.fromkeys(("k", "prototypes", "neighbours"), 1_000_000),
+}
+"""Whole numbers from 1 on, by their name, and the largest of each that any machine can work with."""
 
 ENCODING = ("shorter_side", "longest_side", "resize", "window", "stride", "superpixels")
 """Settings that shape an encoded picture."""
@@ -79,9 +82,11 @@ class SegmentSettings:
     refinement: Refinement | None = None
 
     def __post_init__(self) -> None:
-        for name in _AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} is {getattr(self, name)}; expected a whole number of at least 1.")
+        for name, most in _MOST.items():
+            if not 1 <= (value := getattr(self, name)) <= most:
+                raise OptionError(
+                    f"{name} is {value}; expected a whole number of at least 1, at most {most:,}."
+                )
         for what, chosen, known in (
             ("aggregation", self.aggregation, AGGREGATIONS),
             ("set of prompt templates", self.templates, TEMPLATE_SETS),
@@ -123,18 +128,23 @@ class SegmentSettings:
         """The settings that a preset declares.
 
         Raises:
-            OptionError: the preset's superpixel options do not fit its algorithm.
-            FilterError: the preset's filter cannot be read.
+            OptionError: the preset's superpixel options do not fit its algorithm, or its filter cannot be
+                read.
         """
+        try:
+            superpixels = parse_superpixels(defaults.superpixels, defaults.superpixel_options)
+            where = parse_filter(defaults.where)
+        except (OptionError, FilterError) as error:
+            raise OptionError(f"the preset's table [segment] is wrong: {error}") from error
         return cls(
             shorter_side=defaults.shorter_side,
             longest_side=defaults.longest_side,
             resize=defaults.resize,
             window=defaults.window,
             stride=defaults.stride,
-            superpixels=parse_superpixels(defaults.superpixels, defaults.superpixel_options),
+            superpixels=superpixels,
             k=defaults.k,
             similarity_threshold=defaults.similarity_threshold,
-            where=parse_filter(defaults.where),
+            where=where,
             alpha=defaults.alpha,
         )

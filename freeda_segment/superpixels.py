@@ -36,9 +36,11 @@ class Superpixels(Protocol):
         """uint8 (H, W, 3) to int32 (H, W) labels 0..S-1."""
 
 
-def _number(default: float, *, above: float | None = None, least: float | None = None) -> Any:
-    """A field of options: a number over ``above``, or not under ``least``."""
-    return dataclasses.field(default=default, metadata={"above": above, "least": least})
+def _number(
+    default: float, *, above: float | None = None, least: float | None = None, most: float = 1e9
+) -> Any:
+    """A field of options: a number over ``above``, or not under ``least``, and not over ``most``."""
+    return dataclasses.field(default=default, metadata={"above": above, "least": least, "most": most})
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Felzenszwalb:
 
     name: ClassVar[str] = "felzenszwalb"
     scale: float = _number(100.0, above=0)
-    sigma: float = _number(1.0, least=0)
+    sigma: float = _number(1.0, least=0, most=100)
     min_size: int = _number(20, least=1)
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
@@ -79,11 +81,11 @@ class Slic:
     """
 
     name: ClassVar[str] = "slic"
-    n_segments: int = _number(200, least=1)
+    n_segments: int = _number(200, least=1, most=1e6)
     compactness: float = _number(10.0, above=0)
-    sigma: float = _number(1.0, least=0)
+    sigma: float = _number(1.0, least=0, most=100)
     min_size_factor: float = _number(0.5, least=0)
-    max_num_iter: int = _number(10, least=1)
+    max_num_iter: int = _number(10, least=1, most=1000)
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
         """Divide a picture; see :class:`Superpixels`."""
@@ -116,9 +118,9 @@ class Quickshift:
 
     name: ClassVar[str] = "quickshift"
     ratio: float = _number(5.0, least=0)
-    kernel_size: float = _number(10.0, least=1)
+    kernel_size: float = _number(10.0, least=1, most=100)
     max_dist: float = _number(10.0, above=0)
-    sigma: float = _number(1.0, least=0)
+    sigma: float = _number(1.0, least=0, most=100)
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
         """Divide a picture; see :class:`Superpixels`. The same picture gives the same regions."""
@@ -146,7 +148,7 @@ class Watershed:
     """
 
     name: ClassVar[str] = "watershed"
-    markers: int = _number(200, least=1)
+    markers: int = _number(200, least=1, most=1e6)
     compactness: float = _number(1e-5, least=0)
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
@@ -199,7 +201,7 @@ def parse_superpixels(name: str, options: Mapping[str, float] = MappingProxyType
 
 
 def _checked(algorithm: str, field: dataclasses.Field[Any], number: float) -> float | int:
-    above, least = field.metadata["above"], field.metadata["least"]
+    above, least, most = (field.metadata[name] for name in ("above", "least", "most"))
     whole = field.type == "int"
     wanted = "a whole number" if whole else "a number"
     bound = f"over {above:g}" if above is not None else f"of at least {least:g}"
@@ -209,9 +211,12 @@ def _checked(algorithm: str, field: dataclasses.Field[Any], number: float) -> fl
         and math.isfinite(number)
         and (not whole or number == int(number))
         and (number > above if above is not None else number >= least)
+        and number <= most
     )
     if not fits:
-        raise OptionError(f"{algorithm}: {field.name} is {number!r}; expected {wanted} {bound}.")
+        raise OptionError(
+            f"{algorithm}: {field.name} is {number!r}; expected {wanted} {bound}, at most {most:g}."
+        )
     return int(number) if whole else float(number)
 
 

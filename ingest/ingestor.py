@@ -14,6 +14,7 @@ from freeda_models.loading import identify
 from freeda_models.presets import Preset, load_preset
 from freeda_store.bank import Bank
 from freeda_store.errors import BankMissingError
+from freeda_store.limits import MAX_ID, MAX_INTEGER
 from freeda_store.peek import read_manifest
 from freeda_store.records import Caption
 from ingest.caption_records import BlankLines, Reject, checked_own
@@ -64,6 +65,10 @@ class RunOptions:
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
                 raise OptionError(f"{name.replace('_', ' ')} is {value}; give a number from 1 on.")
+            if isinstance(value, int) and value > MAX_ID:
+                raise OptionError(f"{name.replace('_', ' ')} is {value}; give a number up to {MAX_ID:,}.")
+        if not 0 <= self.seed <= MAX_INTEGER:
+            raise OptionError(f"seed is {self.seed}; give a number from 0 to 2**63 - 1.")
 
 
 class Ingestor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -100,7 +101,7 @@ def _generation_row(generation: SharedGeneration) -> dict[str, Any]:
 
 
 def _generation(row: Mapping[str, Any], own: Mapping[str, list[SharedPrototype]]) -> SharedGeneration:
-    extra = json.loads(row["extra"], parse_constant=_refuse_constant)
+    extra = json.loads(row["extra"], parse_constant=_refuse_constant, parse_float=_finite)
     _require(isinstance(extra, dict), f"extra fields of generation {row['key'][:40]} are no object")
     caption = Caption(row["caption"], row["external_id"], row["source"], row["license"], row["url"], extra)
     texts = (caption.text, caption.external_id, caption.source, caption.license, caption.url, *row["notes"])
@@ -114,6 +115,13 @@ def _generation(row: Mapping[str, Any], own: Mapping[str, list[SharedPrototype]]
         complete=row["complete"],
         prototypes=tuple(own.get(row["key"], ())),
     )
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"extra fields hold {digits[:20]}, which is too large")
+    return number
 
 
 def _refuse_constant(name: str) -> float:

@@ -58,6 +58,8 @@ def test_options_are_parsed():
         ("slic", {"scale": 3}, "slic has no option 'scale'; its options are: n_segments, compactness"),
         ("none", {"scale": 3}, "none has no option 'scale'; its options are: none"),
         ("slic", {"n_segments": 2.5}, "n_segments is 2.5; expected a whole number of at least 1"),
+        ("slic", {"n_segments": 10**20}, "expected a whole number of at least 1, at most 1e"),
+        ("felzenszwalb", {"sigma": 1e9}, "expected a number of at least 0, at most 100"),
         ("slic", {"n_segments": 0}, "n_segments is 0; expected a whole number of at least 1"),
         ("felzenszwalb", {"scale": 0}, "scale is 0; expected a number over 0"),
         ("felzenszwalb", {"scale": float("nan")}, "scale is nan"),

@@ -157,6 +157,7 @@ def vectors(**arrays: Any) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
         (edited(GENERATIONS, caption="a\x00b"), "NUL"),
         (edited(GENERATIONS, extra="[]"), "no object"),
         (edited(GENERATIONS, extra='{"a": NaN}'), "NaN"),
+        (edited(GENERATIONS, extra='{"a": 1e400}'), "1e400, which is too large"),
         (edited(GENERATIONS, extra="[" * 100_000), "not valid"),
         (edited(GENERATIONS, extra="{"), "not valid"),
         (edited(PROTOTYPES, attribution_key="A" * 64), "no thumbnail key"),
