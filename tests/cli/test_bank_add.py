@@ -26,6 +26,7 @@ REPORT = IngestReport(
     cut_captions=0,
     notes=(),
     rejected=0,
+    blank_lines=0,
     first_rejects=(),
     rejects_path=None,
     undrawn=0,
