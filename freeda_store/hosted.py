@@ -77,7 +77,9 @@ def open_thumbnails(profile: Profile) -> ThumbnailStore:
     if folder is not None:
         return FolderThumbnails(folder)
     web = profile.thumbnails.lower().startswith(("http://", "https://"))
-    return WebThumbnails(profile.thumbnails) if web else RemoteThumbnails(profile.thumbnails)
+    if web:
+        return WebThumbnails(profile.thumbnails)
+    return RemoteThumbnails(profile.thumbnails, Patience(profile.retry_seconds))
 
 
 def _open_reader(profile: Profile, client: QdrantClient, create: Manifest | None) -> tuple[Stores, Manifest]:

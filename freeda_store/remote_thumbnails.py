@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from freeda_store.errors import (
@@ -15,8 +15,21 @@ from freeda_store.errors import (
     ThumbnailDamagedError,
     ThumbnailMissingError,
 )
+from freeda_store.patience import GaveUpError, Patience, Trouble
 from freeda_store.thumbnails import KEY_PATTERN, MAX_BYTES, check_key
 
+_AWAY = {
+    "ClientConnectorError",
+    "ClientOSError",
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "EndpointConnectionError",
+    "ReadTimeoutError",
+    "ServerDisconnectedError",
+    "ServerTimeoutError",
+}
+"""What drivers (aiohttp, botocore) raise when a server is away; not all of it is an OSError."""
+T = TypeVar("T")
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 
 
@@ -26,9 +39,16 @@ class RemoteThumbnails:
     Credentials are those that fsspec's own driver finds in the environment.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: Patience | None = None) -> None:
+        """Ask nothing yet.
+
+        Args:
+            url: of the folder, with the scheme of an installed driver.
+            patience: how long the store is waited for when it is away; None for one try.
+        """
         self._url = url.rstrip("/")
         self._scheme = urlsplit(url).scheme
+        self._patience = patience or Patience(0)
 
     @cached_property
     def _files(self) -> Any:
@@ -49,35 +69,39 @@ class RemoteThumbnails:
     def put(self, data: bytes) -> str:
         """Keep bytes under their hash."""
         key = hashlib.sha256(data).hexdigest()
-        if not self.has(key):
-            place = self._place(key)
-            try:
-                self._files.makedirs(place.rpartition("/")[0], exist_ok=True)
-                self._files.pipe_file(place, data)
-            except Exception as error:  # drivers raise their own, which are no OSError
-                raise StorageError(
-                    f"thumbnails could not be written to {self._url} ({error}); check the credentials and "
-                    "the room, then run the same command again."
-                ) from error
+        place, files = self._place(key), self._files
+
+        def keep() -> None:
+            if not files.exists(place):
+                files.makedirs(place.rpartition("/")[0], exist_ok=True)
+                files.pipe_file(place, data)
+
+        try:
+            self._ask(keep)
+        except Exception as error:  # drivers raise their own, which are no OSError
+            raise StorageError(
+                f"thumbnails could not be written to {self._url} ({_reason(error)}); check the credentials "
+                "and the room, then run the same command again."
+            ) from error
         return key
 
     def get(self, key: str) -> bytes:
         """The bytes of a key."""
         place, files = self._place(key), self._files
         try:
-            data = bytes(files.cat_file(place, start=0, end=MAX_BYTES + 1))
+            data = self._ask(lambda: bytes(files.cat_file(place, start=0, end=MAX_BYTES + 1)))
         except FileNotFoundError as error:
             raise ThumbnailMissingError(f"thumbnail {place} is missing; run `freeda bank verify`.") from error
         except Exception as error:  # drivers raise their own, which are no OSError
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise StorageError(f"thumbnail {place} cannot be read ({reason}); check the network.") from error
+            told = f"thumbnail {place} cannot be read ({_reason(error)}); check the network."
+            raise StorageError(told) from error
         if len(data) > MAX_BYTES or hashlib.sha256(data).hexdigest() != key:
             raise ThumbnailDamagedError(f"thumbnail {place} is damaged; restore it from a copy of the bank.")
         return data
 
     def has(self, key: str) -> bool:
         """Whether there is a file of this key."""
-        return bool(key) and bool(self._files.exists(self._place(key)))
+        return bool(key) and bool(self._ask(lambda: self._files.exists(self._place(key))))
 
     def keys(self) -> Iterator[str]:
         """All keys, in order."""
@@ -99,9 +123,24 @@ class RemoteThumbnails:
         """0: adding up a large bucket takes minutes, and its owner has a console for it."""
         return 0
 
+    def _ask(self, work: Callable[[], T]) -> T:
+        """Do some work, again while the store is away: a thumbnail that is written twice is the same."""
+        try:
+            return self._patience.call(work, self._judge)
+        except GaveUpError as gave:
+            raise gave.__cause__ or gave from None
+
+    def _judge(self, error: BaseException) -> Trouble | None:
+        away = isinstance(error, (ConnectionError, TimeoutError)) or type(error).__name__ in _AWAY
+        return Trouble(f"thumbnails at {self._url} cannot be reached ({_reason(error)})") if away else None
+
     def _place(self, key: str) -> str:
         check_key(key)
         return f"{self._url}/{key[:2]}/{key}.webp"
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 class NoThumbnails:

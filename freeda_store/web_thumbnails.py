@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from freeda_store.errors import (
     ReadOnlyBankError,
@@ -22,6 +22,8 @@ from freeda_store.errors import (
     ThumbnailMissingError,
 )
 from freeda_store.thumbnails import MAX_BYTES, check_key
+from freeda_store.vectors.client import usual_authorities
+from freeda_store.vectors.proxies import environment_proxy
 
 if TYPE_CHECKING:
     import httpx
@@ -54,7 +56,10 @@ class WebThumbnails:
 
         headers = {"Accept-Encoding": "identity"}  # what is packed could grow beyond its limit
         timeout = min(_SILENCE_SECONDS, self._seconds)
-        return httpx.Client(headers=headers, timeout=timeout, follow_redirects=False)
+        way: dict[str, Any] = {"trust_env": False, "proxy": environment_proxy(self._url)}
+        if self._url.lower().startswith("https:"):
+            way["verify"] = usual_authorities()
+        return httpx.Client(headers=headers, timeout=timeout, follow_redirects=False, **way)
 
     def get(self, key: str) -> bytes:
         """The bytes of a key."""

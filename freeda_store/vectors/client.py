@@ -49,20 +49,36 @@ def connect_qdrant(profile: Profile) -> QdrantClient:
 
 
 def _trusted(profile: Profile) -> ssl.SSLContext:
-    """The authorities that a server's certificate may come from.
+    """The authorities that the server's certificate may come from: those of ``ca_file``, or the usual ones.
 
-    They are those of ``ca_file``, or of SSL_CERT_FILE and SSL_CERT_DIR, or the usual ones.
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    if not profile.ca_file:
+        return usual_authorities()
+    try:
+        return ssl.create_default_context(cafile=Path(profile.ca_file).expanduser())
+    except OSError as error:  # SSLError is one
+        raise _no_certificates(f"ca_file of profile '{profile.name}'", profile.ca_file) from error
+
+
+def usual_authorities() -> ssl.SSLContext:
+    """Those of SSL_CERT_FILE and SSL_CERT_DIR, or the ones that most programs trust.
+
+    Raises:
+        SettingsError: the file cannot be read.
     """
     import httpx
 
     try:
-        if profile.ca_file:
-            return ssl.create_default_context(cafile=Path(profile.ca_file).expanduser())
         return httpx.create_ssl_context()
-    except OSError as error:  # SSLError is one
-        place = f"ca_file of profile '{profile.name}'" if profile.ca_file else "SSL_CERT_FILE or SSL_CERT_DIR"
-        named = profile.ca_file or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR", "")
-        raise SettingsError(
-            f"{place} names {named}, which holds no certificates that can be read; give a PEM file of the "
-            "authority that signed the server's certificate."
-        ) from error
+    except OSError as error:
+        named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR", "")
+        raise _no_certificates("SSL_CERT_FILE or SSL_CERT_DIR", named) from error
+
+
+def _no_certificates(place: str, named: str) -> SettingsError:
+    return SettingsError(
+        f"{place} names {named}, which holds no certificates that can be read; give a PEM file of the "
+        "authority that signed the server's certificate."
+    )

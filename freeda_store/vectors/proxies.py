@@ -33,6 +33,29 @@ def choose_proxy(profile: Profile) -> str | None:
         if found is None:
             return None
         place, url = found
+    url = _checked(place, url)
+    parts = urlsplit(url)
+    if server.scheme == "http" and parts.hostname not in LOOPBACK and profile.api_key():
+        _require_trust(profile, parts.hostname or "")
+    return url
+
+
+def environment_proxy(url: str) -> str | None:
+    """The proxy that the environment names for a URL that is asked without a key; None for none.
+
+    Raises:
+        SettingsError: it is no proxy's URL, or cannot be used.
+    """
+    try:
+        server = urlsplit(url)
+        found = _of_environment(server.scheme, server.hostname or "", server.port)
+    except ValueError:  # the URL is none, which whoever asks it says best
+        return None
+    return None if found is None else _checked(*found)
+
+
+def _checked(place: str, url: str) -> str:
+    """A proxy's URL that can be used; ``place`` says where it was found."""
     if "://" not in url:
         url = f"http://{url}"
     parts = urlsplit(url)
@@ -43,8 +66,6 @@ def choose_proxy(profile: Profile) -> str | None:
         )
     if parts.scheme.startswith("socks"):
         _require_socks(place)
-    if server.scheme == "http" and parts.hostname not in LOOPBACK and profile.api_key():
-        _require_trust(profile, parts.hostname)
     return url
 
 

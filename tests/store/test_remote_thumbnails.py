@@ -10,11 +10,13 @@ import pytest
 from freeda_store.errors import (
     ReadOnlyBankError,
     SettingsError,
+    StorageError,
     ThumbnailDamagedError,
     ThumbnailKeyError,
     ThumbnailMissingError,
 )
 from freeda_store.hosted import open_thumbnails
+from freeda_store.patience import Patience
 from freeda_store.remote_thumbnails import NoThumbnails, RemoteThumbnails
 from freeda_store.settings import Profile
 from freeda_store.thumbnails import FolderThumbnails
@@ -40,6 +42,31 @@ def test_a_bucket_keeps_what_is_put() -> None:
         with pytest.raises(ThumbnailKeyError):
             store.get(key)
     assert store.size_bytes() == 0
+
+
+def test_a_store_that_is_away_for_a_moment_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EndpointConnectionError(Exception):
+        """What botocore raises; it is no OSError."""
+
+    store = RemoteThumbnails(f"memory://{uuid4()}/pictures/", Patience(5))
+    failures = [ConnectionResetError("reset"), EndpointConnectionError("could not connect")]
+    write = store._files.pipe_file
+
+    def fail_first(*given: object) -> None:
+        if failures:
+            raise failures.pop()
+        write(*given)
+
+    monkeypatch.setattr(store._files, "pipe_file", fail_first)
+    key = store.put(b"one")
+    assert store.get(key) == b"one"
+    failures += [PermissionError("access denied"), PermissionError("access denied")]
+    with pytest.raises(StorageError, match=r"access denied.*check the credentials"):
+        store.put(b"two")
+    assert len(failures) == 1, "a refusal is not tried again"
+    failures[:] = [ConnectionResetError("reset")] * 9
+    with pytest.raises(StorageError, match=r"could not be written to memory://.*\(reset\)"):
+        RemoteThumbnails(store._url).put(b"two")
 
 
 def test_too_large_an_object_is_not_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:

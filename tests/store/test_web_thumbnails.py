@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -199,3 +200,18 @@ def test_packed_bytes_are_not_unpacked() -> None:
 def test_an_address_that_is_none() -> None:
     with pytest.raises((SettingsError, StorageError), match="thumbnail"):
         WebThumbnails("http://[::1/thumbnails").get(KEY)
+
+
+@pytest.mark.parametrize("excepted", ["127.0.0.1,::1/128", "::1/128", ""])
+def test_the_environments_proxy_is_taken_or_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, excepted: str
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", excepted)
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    store = WebThumbnails("http://127.0.0.1:1")
+    expected = StorageError if excepted.startswith("127") else SettingsError
+    with pytest.raises(expected, match="check the network" if expected is StorageError else "SOCKS"):
+        store.get("a" * 64)
