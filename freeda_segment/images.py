@@ -36,7 +36,7 @@ MAX_PIXELS = 64_000_000
 REDUCED_PIXELS = 24_000_000
 """Of larger pictures :func:`read_picture` keeps one pixel for four."""
 
-_STRIP_PIXELS = 4_000_000
+_STRIP_PIXELS = 1_000_000
 _ORIENTATION = 0x0112
 T = TypeVar("T")
 

@@ -30,14 +30,20 @@ LabelMap = NDArray[np.int16]
 """Class indices, or :data:`BACKGROUND`."""
 
 CHUNK_BYTES = 24 * 2**20
-"""Size of one block of scores, classes times pixels: small enough for memory to be reused."""
+"""Size of one block of scores, classes times working pixels: small enough for memory to be reused."""
 
-BAND_PIXELS = 8_000_000
+BAND_PIXELS = 1_000_000
 """Pixels of the original size that are labelled at a time."""
 
-_KEPT_BYTES = 128 * 2**20
+_BLOCK_BYTES = 4 * 2**20
+"""Size of one block of scores, classes times pixels of the original size."""
+
+_KEPT_BYTES = 256 * 2**20
 _KEPT_REFINED_BYTES = 512 * 2**20
 """Scores over the working picture are computed once when they fit in this, and once a band when not."""
+
+_UNKEPT_BANDS = 8
+"""How many times larger bands are when their scores must be computed again for each."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def label_bands(
 
     working = _WorkingScores(request, chunk_bytes)
     height, width = request.size_hw
-    step = max(1, band_pixels // width)
+    step = max(1, band_pixels * (1 if working.kept else _UNKEPT_BANDS) // width)
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
         best = torch.full((rows.stop - top, width), -torch.inf)
@@ -137,6 +143,11 @@ class _WorkingScores:
         fits = 4 * height * width * self._chunks[-1].stop <= most
         self._kept: list[tuple[int, torch.Tensor]] | None = [] if fits else None
         self._seen = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether they are computed once and kept."""
+        return self._kept is not None
 
     def chunks(self) -> Iterator[tuple[int, torch.Tensor]]:
         """The first class of each chunk, and scores float32 (c, h, w)."""
@@ -215,7 +226,7 @@ def _window_scores(
 
 def _bands(classes: int, rows: slice, width: int, chunk_bytes: int) -> Iterator[slice]:
     """Slices of some rows of the original size whose scores fit in a block."""
-    step = max(1, chunk_bytes // (4 * classes * width))
+    step = max(1, min(chunk_bytes, _BLOCK_BYTES) // (4 * classes * width))
     for start in range(rows.start, rows.stop, step):
         yield slice(start, min(start + step, rows.stop))
 

@@ -21,7 +21,7 @@ from freeda_segment.windows import Box, central_window
 LabelArray = NDArray[np.int32]
 Setting = str | int | float | None
 
-_COUNTED_PIXELS = 1_000_000
+_COUNTED_PIXELS = 500_000
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ _BROKEN = (
 )
 """What Pillow's decoders raise on damaged files, by what their tests and ours have met."""
 
-_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16}
-"""What decoding takes beside the 4 bytes a pixel of all: these libraries hold several whole pictures."""
+_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 12}
+"""What decoding takes where it is more than the 4 bytes a pixel of all: several whole pictures."""
 
 _MOST_BYTES = 7 * 64_000_000
 """What decoding one picture may take in memory."""
@@ -131,24 +131,25 @@ def _check_cost(picture: Image.Image, stream: BinaryIO) -> None:
     A progressive JPEG holds its coefficients whole, and may be gone over any number of times; the tiles
     of a TIFF need not be smaller than the picture.
     """
-    beside = _BYTES_PER_PIXEL.get(picture.format or "", 0)
+    cost = _BYTES_PER_PIXEL.get(picture.format or "", 4)
     if picture.info.get("progressive"):
-        beside = 2 * len(picture.getbands())
+        cost = 2 * len(picture.getbands()) + 1
         if _scans(stream) > _MOST_SCANS:
             raise UnreadablePictureError(f"cannot be read (a JPEG of over {_MOST_SCANS} scans)")
-    _check_bytes(picture.size, beside, picture.format or "picture")
+    _check_bytes(picture.size, cost, picture.format or "picture")
     tags = getattr(picture, "tag_v2", None)
     if tags is not None and _TILE_WIDTH in tags:
         tile_wh = int(tags[_TILE_WIDTH]), int(tags.get(_TILE_LENGTH, 1))
         _check_bytes(tile_wh, 4, "TIFF tile")
 
 
-def _check_bytes(size_wh: tuple[int, int], beside: int, what: str) -> None:
+def _check_bytes(size_wh: tuple[int, int], cost: int, what: str) -> None:
+    """Refuse what takes too much memory at so many bytes a pixel."""
     width, height = size_wh
-    if width * height * beside > _MOST_BYTES:
+    if width * height * cost > _MOST_BYTES:
         raise PictureTooLargeError(
             f"has {width} x {height} pixels, which take too much memory as {what} "
-            f"(limit {_MOST_BYTES // beside:,})"
+            f"(limit {_MOST_BYTES // cost:,})"
         )
 
 

@@ -15,14 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_segment.labelling import BACKGROUND
 from freeda_segment.outputs.files import write_text
+from freeda_segment.outputs.outlines import Parts, Ring, signed_area, trace_rings
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
 from freeda_store.own_files import GENERATOR, JSON_KEY
-
-Ring = NDArray[np.int64]
-"""Corners (N, 2) as x, y; the last is the first."""
 
 
 def write_geojson(path: Path, result: Result) -> None:
@@ -71,53 +68,17 @@ def trace_polygons(labels_hw: NDArray[np.int16]) -> Iterator[tuple[int, list[Rin
 
     Args:
         labels_hw: int16 (H, W); -1 is traced as nothing.
+
+    Raises:
+        OutputError: the outlines are too long to be held.
     """
-    from scipy.ndimage import find_objects
-    from skimage.measure import label
-
-    parts = label(labels_hw, background=BACKGROUND, connectivity=1)
-    for number, place in enumerate(find_objects(parts), start=1):
-        mask = parts[place] == number
-        corner = np.array([place[1].start, place[0].start])
-        row, column = np.argwhere(mask)[0]
-        yield int(labels_hw[place][row, column]), [ring + corner for ring in _rings(mask)]
-
-
-def _rings(mask_hw: NDArray[np.bool_]) -> list[Ring]:
-    """Outlines of one part whose pixels hang together by their edges, the outer one first.
-
-    Contours at half height pass through the middle of every pixel edge of the outline. Where two
-    pixels of the part touch by a corner only, contours are led so that rings touch there, and none
-    crosses or touches itself.
-    """
-    from skimage.measure import find_contours
-
-    padded = np.pad(mask_hw, 1).astype(np.float64)
-    contours = find_contours(padded, 0.5, fully_connected="high", positive_orientation="low")
-    rings = [_along_edges(contour[:-1, ::-1] - 0.5) for contour in contours]
-    areas = [_signed_area(ring) for ring in rings]
-    outer = int(np.argmax(np.abs(areas)))
-    turned = [
-        ring if (area > 0) == (index == outer) else ring[::-1]
-        for index, (ring, area) in enumerate(zip(rings, areas, strict=True))
-    ]
-    return [turned[outer], *turned[:outer], *turned[outer + 1 :]]
-
-
-def _along_edges(middles_xy: NDArray[np.float64]) -> Ring:
-    """The closed ring of corners between pixel edges given by their middles, in order.
-
-    A middle is whole in one coordinate and half in the other. The corner between two edges in line is
-    midway between them; where the ring turns, each edge gives its whole coordinate.
-    """
-    after = np.roll(middles_xy, -1, axis=0)
-    whole, whole_after = middles_xy % 1 == 0, after % 1 == 0
-    corners = np.where(whole, middles_xy, np.where(whole_after, after, (middles_xy + after) / 2))
-    turns = (whole != whole_after).any(axis=1)
-    ring = np.rint(corners[turns]).astype(np.int64)
-    return np.concatenate([ring, ring[:1]])
-
-
-def _signed_area(ring: Ring) -> float:
-    x, y = ring[:, 0], ring[:, 1]
-    return float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum() / 2)
+    parts = Parts(labels_hw)
+    rings = trace_rings(labels_hw, parts)
+    owners = parts.of(rings.pixels)
+    polygons: dict[int, list[Ring]] = {}
+    for owner, ring in zip(owners.tolist(), rings.rings, strict=True):
+        polygons.setdefault(owner, []).append(ring)
+    firsts = dict(zip(owners.tolist(), rings.pixels.tolist(), strict=True))
+    for owner in sorted(polygons):
+        outer_first = sorted(polygons[owner], key=lambda ring: -signed_area(ring))
+        yield int(labels_hw.ravel()[firsts[owner]]), outer_first

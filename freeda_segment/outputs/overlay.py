@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _PAPER = (255, 255, 255)
+_STRIP_ROWS = 128
+"""Rows of the overlay that are tinted at a time, in floats."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,21 @@ def _blend(result: Result, style: OverlayStyle) -> ImageArray:
     picture = Image.fromarray(result.image).resize(size_wh, Image.Resampling.BICUBIC, reducing_gap=3.0)
     labels = _sampled(result.segmentation.labels, size_wh)
     colours = class_colours(len(result.segmentation.class_names)).astype(np.float32)
-    tint = colours[np.maximum(labels, 0)]
-    pixels = np.asarray(picture).astype(np.float32)
-    tinted = _faded(pixels, style.saturation) * (1 - style.opacity) + tint * style.opacity
-    blended = np.where((labels == BACKGROUND)[:, :, None], pixels, tinted)
+    blended = np.array(picture)
+    for top in range(0, len(blended), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        blended[rows] = _tinted(blended[rows].astype(np.float32), labels[rows], colours, style)
     blended[_outlines(labels)] = 255
+    return blended
+
+
+def _tinted(
+    pixels_hwc: FloatArray, labels: NDArray[np.int16], colours: FloatArray, style: OverlayStyle
+) -> ImageArray:
+    """Some rows under the colours of their classes; pixels of no class as they are."""
+    tint = colours[np.maximum(labels, 0)]
+    tinted = _faded(pixels_hwc, style.saturation) * (1 - style.opacity) + tint * style.opacity
+    blended = np.where((labels == BACKGROUND)[:, :, None], pixels_hwc, tinted)
     return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
 
 

@@ -30,11 +30,12 @@ def coco_document(result: Result) -> dict[str, Any]:
     segmentation = result.segmentation
     height, width = segmentation.size_hw
     annotations: list[dict[str, Any]] = []
+    mask = np.empty((height, width), dtype=np.bool_, order="F")
     for share in segmentation.shares:
         if not share.pixels:
             continue
-        mask = np.asfortranarray(segmentation.labels == share.index, dtype=np.uint8)
-        encoded = rle.encode(mask)
+        np.equal(segmentation.labels, share.index, out=mask)
+        encoded = rle.encode(mask.view(np.uint8))
         annotations.append(
             {
                 "id": len(annotations) + 1,
