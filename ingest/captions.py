@@ -46,6 +46,7 @@ __all__ = [
 STDIN = "-"
 _BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 1 << 16
+_REMEMBERED_LINES, _REMEMBERED_BYTES = 1000, 100
 _COCO_START = re.compile(
     rb'\s*\{\s*"(?:info|licenses|images|annotations|categories|type)"\s*:\s*[\[{"]', re.DOTALL
 )
@@ -204,10 +205,14 @@ def _read_lines(
     chunks: Iterable[bytes], source: str, limits: ReaderLimits, *, as_json: bool
 ) -> Iterator[Caption | Reject | BlankLines]:
     blank = 0
+    known: dict[bytes, tuple[str, str]] = {}  # what was wrong with lines that may come again
     for number, (raw, size) in enumerate(_split_lines(chunks, limits.record_bytes), start=1):
         line = raw.removeprefix(_BOM) if number == 1 else raw
         if not line or line.isspace():
             blank += 1
+            continue
+        if line in known:
+            yield Reject(number, *known[line])
             continue
         try:
             if size > limits.record_bytes:
@@ -217,7 +222,10 @@ def _read_lines(
             else:
                 yield caption_from_text(decode(line), source, limits)
         except BadRecordError as error:
-            yield Reject(number, str(error), show(line))
+            reject = Reject(number, str(error), show(line))
+            if size <= _REMEMBERED_BYTES and len(known) < _REMEMBERED_LINES:
+                known[line] = reject.reason, reject.text
+            yield reject
     if blank:
         yield BlankLines(blank)
 

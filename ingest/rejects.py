@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import lru_cache
 from itertools import chain, count
 from pathlib import Path
 from shutil import copyfileobj
@@ -16,6 +17,7 @@ from ingest.caption_records import Reject
 
 SUFFIX = ".rejects.jsonl"
 FIELDS = ("file", "line", "reason", "text")
+_NAMES = tuple(name.encode() for name in FIELDS)
 """Of each line."""
 _LONGEST_LINE = 2**26
 
@@ -79,9 +81,9 @@ class RejectsFile:
             return
         if self._lines is None:
             self._lines = TemporaryFile(dir=self._path.parent)  # noqa: SIM115 - closed by close()
-        told = (self._captions, reject.line, reject.reason, reject.text)
-        fields = dict(zip(FIELDS, told, strict=True))
-        self._lines.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
+        values = (_json(self._captions), b"%d" % reject.line, _json(reject.reason), _json(reject.text))
+        told = b", ".join(b'"%b": %b' % pair for pair in zip(_NAMES, values, strict=True))
+        self._lines.write(b"{" + told + b"}\n")
 
     def close(self, *, complete: bool) -> Path | None:
         """Publish the file; its path, or None when nothing was rejected."""
@@ -101,6 +103,12 @@ class RejectsFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close(complete=False)
+
+
+@lru_cache(maxsize=1000)
+def _json(text: str) -> bytes:
+    """A JSON text; remembered, since what is wrong in a file mostly is wrong many times."""
+    return json.dumps(text, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _publish(lines: IO[bytes], path: Path) -> None:

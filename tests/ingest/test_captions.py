@@ -270,3 +270,11 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
         path = Path("/dev/null" if kind == "device" else "/dev/zero")
     with pytest.raises(CaptionsError, match=rf"{path} cannot be read \(it is a .*, not a file\); .* or '-'"):
         read_captions(path)
+
+
+def test_lines_that_are_wrong_again_and_again_are_each_named(tmp_path: Path) -> None:
+    records = read(tmp_path, b'{"caption": "one"}\n' + b"{\n[1]\n" * 3000)
+    found = rejects(records)
+    assert [line for line, _ in found] == list(range(2, 6002))
+    assert {reason for _, reason in found[1::2]} == {"a list, not an object with a field 'caption'"}
+    assert len({reason for _, reason in found}) == 2

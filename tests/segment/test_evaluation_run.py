@@ -373,3 +373,15 @@ def test_methods_are_read_between_commas() -> None:
     for wrong, told in (("sam", "unknown method 'sam'"), (" ,", "no method")):
         with pytest.raises(OptionError, match=told):
             parse_methods(wrong)
+
+
+def test_pictures_whose_names_are_not_utf_8_are_counted_once(tmp_path: Path) -> None:
+    write_stuff(tmp_path / "coco", 1)
+    for file in (tmp_path / "coco").rglob("000000000000*"):
+        file.rename(file.with_name(file.name.replace("000000000000", "caf\udce9")))
+    pictures = open_dataset("coco-stuff", tmp_path / "coco")
+    for calls in (1, 0):
+        labeller = Counting()
+        with journal(tmp_path / "out") as notes:
+            run(pictures, labeller, notes)
+        assert labeller.calls == calls

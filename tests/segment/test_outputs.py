@@ -156,3 +156,9 @@ def test_results_of_a_bank_remade_in_its_place_are_not_kept():
     first = Origin(bank="bank", revision=1, committed_at="2026-01-01T00:00:00+00:00")
     remade = dataclasses.replace(first, committed_at="2026-01-02T00:00:00+00:00")
     assert made_of("hash", (), first) != made_of("hash", (), remade)
+
+
+def test_names_that_are_not_utf_8_come_back_from_reports(segmenter, tmp_path):
+    made = dataclasses.replace(result(segmenter), source="caf\udce9.png")
+    path = write_outputs(tmp_path, "caf\udce9", made, ["report"])["report"]
+    assert json.loads(path.read_bytes())["picture"]["source"] == "caf\udce9.png"
