@@ -28,7 +28,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, whole or not at all; names that are not UTF-8 are escaped.
 
-    Bytes of file names that are not UTF-8 are written as ``\\udcNN``, which JSON reads back as they were.
+    Their bytes become ``\\udcNN``, which JSON reads back as they were.
 
     Raises:
         OutputError: it cannot be written.
