@@ -17,8 +17,8 @@ from ingest.caption_records import Reject
 
 SUFFIX = ".rejects.jsonl"
 FIELDS = ("file", "line", "reason", "text")
-_NAMES = tuple(name.encode() for name in FIELDS)
 """Of each line."""
+_NAMES = tuple(name.encode() for name in FIELDS)
 _LONGEST_LINE = 2**26
 
 
