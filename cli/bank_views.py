@@ -148,9 +148,11 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
     rewrite = ("rewritten", "--repair rewrites them")
     by_hand = "nothing proves who is right, so they stay; compare with a copy (--json lists them)"
     rebuilt = "built anew" if report.kept_in else f"left as they are; {restore}"
+    set_again = "left; make the collection anew" if report.settings_left else "set again"
     found = (
         ("faults of the database", report.database_faults, "", "restore the database from a copy"),
         ("wrong answers of the vectors", report.wrong_answers, rebuilt, "--repair builds them anew"),
+        ("settings of the collection", report.wrong_settings, set_again, "--repair sets them again"),
         ("vectors unknown to the database", report.points_without_row, "removed", "--repair removes them"),
         ("prototypes without vectors", report.rows_without_point, *forget),
         ("prototypes with other vectors than were written", report.wrong_vectors, *forget),
@@ -168,7 +170,10 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
         for name, those, done, remedy in found
         if those
     ]
-    facts += [("", told) for told in (*report.database_faults, *report.wrong_answers)[:_SHOWN]]
+    facts += [
+        ("", told)
+        for told in (*report.database_faults, *report.wrong_answers, *report.wrong_settings)[:_SHOWN]
+    ]
     if report.uncompared:
         remedy = "they have one now" if report.repaired else "--repair gives them one"
         facts.append(

@@ -45,6 +45,7 @@ from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import VectorSizes
 from freeda_store.vectors.sending import guard
 from freeda_store.vectors.server import ServerVectors
+from freeda_store.vectors.upkeep import CollectionUpkeep
 from freeda_store.web_thumbnails import WebThumbnails
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None
         recall=open_recall(profile, manifest, str(publisher.bank)),
         catch_up=publisher.catch_up,
         before_writing=publisher.before_writing,
+        upkeep=CollectionUpkeep(client, collection, vectors.sizes),
     )
     return stores, manifest
 

@@ -228,9 +228,12 @@ class AdvisoryRuns:
             BankInUseError: another process took it meanwhile.
         """
         session = self._sessions.get(value)
-        if session is not None and holds(session, self._keys(value)):
-            return False
-        self.discard(value)
+        if session is not None:
+            if holds(session, self._keys(value)):
+                return False
+            del self._sessions[value]
+            session.invalidate()
+            session.close()
         self.add(value)
         logger.warning("the lock of run '%s' was lost and taken again", value)
         return True

@@ -30,6 +30,28 @@ def unpublished(*, recount: bool = False) -> None:
     """A folder has no readers without SQL."""
 
 
+class Upkeep(Protocol):
+    """Sees that an engine is set up as a bank needs it."""
+
+    def faults(self) -> tuple[str, ...]:
+        """What is set otherwise, one short line each."""
+
+    def mend(self) -> tuple[str, ...]:
+        """Set it again; returns what cannot be changed."""
+
+
+class NoUpkeep:
+    """Of a folder: its engine has no settings that others could change."""
+
+    def faults(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def mend(self) -> tuple[str, ...]:
+        """Nothing to do."""
+        return ()
+
+
 def nothing() -> None:
     """A folder needs no such care: its files belong together, and its lock keeps others out."""
 
@@ -81,6 +103,7 @@ class Stores:
         publish: tells readers without SQL of a change of the history.
         recall: what need not be sent again; of a folder, nothing.
         catch_up: asked once at opening: refuses stores that do not agree, and publishes what was not.
+        upkeep: of the engine's settings.
         before_writing: refuses where the rights are missing, or the points are not this bank's any more.
         owner: the process that opened them.
     """
@@ -95,6 +118,7 @@ class Stores:
     recall: Recall = field(default_factory=NoRecall)
     catch_up: Callable[[], None] = nothing
     before_writing: Callable[[], None] = nothing
+    upkeep: Upkeep = field(default_factory=NoUpkeep)
     owner: Owner = field(default_factory=Owner)
 
     def close(self) -> None:

@@ -44,6 +44,8 @@ class VerifyReport:
         wrong_checksums: prototypes whose checksum is proved wrong. Repair corrects it.
         uncompared: prototypes without a checksum, written by an earlier version. Repair gives them one.
         wrong_answers: what the engine answers otherwise than it stores. Repair builds it anew.
+        wrong_settings: what a server's collection is set up otherwise: indexes, strict mode, vectors. Repair
+            sets it again; settings_left names what cannot be changed in a collection that exists.
         database_faults: what the database says of its own file and links. With one, nothing is repaired.
         missing_thumbnails, damaged_thumbnails: keys. They can only be restored from a copy.
         stray_thumbnails: files that nothing refers to. Repair deletes them.
@@ -64,6 +66,8 @@ class VerifyReport:
     wrong_checksums: tuple[UUID, ...] = ()
     uncompared: int = 0
     wrong_answers: tuple[str, ...] = ()
+    wrong_settings: tuple[str, ...] = ()
+    settings_left: tuple[str, ...] = ()
     database_faults: tuple[str, ...] = ()
     missing_thumbnails: tuple[str, ...] = ()
     damaged_thumbnails: tuple[str, ...] = ()
@@ -84,6 +88,7 @@ class VerifyReport:
             or self.wrong_vectors
             or self.wrong_checksums
             or self.wrong_answers
+            or self.wrong_settings
             or self.stray_thumbnails
             or self._beyond_repair
         )
@@ -97,14 +102,25 @@ class VerifyReport:
     @property
     def _beyond_repair(self) -> bool:
         return bool(
-            self.contradictions or self.database_faults or self.missing_thumbnails or self.damaged_thumbnails
+            self.contradictions
+            or self.settings_left
+            or self.database_faults
+            or self.missing_thumbnails
+            or self.damaged_thumbnails
         )
 
     def to_json(self) -> dict[str, JsonValue]:
         """Plain values for ``json.dumps``."""
         ids = ("points_without_row", "rows_without_point", "wrong_payloads", "wrong_rows", "lost")
         more = ("wrong_vectors", "wrong_checksums")
-        texts = ("wrong_answers", "database_faults", "missing_thumbnails", "damaged_thumbnails")
+        texts = (
+            "wrong_answers",
+            "wrong_settings",
+            "settings_left",
+            "database_faults",
+            "missing_thumbnails",
+            "damaged_thumbnails",
+        )
         told: dict[str, JsonValue] = {"ok": self.ok, "mended": self.mended, "prototypes": self.prototypes}
         told |= {name: [str(id_) for id_ in getattr(self, name)] for name in (*ids, *more)}
         told |= {name: list(getattr(self, name)) for name in (*texts, "stray_thumbnails")}
@@ -140,6 +156,8 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
     faults = database_faults(stores.catalog)
     history = stores.catalog.history()
     mends = wants_repair and not faults
+    settings = stores.upkeep.faults()  # first: without an index a server refuses to compare
+    settings_left = stores.upkeep.mend() if mends and settings else ()
     edge = stores.vectors if isinstance(stores.vectors, EdgeVectors) else None
     stored = Stored.of(history, edge.sizes.text) if edge else None
     found = compare(stores, history, stored, fill=mends)
@@ -163,6 +181,8 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
         wrong_checksums=tuple(sorted(found.wrong_checksums)),
         uncompared=found.uncompared,
         wrong_answers=answers,
+        wrong_settings=settings,
+        settings_left=settings_left,
         database_faults=faults,
         missing_thumbnails=tuple(missing),
         damaged_thumbnails=tuple(damaged),

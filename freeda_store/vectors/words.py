@@ -18,6 +18,7 @@ _PROBE_SECONDS = 3.0
 _DISK_FULL = re.compile(
     r"no space left|disk (is )?full|out of disk|insufficient disk|not enough (disk )?space", re.I
 )
+_NO_INDEX = re.compile(r"index required|requires an? (payload )?index", re.I)
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,8 @@ def refusal(place: Place | None, collection: str, status: int | None, said: str)
         return f"{begin}the disk of Qdrant's server is full: free room there, then repeat."
     if status == 413 and place:
         return too_large(place)
+    if status == 400 and _NO_INDEX.search(said):
+        return f"{begin}an index is missing: `freeda bank verify --repair` makes it again."
     return f"{begin}{_advice(place, status)}."
 
 
