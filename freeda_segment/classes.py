@@ -15,7 +15,7 @@ from pathlib import Path
 from freeda_segment.errors import ClassesError
 from freeda_store.regular_files import read_regular
 
-MAX_TEXTS = 3000
+MAX_TEXTS = 2000
 """Names of classes, synonyms counted, in one list: each takes memory in every region of a picture."""
 
 MAX_CHARACTERS = 300
