@@ -98,7 +98,8 @@ class Sender:
             raise ServerAwayError(words.page(self._place, status, body, sent_on) + tried)
         if status not in (200, 201, 202):
             raise _refused(self._place, response)
-        if _RESULT not in body[:_EDGE] and _RESULT not in body[-_EDGE:] and response.request.url.path != "/":
+        asked = response.request.url.path
+        if "/collections" in asked and _RESULT not in body[:_EDGE] and _RESULT not in body[-_EDGE:]:
             raise ServerAwayError(words.strange(self._place))
 
 

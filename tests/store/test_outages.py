@@ -95,6 +95,24 @@ def test_a_qdrant_that_restarts_in_the_middle_of_a_run(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["restart", "crash"])
+def test_a_database_that_restarts_in_the_middle_of_a_run(
+    stub: QdrantStub, own_postgres: PostgresServer, how: int
+) -> None:
+    with Bank.open("team") as bank:
+        with bank.write("m", "run") as writer:
+            writer.add([make_generation(0)])
+            with Away(lambda: own_postgres.stop(how), own_postgres.start, 2):
+                writer.add([make_generation(1)])
+            with Away(lambda: own_postgres.stop(how), own_postgres.start, 1):
+                writer.commit()
+            with Away(stub.stop, stub.start, 1):
+                assert [each.number for each in bank.revisions()] == [1]
+        with Away(lambda: own_postgres.stop(how), own_postgres.start, 1):
+            assert bank.stats().prototypes == 4
+        assert bank.verify().ok
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["restart", "crash"])
 def test_a_database_that_restarts_between_two_batches(
     stub: QdrantStub, own_postgres: PostgresServer, how: int, caplog: pytest.LogCaptureFixture
 ) -> None:

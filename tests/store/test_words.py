@@ -33,7 +33,7 @@ def told(url: str, **values: object) -> str:
     client = connect_qdrant(Profile.model_validate(given | values))
     try:
         with pytest.raises(StorageError) as caught:
-            guard("team", client.get_aliases)
+            guard("team", lambda: client.get_collection("team"))
     finally:
         client.close()
     line = str(caught.value)
