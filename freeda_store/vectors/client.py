@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from freeda_store.errors import SettingsError
 from freeda_store.patience import Patience
 from freeda_store.settings import Profile
-from freeda_store.vectors.proxies import choose_proxy, without_secret
+from freeda_store.vectors.proxies import choose_proxy, passes_by_proxy, without_secret
 from freeda_store.vectors.sending import Sender
 from freeda_store.vectors.words import Place, expiry
 
@@ -29,7 +29,11 @@ def connect_qdrant(profile: Profile) -> QdrantClient:
     from qdrant_client import QdrantClient
 
     place = Place(
-        profile.qdrant_url, without_secret(proxy) if proxy else "", profile.qdrant_api_key_env, expiry(key)
+        url=profile.qdrant_url,
+        proxy=without_secret(proxy) if proxy else "",
+        key_variable=profile.qdrant_api_key_env,
+        expiry=expiry(key),
+        passed_by=passes_by_proxy(profile),
     )
     way: dict[str, Any] = {"trust_env": False, "proxy": proxy}
     if place.secure:

@@ -40,6 +40,14 @@ def choose_proxy(profile: Profile) -> str | None:
     return url
 
 
+def passes_by_proxy(profile: Profile) -> bool:
+    """Whether the environment names a proxy that plain http goes past, as the profile does not name it."""
+    server = urlsplit(profile.qdrant_url)
+    if profile.proxy or server.scheme != "http" or server.hostname in LOOPBACK:
+        return False
+    return _of_environment("http", server.hostname or "", server.port) is not None
+
+
 def environment_proxy(url: str) -> str | None:
     """The proxy that the environment names for a URL that is asked without a key; None for none.
 

@@ -30,12 +30,14 @@ class Place:
         proxy: the proxy on the way, without its password; empty for none.
         key_variable: name of the variable that holds the key.
         expiry: when the key expires, if it is a token that does.
+        passed_by: whether the environment names a proxy that is not used.
     """
 
     url: str
     proxy: str = ""
     key_variable: str = "FREEDA_QDRANT_API_KEY"
     expiry: datetime | None = None
+    passed_by: bool = False
 
     @property
     def port(self) -> int:
@@ -90,17 +92,17 @@ def failure(place: Place, error: BaseException) -> str:
         if isinstance(cause, socket.gaierror):
             return (
                 f"no machine is known by the host's name in {_target(place)}; correct the name, or check the "
-                "network."
+                f"network{_other_way(place)}."
             )
     if isinstance(error, httpx.ConnectTimeout):
         return (
             f"{_target(place)} did not answer in time; check the host's name and port, and that no firewall "
-            "stands between."
+            f"stands between{_other_way(place)}."
         )
     if isinstance(error, httpx.ConnectError):
         return (
             f"{_target(place)} cannot be reached ({_reason(error)}); check that Qdrant runs there, and the "
-            f"host and port in qdrant_url{_other_port(place)}."
+            f"host and port in qdrant_url{_other_port(place)}{_other_way(place)}."
         )
     if isinstance(error, httpx.TimeoutException):
         return (
@@ -242,6 +244,12 @@ def _target(place: Place) -> str:
 def _other_port(place: Place) -> str:
     what = _PORTS.get(place.port)
     return f"; port {place.port} is usually {what}, and Qdrant's REST port 6333" if what else ""
+
+
+def _other_way(place: Place) -> str:
+    if not place.passed_by:
+        return ""
+    return '; plain http goes past the environment\'s proxy unless the profile says proxy = "environment"'
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -51,6 +51,16 @@ def test_not_reachable() -> None:
     )
 
 
+def test_a_proxy_that_is_not_used_is_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "http://no.such.invalid:6333"
+    assert "proxy" not in told(url)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.org:3128")
+    assert told(url).endswith('unless the profile says proxy = "environment". It was tried for 0.3 s.')
+    monkeypatch.setenv("NO_PROXY", "invalid")
+    assert "proxy" not in told(url)
+    assert "proxy" not in told(f"http://127.0.0.1:{free_port()}")
+
+
 @pytest.mark.parametrize("answer", [HTTP2_SETTINGS, POSTGRES_ERROR, b""], ids=["grpc", "postgres", "nothing"])
 def test_another_programs_port(answer: bytes) -> None:
     with raw_server(answer) as place:
