@@ -1,4 +1,9 @@
-"""Make the pictures of the README from the demo's output: ``make demo && python -m docs.images``."""
+"""Make the first picture of the README from the demo's output: ``make demo && python -m docs.images``.
+
+``contact-sheet.png`` is what ``freeda bank show boat`` draws, ``explanation.png`` a browser's view of what
+comes of ``freeda explain examples/car-and-tree.png -c "red car,tree,grass,sky" --at 120,420``, both with
+a bank of the first 60 example captions; ``architecture.svg`` was written by hand.
+"""
 
 from __future__ import annotations
 

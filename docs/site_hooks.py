@@ -14,6 +14,7 @@ REPOSITORY = "https://github.com/freeda/freeda/blob/main/"
 
 _LINK = re.compile(r"\]\(((?:\.\./)+[^)#\s]+)")
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\s*\\([(\[])(.*?)\\[)\]]\s*</\1>', re.DOTALL)
+_CELL = re.compile(r"<td>.*?</td>", re.DOTALL)
 _ROLE = re.compile(r":(?:class|func|meth|data|mod|exc|attr):<code>~?([\w.]+)</code>")
 
 
@@ -50,7 +51,11 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Formulas become MathML, which browsers draw by themselves; Sphinx roles of docstrings become code."""
+    """Formulas become MathML, which browsers draw by themselves; Sphinx roles of docstrings become code.
+
+    In tables, bars inside code are written with a backslash, which only GitHub takes away.
+    """
+    content = _CELL.sub(lambda cell: cell[0].replace("\\|", "|"), content)
     content = _FORMULA.sub(_mathml, content)
     return _ROLE.sub(lambda match: f"<code>{match[1].rpartition('.')[2]}</code>", content)
 

@@ -92,6 +92,10 @@ def test_every_page_can_be_reached_from_the_first(site: Path) -> None:
     assert pages - linked == set(), "add the page to `nav` in mkdocs.yml"
 
 
+def test_bars_in_code_of_tables_are_bars(site: Path) -> None:
+    assert "source=coco|garage</code>" in (site / "captions.html").read_text(encoding="utf-8")
+
+
 def test_formulas_need_no_script(site: Path) -> None:
     method = (site / "method.html").read_text(encoding="utf-8")
     assert method.count("<math") > 20
