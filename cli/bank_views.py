@@ -147,6 +147,8 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
     forget = (f"forgotten; {anew}", f"--repair forgets them, then {anew}")
     rewrite = ("rewritten", "--repair rewrites them")
     by_hand = "nothing proves who is right, so they stay; compare with a copy (--json lists them)"
+    snapshot = "left as they are; only a snapshot of the server brings them back"
+    altered = (forget[0] if report.kept_in else snapshot, f"of a folder, {forget[1]}")
     rebuilt = "built anew" if report.kept_in else f"left as they are; {restore}"
     set_again = "left; make the collection anew" if report.settings_left else "set again"
     found = (
@@ -155,7 +157,7 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
         ("settings of the collection", report.wrong_settings, set_again, "--repair sets them again"),
         ("vectors unknown to the database", report.points_without_row, "removed", "--repair removes them"),
         ("prototypes without vectors", report.rows_without_point, *forget),
-        ("prototypes with other vectors than were written", report.wrong_vectors, *forget),
+        ("prototypes with other vectors than were written", report.wrong_vectors, *altered),
         ("vectors that contradict the database", report.wrong_payloads, *rewrite),
         ("rows that the vectors prove wrong", report.wrong_rows, "restored", "--repair restores them"),
         ("wrong checksums", report.wrong_checksums, *rewrite),
@@ -177,7 +179,7 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
     if report.uncompared:
         remedy = "they have one now" if report.repaired else "--repair gives them one"
         facts.append(
-            ("without a checksum", f"{report.uncompared:,}, so their vectors prove nothing; {remedy}")
+            ("vectors without a checksum", f"{report.uncompared:,}, compared with nothing; {remedy}")
         )
     if report.leftovers:
         facts.append(

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from bank_copies import copy_folder
+from hosted_makers import Team
 from store_makers import WITHOUT_CHECKSUMS, make_generation
 
 from freeda_store import Bank, VerifyReport, parse_filter
@@ -332,3 +333,24 @@ def test_a_killed_repair_is_finished_by_the_same_command(
     assert seen(mine) == seen(filled)
     assert not list(mine.glob("vectors.*"))
     assert list((mine / "damaged").glob("*/vectors/edge_config.json"))
+
+
+def test_a_hosted_bank_tells_of_vectors_that_are_gone_or_altered(team: Team) -> None:
+    with Bank.open("team") as bank:
+        with bank.write("m", "run") as writer:
+            writer.add([make_generation(i) for i in range(3)])
+            writer.commit()
+        gone, altered, lied, *_ = sorted(info.id for info in bank.infos())
+        store = bank._stores.vectors
+        fetched = store.fetch([altered], texts=True, visuals=True)
+        store.upsert([Point(altered, fetched.texts[0], fetched.visuals[0] + 1, fetched.payloads[0])])
+        store.set_payload([lied], {"noun": "cbr", "caption": "lie"})
+        store.delete([gone])
+        report = bank.verify()
+        assert (report.rows_without_point, report.wrong_vectors) == ((gone,), (altered,))
+        assert (report.wrong_payloads, report.contradictions) == ((lied,), ())
+        repaired = bank.verify(repair=True)
+        assert (repaired.lost, repaired.mended) == ((gone,), False)
+        after = bank.verify()
+        assert (after.ok, after.wrong_vectors, after.wrong_payloads) == (False, (altered,), ())
+        assert len(list(bank.infos())) == 5
