@@ -53,6 +53,10 @@ def test_the_example_names_every_variable() -> None:
     assert {name: EXAMPLE[name] for name in used} == used
 
 
+def test_tokens_are_taken() -> None:
+    assert COMPOSE["services"]["qdrant"]["environment"]["QDRANT__SERVICE__JWT_RBAC"] == "true"
+
+
 def test_strict_mode_allows_what_freeda_asks() -> None:
     environment = COMPOSE["services"]["qdrant"]["environment"]
     prefix = "QDRANT__STORAGE__COLLECTION__STRICT_MODE__"
