@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4, uuid5
 
 import numpy as np
 import pytest
+from hosted_makers import API_KEY, connect, some_server
 
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
 from freeda_store.vectors.filters import PointFilter, View, parse_filter
@@ -16,7 +17,6 @@ from freeda_store.vectors.protocol import Point, VectorSizes, VectorStore
 
 SIZES = VectorSizes(text=16, visual=24)
 NAMESPACE = UUID(int=7)
-SERVER = os.environ.get("FREEDA_TEST_QDRANT_URL", "")
 
 
 def open_edge(folder: Path) -> VectorStore:
@@ -25,41 +25,43 @@ def open_edge(folder: Path) -> VectorStore:
     return EdgeVectors.create(folder / "vectors", SIZES)
 
 
-def open_memory(folder: Path) -> VectorStore:
+@contextmanager
+def edge(folder: Path) -> Iterator[VectorStore]:
+    yield open_edge(folder)
+
+
+@contextmanager
+def memory(_: Path) -> Iterator[VectorStore]:
     from qdrant_client import QdrantClient
 
     from freeda_store.vectors.server import ServerVectors
 
-    return ServerVectors.create(QdrantClient(":memory:"), "bank", SIZES)
+    yield ServerVectors.create(QdrantClient(":memory:"), "bank", SIZES)
 
 
-def open_server(folder: Path) -> VectorStore:
-    from qdrant_client import QdrantClient
-
+@contextmanager
+def server(_: Path) -> Iterator[VectorStore]:
+    """A real server when FREEDA_TEST_QDRANT_URL names one, and its stand-in otherwise."""
     from freeda_store.vectors.server import ServerVectors
 
-    client = QdrantClient(SERVER, api_key=os.environ.get("FREEDA_TEST_QDRANT_API_KEY"))
-    return ServerVectors.create(client, f"test-{uuid4()}", SIZES)
+    with some_server() as (url, _stub):
+        collection, own = f"test-{uuid4()}", connect(url, API_KEY)
+        yield ServerVectors.create(connect(url, API_KEY), collection, SIZES)
+        own.delete_collection(collection)
+        own.close()
 
 
 @pytest.fixture(
     params=[
-        pytest.param(open_edge, id="edge"),
-        pytest.param(open_memory, id="memory", marks=pytest.mark.filterwarnings("ignore:Local mode")),
-        pytest.param(
-            open_server,
-            id="server",
-            marks=pytest.mark.skipif(not SERVER, reason="FREEDA_TEST_QDRANT_URL is not set"),
-        ),
+        pytest.param(edge, id="edge"),
+        pytest.param(memory, id="memory", marks=pytest.mark.filterwarnings("ignore:Local mode")),
+        pytest.param(server, id="server"),
     ]
 )
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
-    opener: Callable[[Path], VectorStore] = request.param
-    opened = opener(tmp_path)
-    yield opened
-    if opener is open_server:
-        opened._client.delete_collection(opened._collection)  # type: ignore[attr-defined]
-    opened.close()
+    with request.param(tmp_path) as opened:
+        yield opened
+        opened.close()
 
 
 def make_points(count: int, *, seed: int = 0) -> list[Point]:
