@@ -57,6 +57,7 @@ def on_page_content(content: str, **_: Any) -> str:
     """
     content = _CELL.sub(lambda cell: cell[0].replace("\\|", "|"), content)
     content = _FORMULA.sub(_mathml, content)
+    content = content.replace("<p>::</p>\n", "").replace("::</p>", ":</p>")  # before literal blocks
     return _ROLE.sub(lambda match: f"<code>{match[1].rpartition('.')[2]}</code>", content)
 
 
