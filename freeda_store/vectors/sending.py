@@ -15,7 +15,8 @@ from freeda_store.vectors.words import Place
 if TYPE_CHECKING:
     import httpx
 
-_LATER = (429, 502, 503, 504)
+_TOO_MANY, _CONFLICT = 429, 409
+_LATER = (_TOO_MANY, 502, 503, 504)
 """Too many requests; a gateway whose server is away; a server that starts."""
 _RESULT, _EDGE = b'"result"', 300
 """Where every answer of Qdrant has its result: among the first or last bytes."""
@@ -52,14 +53,18 @@ class Sender:
         """
         from qdrant_client.http.exceptions import ResponseHandlingException
 
+        unsure: list[bool] = []
+
         def once() -> httpx.Response:
             try:
                 response = send(request)
             except ResponseHandlingException as error:
+                unsure.append(True)
                 raise error.source from error.source.__cause__
             if response.status_code in _LATER:
+                unsure.append(response.status_code != _TOO_MANY)
                 raise _LaterError(response)
-            return response
+            return _made_before(response) if any(unsure) else response
 
         tried = ""
         try:
@@ -101,6 +106,19 @@ class Sender:
         asked = response.request.url.path
         if "/collections" in asked and _RESULT not in body[:_EDGE] and _RESULT not in body[-_EDGE:]:
             raise ServerAwayError(words.strange(self._place))
+
+
+def _made_before(response: httpx.Response) -> httpx.Response:
+    """A collection that exists already was made by the try before, whose answer was lost.
+
+    Its name cannot be another's: collections are made under names with random digits.
+    """
+    import httpx
+
+    asked = response.request
+    if response.status_code != _CONFLICT or asked.method != "PUT" or "/points" in asked.url.path:
+        return response
+    return httpx.Response(200, json={"result": True, "status": "ok", "time": 0.0}, request=asked)
 
 
 def _refused(place: Place, response: httpx.Response) -> Exception:

@@ -14,7 +14,8 @@ from freeda_store import patience
 from freeda_store.errors import SettingsError, StorageError
 from freeda_store.settings import Profile
 from freeda_store.vectors.client import connect_qdrant
-from freeda_store.vectors.collection import guard
+from freeda_store.vectors.collection import collection_settings, guard
+from freeda_store.vectors.protocol import VectorSizes
 
 KEY = "key-77aa31"
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -245,3 +246,20 @@ def test_it_gives_up_with_advice_when_the_time_is_over(monkeypatch: pytest.Monke
     with pytest.raises(StorageError, match="cannot be reached"):
         ask(profile(url, retry_seconds=3000))
     assert time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize("lost", [RESET, Answer(504)], ids=["reset", "504"])
+def test_a_collection_whose_making_was_not_answered_is_ours(lost: Answer | str) -> None:
+    exists = Answer(409, b'{"status": {"error": "Wrong input: Collection `team-1` already exists!"}}')
+
+    def make(server: StubServer) -> None:
+        client = connect_qdrant(profile(server.url))
+        guard("team", lambda: client.create_collection("team-1", **collection_settings(VectorSizes(4, 6))))
+        client.close()
+
+    with stub_server(lost, exists) as server:
+        make(server)
+        assert [asked.method for asked in server.asked] == ["PUT", "PUT"]
+    for script in ([exists], [Answer(429, headers={"retry-after": "0"}), exists]):
+        with stub_server(*script) as server, pytest.raises(StorageError, match="already exists"):
+            make(server)
