@@ -177,7 +177,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _fault(number: int, path: Path | None) -> SystemFault:
     reason, advice = os.strerror(number), _ADVICE[number]
     if number == errno.EPERM and path is not None and is_immutable(path):
-        return SystemFault(number, f"{reason}: it is immutable", "allow changes by `chattr -i` or -a", path)
+        return SystemFault(number, f"{reason}: it is immutable", "allow changes by `chattr -i` (or -a)", path)
     if number == errno.EACCES and path is not None and (told := _ownership(path)):
         reason = f"{reason}: {told}"
     if number in _LIMITS and (limit := resource.getrlimit(_LIMITS[number])[0]) != resource.RLIM_INFINITY:

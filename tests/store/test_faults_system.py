@@ -103,7 +103,8 @@ def test_an_immutable_database_is_named_when_written(mine: Path) -> None:
     with immutable(mine / "bank.sqlite"):
         code, said = run([], "write", mine)
     assert code == 1
-    assert said.startswith(f"StorageError: {mine / 'bank.sqlite'} ")
+    assert said.startswith(f"ReadOnlyBankError: the bank in {mine} can only be read")
+    assert f"{mine / 'bank.sqlite'} cannot be written" in said
     assert "chattr -i" in said
     assert "free disk space" not in said
     assert is_whole(mine)
@@ -117,6 +118,9 @@ def test_a_file_of_somebody_else_is_no_damage(shared: Path, pattern: str, action
     os.chown(path, 0, 0)
     path.chmod(0o600)
     code, said = run(condition, action, shared)
+    if (action, pattern) == ("salvage", "bank.sqlite"):  # the vectors are sound, and nothing is to be done
+        assert not (shared / "damaged").exists()
+        return
     assert code == 1
     assert said.startswith(f"StorageError: {path} ")
     assert "-rw------- of user 0, and this is user 65534" in said
@@ -142,10 +146,11 @@ def test_an_error_of_the_disk_is_no_damage(
 ) -> None:
     condition = failing(call, error, [one(mine, pattern)])
     code, said = run(condition, action, mine)
-    assert code == 1, said
-    assert said.startswith("StorageError: ")
-    assert advice in said
-    assert str(mine) in said
+    if (action, pattern) != ("salvage", "bank.sqlite"):  # where the vectors are sound, nothing is to be done
+        assert code == 1, said
+        assert said.startswith("StorageError: ")
+        assert advice in said
+        assert str(mine) in said
     assert not (mine / "damaged").exists()
     assert is_whole(mine)
 
