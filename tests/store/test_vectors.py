@@ -255,7 +255,7 @@ def test_edge_second_opener(tmp_path: Path) -> None:
     from freeda_store.vectors.edge import EdgeVectors
 
     store = open_edge(tmp_path)
-    with pytest.raises(BankInUseError, match="in use by another process"):
+    with pytest.raises(BankInUseError, match="in use by this very process"):
         EdgeVectors.load(tmp_path / "vectors")
     store.close()
 
