@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from freeda_store.agreement import require_view
+from freeda_store.aliases import homes_of, say_missing
 from freeda_store.catalog import Catalog
 from freeda_store.disk_recall import open_recall
 from freeda_store.errors import (
@@ -177,11 +178,10 @@ def _manifest(
     facts = look(client, collection)
     if manifest is not None and facts is not None:
         return manifest, facts
-    if facts is not None or catalog.history().head is not None:
-        raise BankDamagedError(
-            f"the database of profile '{profile.name}' and collection '{collection}' do not belong together: "
-            "one of them is empty; restore both from copies of one time, or correct the profile."
-        )
+    if facts is not None:
+        raise say_missing(profile, ())
+    if catalog.history().head is not None:
+        raise say_missing(profile, homes_of(client, collection, read_identity(catalog)))
     if create is None:
         raise BankMissingError(_missing(profile, f"`freeda ingest --bank {profile.name}`"))
     if min(create.keys.dim, create.backbone.dim) < 1:

@@ -71,7 +71,7 @@ def salvage(address: str | Path) -> list[str]:
     """Make a bank's folder whose vectors cannot be opened usable again, with all that can be read of them.
 
     Args:
-        address: of the bank; a hosted one has nothing to be salvaged here.
+        address: of the bank; of a hosted one, only its missing alias is set again.
 
     Returns:
         What was done, one line each; empty when the vectors can be opened.
@@ -82,7 +82,12 @@ def salvage(address: str | Path) -> list[str]:
         StorageError: the system refuses a file, or there is no room; nothing was replaced.
     """
     folder = Address.parse(address).folder
-    if find_profile(folder) is not None or not (folder / DATABASE_NAME).is_file():
+    profile = find_profile(folder)
+    if profile is not None and profile.sql_url:
+        from freeda_store.aliases import set_again
+
+        return set_again(profile)
+    if profile is not None or not (folder / DATABASE_NAME).is_file():
         return []
     finish_swap(folder)
     vectors = folder / VECTORS

@@ -126,3 +126,25 @@ def test_points_with_other_vectors_or_without_are_findings(team: Team) -> None:
         assert not report.ok
         with pytest.raises(BankError, match=r"verify --repair|no prototype"):
             bank.vectors([second])
+
+
+def test_a_missing_alias_is_named_and_set_again(team: Team) -> None:
+    from store_makers import make_generation
+
+    from freeda_store import Bank
+    from freeda_store.errors import BankDamagedError
+    from freeda_store.salvage import salvage
+    from freeda_store.vectors.collection import real_name
+
+    with Bank.open("team") as bank, bank.write("m", "k") as writer:
+        writer.add([make_generation(1)])
+        writer.commit()
+    real = real_name(team.client, team.collection)
+    assert salvage("team") == []
+    drop = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=team.collection))
+    team.client.update_collection_aliases([drop])
+    with pytest.raises(BankDamagedError, match=rf"alias .* is missing; the bank is in collection '{real}'"):
+        Bank.open("team")
+    assert salvage("team") == [f"the alias '{team.collection}' stands for collection '{real}' again"]
+    with Bank.open("team") as bank:
+        assert bank.verify().ok
