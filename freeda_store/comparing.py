@@ -12,7 +12,7 @@ import numpy as np
 
 from freeda_store.answers import Stored, revisions_of
 from freeda_store.digests import Checksums, record_digest, vectors_digest
-from freeda_store.errors import BankDamagedError
+from freeda_store.errors import BankDamagedError, EngineRefusedError
 from freeda_store.evidence import Contradiction, Judgement, Side, judge, own_id
 from freeda_store.payload import make_payload
 from freeda_store.proofs import ListedPrototype, add_checksums, listed_prototypes
@@ -208,7 +208,7 @@ def fetch_whole(vectors: VectorStore, ids: Sequence[UUID]) -> dict[UUID, tuple[F
         return {}
     try:
         fetched = vectors.fetch(ids, texts=True, visuals=True)
-    except BankDamagedError:
+    except (BankDamagedError, EngineRefusedError):
         if len(ids) == 1:
             return {}
         middle = len(ids) // 2

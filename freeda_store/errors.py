@@ -125,6 +125,10 @@ class NotPublishedError(StorageError):
     """A change was made, and could not be told to readers without the database."""
 
 
+class EngineRefusedError(StorageError):
+    """The vector engine refused, and neither the system nor a file is known to be the cause."""
+
+
 class TableFormatError(BankError):
     """A table would be written to a file whose name tells no known format."""
 

@@ -8,7 +8,7 @@ with what is left. What the system refuses is no damage, and ends all this befor
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from freeda_store.address import Address
 from freeda_store.catalog import Catalog
 from freeda_store.comparing import fetch_whole
 from freeda_store.digests import vectors_digest
-from freeda_store.errors import BankDamagedError
+from freeda_store.errors import BankDamagedError, BankError, EngineRefusedError
 from freeda_store.manifest import Manifest
 from freeda_store.opening import open_address
 from freeda_store.profiles import DATABASE_NAME, find_profile
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from freeda_store.bank import Bank
 
 _INDEX = "payload_index"
+_PAYLOADS = "payload_storage"
 _LOG = "wal"
 _AT_ONCE = 512
 
@@ -91,7 +92,8 @@ def salvage(address: str | Path) -> list[str]:
         return []
     finish_swap(folder)
     vectors = folder / VECTORS
-    if _is_readable(vectors):
+    refused = _why_unreadable(vectors)
+    if refused is None:
         return []
     if (fault := look(vectors)) is not None:
         raise fault.error(vectors)
@@ -99,14 +101,13 @@ def salvage(address: str | Path) -> list[str]:
     try:
         sizes = _sizes(catalog, folder)
         with refusing(folder), repairing(folder):
-            return _rescue(folder, sizes, catalog)
+            return _rescue(folder, sizes, catalog, refused)
     finally:
         catalog.close()
 
 
-def _rescue(folder: Path, sizes: VectorSizes, catalog: Catalog) -> list[str]:
-    place = new_place(folder)
-    done = [f"a copy of the database as it was is {place / DATABASE_NAME}"]
+def _rescue(folder: Path, sizes: VectorSizes, catalog: Catalog, refused: BankError) -> list[str]:
+    done: list[str] = []
     clear(folder / NEW)
     new = EdgeVectors.create(folder / NEW, sizes)
     kept: set[UUID] = set()
@@ -123,6 +124,11 @@ def _rescue(folder: Path, sizes: VectorSizes, catalog: Catalog) -> list[str]:
     finally:
         new.close()
         clear(folder / TRIAL)
+    if not kept and isinstance(refused, EngineRefusedError) and catalog.committed_prototypes():
+        clear(folder / NEW)
+        raise refused  # that nothing can be read may have a cause outside the files
+    place = new_place(folder)
+    done.insert(0, f"a copy of the database as it was is {place / DATABASE_NAME}")
     swap(folder, place)
     clear_leftovers(folder)
     done.append(
@@ -131,8 +137,8 @@ def _rescue(folder: Path, sizes: VectorSizes, catalog: Catalog) -> list[str]:
     return done
 
 
-def _is_readable(vectors: Path) -> bool:
-    """Whether a store can be opened and all its points can be listed.
+def _why_unreadable(vectors: Path) -> BankError | None:
+    """Why a store cannot be opened, or not all its points be listed; None when all is well.
 
     Raises:
         BankInUseError: it is open elsewhere.
@@ -140,16 +146,16 @@ def _is_readable(vectors: Path) -> bool:
     """
     try:
         store = EdgeVectors.load(vectors)
-    except BankDamagedError:
-        return False
+    except (BankDamagedError, EngineRefusedError) as error:
+        return error
     try:
         for _ in store.scroll(PointFilter()):
             pass
-    except BankDamagedError:
-        return False
+    except (BankDamagedError, EngineRefusedError) as error:
+        return error
     finally:
         store.close()
-    return True
+    return None
 
 
 def _parts(vectors: Path) -> list[Path]:
@@ -159,8 +165,11 @@ def _parts(vectors: Path) -> list[Path]:
 
 
 def _readable_points(folder: Path, part: Path, sizes: VectorSizes) -> Iterator[Point]:
-    """The points of one part, read from a copy of it alone; of a segment without its index, if need be."""
-    for left_out in ("", _INDEX):
+    """The points of one part, read from a copy of it alone; of a segment without its index, if need be.
+
+    Without its payloads, too, if they cannot be read: the database says the same.
+    """
+    for left_out in ((), (_INDEX,), (_INDEX, _PAYLOADS)):
         store = _alone(folder / TRIAL, part, sizes, left_out)
         if store is None:
             continue
@@ -169,7 +178,7 @@ def _readable_points(folder: Path, part: Path, sizes: VectorSizes) -> Iterator[P
             while batch := list(islice(ids, _AT_ONCE)):
                 yield from _whole(store, batch)
             return
-        except BankDamagedError:
+        except (BankDamagedError, EngineRefusedError):
             continue
         finally:
             store.close()
@@ -197,7 +206,7 @@ def _batches(points: Iterator[Point]) -> Iterator[list[Point]]:
         yield batch
 
 
-def _alone(trial: Path, part: Path, sizes: VectorSizes, left_out: str) -> EdgeVectors | None:
+def _alone(trial: Path, part: Path, sizes: VectorSizes, left_out: Sequence[str]) -> EdgeVectors | None:
     """A store that holds a copy of one part and nothing else; None when it cannot be opened."""
     clear(trial)
     EdgeVectors.create(trial, sizes).close()
@@ -207,8 +216,8 @@ def _alone(trial: Path, part: Path, sizes: VectorSizes, left_out: str) -> EdgeVe
         clear(trial / "segments")
         (trial / "segments").mkdir()
         target = trial / "segments" / part.name
-    shutil.copytree(part, target, copy_function=copy_with_holes, ignore=shutil.ignore_patterns(left_out))
-    return EdgeVectors.load(trial) if _is_readable(trial) else None
+    shutil.copytree(part, target, copy_function=copy_with_holes, ignore=shutil.ignore_patterns(*left_out))
+    return EdgeVectors.load(trial) if _why_unreadable(trial) is None else None
 
 
 def _sizes(catalog: Catalog, folder: Path) -> VectorSizes:

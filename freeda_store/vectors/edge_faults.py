@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from freeda_store.errors import BankDamagedError, BankError, BankInUseError, StorageError
+from freeda_store.errors import BankDamagedError, BankError, BankInUseError, EngineRefusedError, StorageError
 from freeda_store.lock_holders import told_holder
 from freeda_store.room import free_bytes, room_to_write
 from freeda_store.system_faults import fault_of, look, memory_fault, unwritable
@@ -73,7 +73,7 @@ def require_memory(folder: Path) -> None:
 
 def refusal(error: BaseException, folder: Path) -> BankError:
     """What went wrong in an open store, for the person who is to mend it."""
-    return _known(error, folder) or StorageError(
+    return _known(error, folder) or EngineRefusedError(
         f"the vector engine refused in {folder}: {_first_line(error)}. Nothing shows that files are damaged; "
         "repeat, and see `freeda bank verify`. Nothing that was committed is lost."
     )

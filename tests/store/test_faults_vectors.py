@@ -120,6 +120,44 @@ def test_what_can_be_made_anew_costs_nothing(damage: Callable[[str], Path], faul
     assert use(folder) == 2 * COUNT
 
 
+@pytest.mark.parametrize(("name", "length"), [("tracker.dat", None), ("config.json", 9), ("page_0.dat", 0)])
+def test_payloads_that_cannot_be_read_come_back_from_the_database(
+    filled: Path, tmp_path: Path, name: str, length: int | None
+) -> None:
+    folder = copy_folder(filled, tmp_path / "bank")
+    (path,) = (folder / "vectors").glob(f"segments/*/payload_storage/{name}")
+    if length is None:
+        path.unlink()
+    else:
+        os.truncate(path, length)
+    with pytest.raises((BankDamagedError, StorageError)):
+        use(folder)
+    salvage(folder)
+    with open_to_verify(folder) as bank:
+        report = bank.verify(repair=True)
+        assert len(report.wrong_payloads) == 2 * COUNT
+        assert (report.lost, report.mended) == ((), True)
+    with Bank.open(folder) as mended, Bank.open(copy_folder(filled, tmp_path / "whole")) as whole:
+        assert list(mended.infos()) == list(whole.infos())
+
+
+def test_an_engine_that_refuses_everything_empties_no_bank(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy_folder(filled, tmp_path / "bank")
+
+    def refuse(*_: object) -> None:
+        raise Exception("Service runtime error: something that nobody has seen before")
+
+    shard = engine.EdgeShard
+    monkeypatch.setattr(engine, "EdgeShard", SimpleNamespace(load=refuse, create=shard.create))
+    with pytest.raises(StorageError, match="something that nobody has seen before"):
+        salvage(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["bank.sqlite", "thumbnails", "vectors"]
+    monkeypatch.undo()
+    assert use(folder) == 2 * COUNT
+
+
 def test_the_whole_folder_of_vectors_missing(filled: Path, tmp_path: Path) -> None:
     folder = copy_folder(filled, tmp_path / "bank")
     (folder / "vectors").rename(tmp_path / "elsewhere")
