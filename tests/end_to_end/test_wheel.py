@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -42,8 +43,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(program: Path, *arguments: object, cwd: Path) -> str:
+    elsewhere = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     finished = subprocess.run(
-        [program, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
+        [program, *map(str, arguments)], cwd=cwd, env=elsewhere, capture_output=True, text=True, check=False
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
