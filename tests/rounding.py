@@ -8,7 +8,7 @@ functions below, and never bit for bit, though on one machine they may well agre
 
 Half of float32's last bit is 6e-8 of a value. Through the layers of these tests' networks that grows to
 at most 3e-6 of the largest value, and moves 3 of 12,288 pixel values by one level: measured on attribution
-maps, features and embeddings, AVX-512 against SSE kernels, and pictures alone against pictures in a batch.
+maps, features and embeddings, AVX-512 against AVX2 and SSE kernels, and one picture against a batch.
 The distances below are six and eight times that; mistakes are far larger, and so is the noise by which
 the fakes of ``tests/ingest`` tell batches apart.
 """
