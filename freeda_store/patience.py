@@ -21,6 +21,7 @@ FIRST_CONTACT_SECONDS = 10.0
 """For a server that has not answered yet: more often than away it is somewhere else."""
 _LONGEST_PAUSE = 20.0
 _QUIET_SECONDS = 60.0
+_WORTH_TELLING = 0.1
 T = TypeVar("T")
 
 
@@ -49,6 +50,11 @@ class GaveUpError(Exception):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"gave up after {seconds:.0f} s")
         self.seconds = seconds
+
+    @property
+    def told(self) -> str:
+        """A sentence to add to a message, with a blank before it; empty where there was one try."""
+        return f" It was tried for {span(round(self.seconds, 1))}." if self.seconds >= _WORTH_TELLING else ""
 
 
 class Patience:

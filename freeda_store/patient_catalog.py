@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from freeda_store.catalog import Catalog
 from freeda_store.errors import StorageError
-from freeda_store.patience import GaveUpError, Patience, Trouble, span
+from freeda_store.patience import GaveUpError, Patience, Trouble
 from freeda_store.postgres_words import passing, place
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,8 +46,7 @@ def _again(method: F) -> F:
         try:
             return self._patience.call(lambda: method(self, *held, **named), self._judge)
         except GaveUpError as gave:
-            tried = f" It was tried for {span(round(gave.seconds, 1))}."
-            raise StorageError(f"{gave.__cause__}{tried}") from gave.__cause__
+            raise StorageError(f"{gave.__cause__}{gave.told}") from gave.__cause__
 
     return patiently  # type: ignore[return-value]
 

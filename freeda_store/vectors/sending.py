@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from freeda_store.errors import BankError, StorageError
-from freeda_store.patience import GaveUpError, Patience, Trouble, span
+from freeda_store.patience import GaveUpError, Patience, Trouble
 from freeda_store.vectors import words
 from freeda_store.vectors.words import Place
 
@@ -70,7 +70,7 @@ class Sender:
         try:
             response = self._patience.call(once, self._judge)
         except GaveUpError as gave:
-            tried = f" It was tried for {span(round(gave.seconds, 1))}."
+            tried = gave.told
             if not isinstance(gave.__cause__, _LaterError):
                 raise self._failed(gave.__cause__, tried) from gave.__cause__
             response = gave.__cause__.response

@@ -238,7 +238,7 @@ def test_it_gives_up_with_advice_when_the_time_is_over(monkeypatch: pytest.Monke
         ask(profile(url, retry_seconds=0.5))
     with pytest.raises(StorageError, match=f"{url} cannot be reached") as caught:
         ask(profile(url, retry_seconds=0))
-    assert "trying" not in str(caught.value)
+    assert "tried" not in str(caught.value)
     with stub_server(Answer(503)) as server, pytest.raises(StorageError, match=r"503.*server's log"):
         ask(profile(server.url, retry_seconds=0.5))
     monkeypatch.setattr(patience, "FIRST_CONTACT_SECONDS", 0.3)
