@@ -5,9 +5,9 @@ server's. Each side runs in this process, in turns, and processor time is counte
 favours the slower side). The other side is qdrant-client as it is without orjson: points read into models by
 pydantic. gRPC is the client's reading of messages alone.
 
-Goals: beside the bytes' own way, vectors are read in at most two thirds of the time, and hits in at
-most three quarters; requests under 1 MB cost less than qdrant-client's of 9 MB; the same classes ask nothing the second
-time.
+Goals: beside the bytes' own way, vectors are read in at most two thirds of the time, and hits in at most
+three quarters; requests under 1 MB cost less than qdrant-client's of 9 MB; the same classes ask nothing the
+second time.
 
 Usage: ``python -m benchmarks.hosted_wire [--prototypes 10000] [--classes 150] [--rounds 3]``
 """
