@@ -2,7 +2,7 @@
 
 ``FREEDA_TEST_QDRANT_URL`` names a real server, ``FREEDA_TEST_QDRANT_API_KEY`` and
 ``FREEDA_TEST_QDRANT_READ_ONLY_API_KEY`` its keys. Collections then have names that nothing else has, and are
-deleted in the end.
+deleted in the end. With ``FREEDA_TEST_QDRANT_TOKENS`` the server takes tokens (QDRANT__SERVICE__JWT_RBAC).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from freeda_store import Bank
 SERVER = os.environ.get("FREEDA_TEST_QDRANT_URL", "")
 API_KEY = os.environ.get("FREEDA_TEST_QDRANT_API_KEY", "") if SERVER else STUB_KEY
 READ_ONLY_KEY = os.environ.get("FREEDA_TEST_QDRANT_READ_ONLY_API_KEY", "") if SERVER else STUB_READ_ONLY_KEY
+TOKENS = not SERVER or bool(os.environ.get("FREEDA_TEST_QDRANT_TOKENS"))
 READER_VARIABLE = "FREEDA_READER_API_KEY"
 
 

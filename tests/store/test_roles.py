@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hosted_makers import SERVER, Team
-from qdrant_stub import READ_ONLY_KEY, make_token
+from hosted_makers import API_KEY, READ_ONLY_KEY, TOKENS, Team
+from qdrant_stub import make_token
 from store_makers import make_generation, make_manifest
 
 from freeda_store import Bank, parse_filter
@@ -15,7 +15,7 @@ from freeda_store.vectors.collection import METADATA_KEY, real_name
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Local mode"),
-    pytest.mark.skipif(bool(SERVER), reason="a real server's tokens are not known"),
+    pytest.mark.skipif(not TOKENS, reason="FREEDA_TEST_QDRANT_TOKENS is not set: the server may take none"),
 ]
 
 
@@ -31,7 +31,7 @@ def as_role(team: Team, name: str, token: str, patch: pytest.MonkeyPatch, *, wri
 
 def limited(team: Team, access: str) -> str:
     """A token for the one collection, by the alias that the profile names."""
-    return make_token([{"collection": team.collection, "access": access}])
+    return make_token([{"collection": team.collection, "access": access}], key=API_KEY)
 
 
 def fill(address: str, *indices: int) -> None:
@@ -62,8 +62,8 @@ def test_a_writer_needs_to_write_one_collection(team: Team, monkeypatch: pytest.
 
 
 def test_only_making_a_bank_needs_the_whole_server(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert team.stub is not None
-    monkeypatch.setenv("FREEDA_NEW_KEY", make_token([{"collection": team.named("new"), "access": "rw"}]))
+    access = [{"collection": team.named("new"), "access": "rw"}]
+    monkeypatch.setenv("FREEDA_NEW_KEY", make_token(access, key=API_KEY))
     url = team.postgres.new_database()
     team.add("new", sql_url=url, thumbnails="t", qdrant_api_key_env="FREEDA_NEW_KEY")
     with pytest.raises(StorageError, match=r"FREEDA_NEW_KEY|API key"):
@@ -99,7 +99,8 @@ def test_what_cannot_be_told_to_readers_is_said_with_what_was_done(
     """A key that is taken away between the question and the publication."""
     fill("team", 1)
     name = as_role(team, "limited", limited(team, "rw"), monkeypatch)
-    assert team.stub is not None
+    if team.stub is None:
+        pytest.skip("a real server's key cannot be taken away")
     with Bank.open(name) as bank:
         bank._stores.before_writing()
         set_tag, stub = bank._stores.catalog.set_tag, team.stub
