@@ -299,7 +299,8 @@ class Bank:
         """Show again exactly what an older revision showed, as a new revision.
 
         Returns:
-            The new revision, or the newest one as it is when that is the one asked for.
+            The new revision, or the newest one as it is when that is the one asked for, or is this very
+            rollback: the same command, run again, changes nothing.
 
         Raises:
             RevisionMissingError: there is no such revision or tag.
@@ -311,12 +312,13 @@ class Bank:
         with self._stores.commit_lock:
             history = self._history()
             target = history.resolve(version)
-            if target == history.head:
-                return history.info(target)
+            run_key = f"rollback to {target.number} after "
+            head = history.head
+            if head is not None and (target == head or head.run_key.startswith(run_key)):
+                return history.info(head)
             self._stores.before_writing()
             said = storable(message) or f"roll back to {target.number}"
-            newest = history.head.number if history.head else 0
-            run_key = f"rollback to {target.number} after {newest}"
+            run_key += str(head.number if head else 0)
             revision = self._stores.catalog.open_revision(run_key, said)
             commit(self._stores, revision, target.id)
             fresh = self._history()

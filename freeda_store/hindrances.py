@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 from freeda_store.address import Address
-from freeda_store.errors import ReadOnlyBankError
+from freeda_store.errors import ReadOnlyBankError, StorageError
 from freeda_store.profiles import DATABASE_NAME
 from freeda_store.room import free_bytes, room_to_read
 from freeda_store.system_faults import SystemFault, look, look_at, system_error
@@ -56,7 +56,7 @@ def require_writable(address: str | Path) -> None:
     Raises:
         AddressError: the address cannot be read.
         ReadOnlyBankError: names what hinders writing, and what to do.
-        StorageError: the system refuses even to look.
+        StorageError: the disk is full, or the system refuses even to look.
     """
     folder = Address.parse(address).folder
     try:
@@ -71,9 +71,11 @@ def refuse_to_write(folder: Path, hindrance: SystemFault | None) -> None:
 
     Raises:
         ReadOnlyBankError: names what hinders it, and what to do.
+        StorageError: the disk is full, which is nobody's mistake.
     """
     if hindrance is not None:
-        raise ReadOnlyBankError(
+        kind = StorageError if hindrance.number == errno.ENOSPC else ReadOnlyBankError
+        raise kind(
             f"the bank in {folder} can only be read, for {hindrance.path} cannot be written "
             f"({hindrance.reason}); {hindrance.advice}, then run the same command again."
         )

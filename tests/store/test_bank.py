@@ -173,6 +173,7 @@ def test_rollback_and_ingest_again(bank: Bank) -> None:
     ingest(bank, range(2, 4), key="b")
     back = bank.rollback(1)
     assert (back.number, back.parent) == (3, 1)
+    assert bank.rollback(1) == back, "the same command, run again after a kill, changes nothing"
     assert {info.seed for info in bank.infos()} == {0, 1}
     again = ingest(bank, range(2, 5), key="b")
     assert again.prototypes_added == 6

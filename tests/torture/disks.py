@@ -7,6 +7,7 @@ must end as it does on an empty disk.
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import tempfile
@@ -104,12 +105,18 @@ def _is_about_room(errors: str) -> bool:
 
 
 def _fill(ballast: Path, disk: Path, left: int) -> None:
-    """Take all but ``left`` bytes of the disk."""
+    """Take all but ``left`` bytes of the disk, or all that there is while a command takes some too."""
     status = os.statvfs(disk)
     size = max(0, status.f_bavail * status.f_frsize - left)
-    if size:
-        with ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+    with ballast.open("wb") as file:
+        while size:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+                return
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                size = size * 9 // 10
 
 
 def _later(ballast: Path, disk: Path, left: int, moment: float) -> Callable[[int], None]:
