@@ -15,7 +15,7 @@ from store_makers import make_generation, make_manifest
 from system_conditions import as_nobody, immutable, read_only_mount, small_disk
 
 from freeda_store import Bank
-from freeda_store.errors import BankInUseError, ReadOnlyBankError, StorageError
+from freeda_store.errors import BankInUseError, StorageError
 from freeda_store.room import copy_with_holes, held_bytes, room_to_read, temporary_place
 
 ROOT = Path(__file__).parents[2]
