@@ -75,12 +75,18 @@ def repair(stores: Stores, history: History, found: Findings, *, answers_wrong: 
 
 
 def _repair_in_place(stores: Stores, history: History, found: Findings) -> Repaired:
-    """What can be mended on a server: wrong vectors stay, for only a snapshot brings them back."""
+    """What can be mended on a server: wrong vectors stay, for only a snapshot brings them back.
+
+    A point that lacks a vector holds nothing that SQL does not, and stops every search that finds it: it is
+    forgotten as one that is gone.
+    """
     found = _correct_rows(stores, history, found)
-    stores.vectors.delete(sorted(found.orphans))
+    held = stores.vectors.fetch(found.wrong_vectors, texts=True, visuals=True).ids
+    without = set(found.wrong_vectors) - set(held)
+    stores.vectors.delete(sorted(found.orphans.keys() | without))
     for id_, payload in found.wrong_points.items():
         stores.vectors.set_payload([id_], payload)
-    return Repaired(_forget(stores.catalog, history, set(found.lost)), _unresolved(found))
+    return Repaired(_forget(stores.catalog, history, set(found.lost) | without), _unresolved(found))
 
 
 def relabelled(found: Findings) -> dict[UUID, UUID]:

@@ -47,6 +47,10 @@ def retrieve(
     hits = recall.hits(queries, k, where, history, lambda some: vectors.nearest(some, k, where))
     wanted = list(dict.fromkeys(id_ for hit in hits for id_ in hit.ids))
     fetched = recall.prototypes(wanted, history, lambda some: vectors.fetch(some, visuals=True))
+    if len(fetched.ids) != len(wanted):  # an answer from before a repair may be remembered
+        hits = vectors.nearest(queries, k, where)
+        wanted = list(dict.fromkeys(id_ for hit in hits for id_ in hit.ids))
+        fetched = vectors.fetch(wanted, visuals=True)
     if len(fetched.ids) != len(wanted):
         raise BankDamagedError(f"points vanished from {stores.folder}; run `freeda bank verify --repair`.")
     row_of = {id_: row for row, id_ in enumerate(fetched.ids)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hosted_makers import Team, connect
 from qdrant_client import models
@@ -126,6 +127,15 @@ def test_points_with_other_vectors_or_without_are_findings(team: Team) -> None:
         assert not report.ok
         with pytest.raises(BankError, match=r"verify --repair|no prototype"):
             bank.vectors([second])
+        with pytest.raises(BankError, match="verify --repair"):
+            bank.nearest(np.asarray([key], dtype=np.float32), 20)
+        assert second in bank.verify(repair=True).lost
+        assert bank.verify().wrong_vectors == (first,)
+        assert len(bank.nearest(np.asarray([key], dtype=np.float32), 20)[0].ids) == 7
+    with Bank.open("team") as bank, bank.write("m", "again") as writer:
+        writer.add([make_generation(index) for index in range(4)])
+        assert writer.commit() is not None
+        assert bank.stats().prototypes == 8
 
 
 def test_a_missing_alias_is_named_and_set_again(team: Team) -> None:
