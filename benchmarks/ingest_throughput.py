@@ -28,15 +28,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.simulated_networks import simulated_bank, simulated_executor
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import Ingestor
+from freeda_ingest.manifests import make_manifest, stage_settings
+from freeda_ingest.models import LoadedModels, PresetModels
 from freeda_models.diffusion import SCHEDULERS, DiffusionGenerator, load_pipeline
 from freeda_models.loading import identify, load_noun_extractor, resolve_device
 from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import GenerationRequest
 from freeda_store import Bank, Caption
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import Ingestor
-from ingest.manifests import make_manifest, stage_settings
-from ingest.models import LoadedModels, PresetModels
 
 THINGS = ("car", "bus", "boat", "tree", "house", "cat", "dog", "train", "duck", "penguin")
 PLACES = ("on the grass", "on a road", "beside a lake", "in the snow", "under a blue sky")

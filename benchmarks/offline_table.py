@@ -28,6 +28,10 @@ from numpy.typing import NDArray
 from benchmarks.offline_rows import DEFAULT, KEYS, OTHER_SEED, Row, all_rows, fingerprint, joined
 from benchmarks.replay import ReplayedWorld
 from benchmarks.tiny_quality import CAPTIONS, PRESET
+from freeda_ingest.captions import read_captions
+from freeda_ingest.feed import CaptionFeed
+from freeda_ingest.manifests import make_manifest, stage_settings
+from freeda_ingest.pipeline import process_batch
 from freeda_models.identity import identify
 from freeda_models.presets import Preset, load_preset
 from freeda_segment import Segmenter
@@ -36,10 +40,6 @@ from freeda_segment.evaluation.datasets import Scenes, load_scenes
 from freeda_segment.evaluation.metrics import Confusion, measure
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Bank
-from ingest.captions import read_captions
-from ingest.feed import CaptionFeed
-from ingest.manifests import make_manifest, stage_settings
-from ingest.pipeline import process_batch
 
 RESAMPLES = 2000
 COUNTS = "counts"

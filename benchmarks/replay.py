@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freeda_ingest.models import LoadedModels
 from freeda_models.diffusion import DiffusionGenerator, load_pipeline
 from freeda_models.generator_files import generator_identity
 from freeda_models.identity import CLIP_KEYS
@@ -40,7 +41,6 @@ from freeda_models.protocols import (
     TextImageEncoder,
 )
 from freeda_models.self_attention import SelfAttentionRecorder, self_attention_layers, sharpen
-from ingest.models import LoadedModels
 
 Arrays = dict[str, NDArray[Any]]
 

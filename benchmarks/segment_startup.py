@@ -65,7 +65,7 @@ def main() -> None:
         copies = [folder / f"{number}.png" for number in range(MANY)]
         for copy in copies:
             shutil.copy(PICTURE, copy)
-        segment = [sys.executable, "-m", "cli", "segment", "-c", classes, "--bank", str(options.bank)]
+        segment = [sys.executable, "-m", "freeda_cli", "segment", "-c", classes, "--bank", str(options.bank)]
         segment += ["--out", str(folder / "out"), "--force"]
         commands = {
             "imports": [sys.executable, "-c", IMPORTS],

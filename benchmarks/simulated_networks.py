@@ -8,6 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.manifests import make_manifest
+from freeda_ingest.models import LoadedModels
+from freeda_ingest.settings import DEFAULT_SETTINGS
 from freeda_models.identity import PresetIdentities
 from freeda_models.protocols import (
     FloatArray,
@@ -20,10 +24,6 @@ from freeda_models.protocols import (
     Span,
 )
 from freeda_store import Bank
-from ingest.executors.local import LocalExecutor
-from ingest.manifests import make_manifest
-from ingest.models import LoadedModels
-from ingest.settings import DEFAULT_SETTINGS
 
 SIDE, LATENT, GRID = 64, 16, 8
 TEXT_DIM, VISUAL_DIM = 64, 96

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from freeda_ingest.ingestor import open_ingestor
+from freeda_ingest.masks import MAX_CONTRAST
+from freeda_ingest.prototypes import pool, token_weights
 from freeda_models.loading import load_backbone, load_key_encoder, load_text_image_encoder
 from freeda_models.presets import Preset, load_preset
 from freeda_models.text_keys import embed_classes, prompts_named
@@ -25,9 +28,6 @@ from freeda_segment.evaluation.evaluate import evaluate_scenes
 from freeda_segment.evaluation.metrics import Metrics
 from freeda_store import Bank, Manifest
 from freeda_store.records import Caption, NewGeneration, NewPrototype, Scores
-from ingest.ingestor import open_ingestor
-from ingest.masks import MAX_CONTRAST
-from ingest.prototypes import pool, token_weights
 
 CAPTIONS = Path(__file__).parent.parent / "examples" / "captions.jsonl"
 PRESET = "tiny"

@@ -24,14 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
+from freeda_ingest import IngestReport, LoadedModels, PresetModels, RunOptions
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import Ingestor
+from freeda_ingest.manifests import stage_settings
 from freeda_models.loading import load_generator
 from freeda_models.presets import Preset
 from freeda_models.protocols import GeneratedImage, GenerationRequest, ImageGenerator, ModelIdentity, Span
 from freeda_store import Bank, Caption, Manifest
-from ingest import IngestReport, LoadedModels, PresetModels, RunOptions
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import Ingestor
-from ingest.manifests import stage_settings
 
 CAPTIONS = Path(__file__).parent.parent / "examples" / "captions.jsonl"
 STRANGE = 60

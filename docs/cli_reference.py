@@ -13,8 +13,8 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from cli.main import app
 from docs.generated import write_or_check
+from freeda_cli.main import app
 
 PAGE = Path(__file__).with_name("cli.md")
 _HIDDEN = ("install_completion", "show_completion", "help")

@@ -18,6 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.tiny_quality import PRESET, generated_bank
+from freeda_ingest.identity import caption_seed
+from freeda_ingest.manifests import stage_settings
+from freeda_ingest.masks import Mask, make_mask, normalise
+from freeda_ingest.prototypes import WEIGHTINGS
+from freeda_ingest.resampling import resample
+from freeda_ingest.scores import masked_crop
+from freeda_ingest.spans import attribution_spans
 from freeda_models.loading import load_backbone, load_generator, load_noun_extractor
 from freeda_models.presets import load_preset
 from freeda_models.protocols import FloatArray, GenerationRequest, ImageArray, Noun, NounKind
@@ -25,13 +32,6 @@ from freeda_segment import open_segmenter
 from freeda_store import Bank
 from freeda_store.contact_sheet import overlay_attribution
 from freeda_store.records import Caption
-from ingest.identity import caption_seed
-from ingest.manifests import stage_settings
-from ingest.masks import Mask, make_mask, normalise
-from ingest.prototypes import WEIGHTINGS
-from ingest.resampling import resample
-from ingest.scores import masked_crop
-from ingest.spans import attribution_spans
 
 FOLDER = Path(__file__).parent / "images"
 CAPTION = Caption("a yellow car on grass under a blue sky", source="docs")

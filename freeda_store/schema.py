@@ -172,12 +172,13 @@ def run_migrations(engine: Engine) -> None:
 
 
 def migrations_folder() -> Path:
-    """The installed ``migrations`` package, found beside this one.
+    """The migrations: inside the package when it is installed, beside it in a checkout.
 
     By place and not by name, since a user's own project may hold a folder called migrations.
     """
     with resources.as_file(resources.files("freeda_store")) as package:
-        folder = package.parent / "migrations"
+        inside, beside = package / "migrations", package.parent / "migrations"
+    folder = inside if inside.is_dir() else beside
     if not (folder / "env.py").is_file():
         raise UpgradeError(f"{folder} is missing from the installation; install freeda again.")
     return folder

@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from cli import errors
+from freeda_cli import errors
 
 EXAMPLES = int(os.environ.get("FREEDA_FUZZ_EXAMPLES", "40"))
 LONGEST_MESSAGE = 1200

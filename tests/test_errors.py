@@ -8,15 +8,15 @@ import inspect
 import pytest
 
 import freeda_errors
-from cli import errors as messages
+from freeda_cli import errors as messages
 from freeda_errors import FreedaError
 
 ROOMS = (
     "freeda_models.errors",
     "freeda_store.errors",
-    "ingest.errors",
+    "freeda_ingest.errors",
     "freeda_segment.errors",
-    "cli.errors",
+    "freeda_cli.errors",
 )
 MISUSE = {
     "UsageError",

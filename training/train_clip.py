@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 from transformers import CLIPTokenizer
 
-from ingest.scores import masked_crop
+from freeda_ingest.scores import masked_crop
 from training.common import Checkpoint, Clock, Scenes, cosine_rate, fast_cpu, set_rate
 from training.paths import SCENES_DIR
 from training.tokenizer import CONTEXT_LENGTH, TOKENIZER_DIR

@@ -11,14 +11,14 @@ from rounding import assert_near, assert_same_picture
 from benchmarks.offline_rows import DEFAULT, STRATEGIES, Row, all_rows, changed, fingerprint, joined
 from benchmarks.offline_table import Figures, difference, together
 from benchmarks.replay import Memory, ReplayedGenerator
+from freeda_ingest.manifests import stage_settings
+from freeda_ingest.masks import THRESHOLDS
+from freeda_ingest.prototypes import WEIGHTINGS
 from freeda_models.loading import load_generator
 from freeda_models.presets import load_preset
 from freeda_models.protocols import GenerationRequest
 from freeda_models.text_keys import STRATEGIES as KEY_STRATEGIES
 from freeda_segment.evaluation.metrics import Confusion, measure
-from ingest.manifests import stage_settings
-from ingest.masks import THRESHOLDS
-from ingest.prototypes import WEIGHTINGS
 
 
 def test_rows_try_every_strategy_and_are_presets_that_can_be_used():

@@ -18,7 +18,7 @@ from bank_copies import copy_folder
 from PIL import Image
 from typer.testing import CliRunner
 
-from cli.main import app
+from freeda_cli.main import app
 from freeda_models.check import PresetCheck
 from freeda_models.presets import load_preset
 from freeda_models.protocols import ModelIdentity

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cli.bank_add import hints, separation_facts
+from freeda_cli.bank_add import hints, separation_facts
+from freeda_ingest.report import IngestReport
 from freeda_models.check import PresetCheck
 from freeda_store.separation import Confusion, Neighbour, Separation
-from ingest.report import IngestReport
 
 REPORT = IngestReport(
     captions=20,
@@ -51,7 +51,7 @@ CAR = Separation(
 
 
 class Added:
-    """Stands in for :func:`ingest.concepts.add_concepts`."""
+    """Stands in for :func:`freeda_ingest.concepts.add_concepts`."""
 
     report = REPORT
 
@@ -66,7 +66,7 @@ class Added:
 @pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> Added:
     fake = Added()
-    monkeypatch.setattr("ingest.concepts.add_concepts", fake)
+    monkeypatch.setattr("freeda_ingest.concepts.add_concepts", fake)
     monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, ()))
     return fake
 

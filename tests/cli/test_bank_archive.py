@@ -87,7 +87,7 @@ def test_ctrl_c_leaves_no_archive(freeda: Any, bank: Path, monkeypatch: pytest.M
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cli.progress.CopyBar.__call__", interrupted)
+    monkeypatch.setattr("freeda_cli.progress.CopyBar.__call__", interrupted)
     result = freeda("bank", "export", "out.zip", "--bank", bank)
     assert result.exit_code == 130
     assert result.stderr == "stopped; nothing was written.\n"

@@ -11,12 +11,12 @@ import faiss
 import numpy as np
 import pytest
 
+from freeda_ingest.authors import authors_manifest, import_authors_bank
 from freeda_models.loading import load_key_encoder
 from freeda_models.presets import load_preset
 from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
 from freeda_store import Bank
 from freeda_store.errors import AuthorsBankError
-from ingest.authors import authors_manifest, import_authors_bank
 
 NOUNS = ("car", "tree")
 TINY_VISUAL_DIM = 192

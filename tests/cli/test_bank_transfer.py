@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli import progress
+from freeda_cli import progress
 from freeda_store import Bank, CopyProgress
 
 
@@ -111,7 +111,7 @@ def test_ctrl_c_says_how_to_go_on(freeda: Any, bank: Path, monkeypatch: pytest.M
 
 def test_the_bar_tells_revision_rate_and_amount(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Console(force_terminal=True, width=160, record=True)
-    monkeypatch.setattr("cli.console.stderr", lambda: screen)
+    monkeypatch.setattr("freeda_cli.console.stderr", lambda: screen)
     times = iter((10.0, 12.0))
     with progress.CopyBar("flowers", speed=progress.Speed(lambda: next(times))) as bar:
         bar(CopyProgress(3, 0, 2, 0, 0, 400, 0))

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import console
-from cli.progress import IngestBar, Speed
-from cli.quiet import set_up_logging
-from ingest.report import IngestProgress
+from freeda_cli import console
+from freeda_cli.progress import IngestBar, Speed
+from freeda_cli.quiet import set_up_logging
+from freeda_ingest.report import IngestProgress
 
 
 class Terminal(io.StringIO):
@@ -148,7 +148,7 @@ def test_libraries_are_silent_unless_verbose(capsys: pytest.CaptureFixture[str])
     with warnings.catch_warnings():
         set_up_logging(verbose=False)
         logging.getLogger("some_library.stranger").warning("noise")
-        logging.getLogger("ingest.pipeline").info("stage")
+        logging.getLogger("freeda_ingest.pipeline").info("stage")
         warnings.warn("noise", UserWarning, stacklevel=1)
         assert os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] == "1"
         assert os.environ["HF_HUB_VERBOSITY"] == "error"
@@ -159,11 +159,11 @@ def test_verbose_shows_our_log_and_theirs(capsys: pytest.CaptureFixture[str]) ->
     set_up_logging(verbose=True)
     set_up_logging(verbose=True)
     logging.getLogger("some_library.stranger").warning("noise")
-    logging.getLogger("ingest.pipeline").info("generate 2.00 s")
+    logging.getLogger("freeda_ingest.pipeline").info("generate 2.00 s")
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(" ", 1)[1] for line in lines] == [
         "some_library.stranger: noise",
-        "ingest.pipeline: generate 2.00 s",
+        "freeda_ingest.pipeline: generate 2.00 s",
     ]
 
 

@@ -40,7 +40,7 @@ k = 3
 SCRIPT = """
 import json, sys
 sys.argv = ["freeda", *json.loads(sys.argv[1])]
-from cli.main import main
+from freeda_cli.main import main
 try:
     main()
 except SystemExit as end:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli import evaluate
-from cli.progress import EvaluationBar, Speed
+from freeda_cli import evaluate
+from freeda_cli.progress import EvaluationBar, Speed
 from freeda_segment.evaluation.run import EvaluationProgress
 from freeda_segment.evaluation.specs import dataset_names
 

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.main import get_command
 
-from cli.main import app
+from freeda_cli.main import app
+from freeda_ingest.errors import OptionError
 from freeda_models.protocols import ModelIdentity
-from ingest.errors import OptionError
 
 HOSTILE_PATHS = [
     "~nobody-here/x",
@@ -150,8 +150,8 @@ def place(tmp_path: Path, bank: Path, picture: Path, opened: Any, monkeypatch: p
     def nothing(*_: Any, **__: Any) -> Any:
         raise OptionError("nothing is drawn here; this is a test.")
 
-    monkeypatch.setattr("ingest.ingestor.open_ingestor", open_ingestor)
-    monkeypatch.setattr("ingest.concepts.add_concepts", nothing)
+    monkeypatch.setattr("freeda_ingest.ingestor.open_ingestor", open_ingestor)
+    monkeypatch.setattr("freeda_ingest.concepts.add_concepts", nothing)
     monkeypatch.setattr("freeda_models.loading.load_key_encoder", lambda *_: Keys())
     return tmp_path
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli.bank_views import stats_facts
+from freeda_cli.bank_views import stats_facts
 from freeda_store import Bank
 
 

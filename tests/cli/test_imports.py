@@ -26,7 +26,7 @@ PICTURES = ("skimage", "scipy", "PIL")
 SCRIPT = """
 import json, sys
 sys.argv = ["freeda", *json.loads(sys.argv[1])]
-from cli.main import main
+from freeda_cli.main import main
 try:
     main()
 except SystemExit as end:

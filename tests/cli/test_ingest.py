@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from cli.ingest import report_facts
+from freeda_cli.ingest import report_facts
+from freeda_ingest.errors import RejectedCaptionError
+from freeda_ingest.ingestor import RunOptions
+from freeda_ingest.report import IngestProgress, IngestReport, Reject
 from freeda_models.check import ComponentCheck, ComponentState, PresetCheck
 from freeda_store.records import RevisionInfo
-from ingest.errors import RejectedCaptionError
-from ingest.ingestor import RunOptions
-from ingest.report import IngestProgress, IngestReport, Reject
 
 REVISION = RevisionInfo(3, 2, "ingest captions.jsonl", "2026-01-01", "2026-01-01", 512, 0)
 REPORT = IngestReport(
@@ -71,7 +71,7 @@ def ingestor(monkeypatch: pytest.MonkeyPatch) -> FakeIngestor:
         fake.opened.append((address, preset.name, device))
         yield fake
 
-    monkeypatch.setattr("ingest.ingestor.open_ingestor", open_fake)
+    monkeypatch.setattr("freeda_ingest.ingestor.open_ingestor", open_fake)
     return fake
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from cli.errors import UsageError
-from cli.ingest_executors import ExecutorName, place_of
+from freeda_cli.errors import UsageError
+from freeda_cli.ingest_executors import ExecutorName, place_of
+from freeda_ingest.executors.devices import DevicesExecutor
+from freeda_ingest.executors.ray import RayExecutor
+from freeda_ingest.settings import DEFAULT_SETTINGS
 from freeda_models.presets import load_preset
-from ingest.executors.devices import DevicesExecutor
-from ingest.executors.ray import RayExecutor
-from ingest.settings import DEFAULT_SETTINGS
 
 LOCAL, RAY = ExecutorName.LOCAL, ExecutorName.RAY
 
@@ -22,7 +22,7 @@ def test_one_device_is_computed_on_by_this_process() -> None:
 
 
 def test_devices_and_ray_make_their_executors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.executors.ray.find_spec", lambda name: object())
+    monkeypatch.setattr("freeda_ingest.executors.ray.find_spec", lambda name: object())
     for place, kind in (
         (place_of(LOCAL, "auto", "cuda:0, cuda:1", None), DevicesExecutor),
         (place_of(RAY, "auto", None, 3), RayExecutor),
@@ -64,7 +64,7 @@ def test_misuse_exits_with_2_before_anything_is_made(
 def test_missing_ray_fails_with_the_command(
     freeda: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.executors.ray.find_spec", lambda name: None)
+    monkeypatch.setattr("freeda_ingest.executors.ray.find_spec", lambda name: None)
     captions = tmp_path / "captions.txt"
     captions.write_text("a car\n")
     result = freeda("ingest", captions, "--executor", "ray")

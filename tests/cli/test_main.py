@@ -12,12 +12,12 @@ import pytest
 import typer
 from typer.main import get_command
 
-from cli.errors import report
-from cli.main import app
+from freeda_cli.errors import report
+from freeda_cli.main import app
+from freeda_ingest.errors import CaptionsError, RejectedCaptionError
 from freeda_models.errors import ModelMissingError, PresetError
 from freeda_segment.errors import ClassesError, NoPrototypesError
 from freeda_store.errors import BankInUseError, BankMissingError, FilterError
-from ingest.errors import CaptionsError, RejectedCaptionError
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -190,7 +190,7 @@ def test_models_list_names_the_presets(freeda: Any) -> None:
 
 def test_a_reader_that_leaves_is_no_error(bank: Path) -> None:
     closed = subprocess.run(
-        ["/bin/sh", "-c", f'"{sys.executable}" -m cli bank log --bank "{bank}" | true'],
+        ["/bin/sh", "-c", f'"{sys.executable}" -m freeda_cli bank log --bank "{bank}" | true'],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cli.errors import UsageError
-from cli.pictures import find_pictures
+from freeda_cli.errors import UsageError
+from freeda_cli.pictures import find_pictures
 
 
 def make(folder: Path, *names: str) -> None:

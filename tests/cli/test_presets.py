@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.errors import UsageError
-from cli.presets import SEGMENT_ROLES, announce_download, preset_for, unknown_words
+from freeda_cli.errors import UsageError
+from freeda_cli.presets import SEGMENT_ROLES, announce_download, preset_for, unknown_words
 from freeda_models.check import ComponentCheck, ComponentState, PresetCheck
 from freeda_models.errors import PresetError
 from freeda_models.presets import load_preset

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cli.segment_settings import background_from, chosen_superpixels, gather_classes, superpixel_numbers
+from freeda_cli.segment_settings import (
+    background_from,
+    chosen_superpixels,
+    gather_classes,
+    superpixel_numbers,
+)
 from freeda_models.presets import load_preset
 from freeda_segment import BackgroundStrategy, Segmenter
 from freeda_segment.errors import ClassesError, OptionError

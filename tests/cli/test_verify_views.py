@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
-from cli.bank_views import verify_facts, verify_verdict
+from freeda_cli.bank_views import verify_facts, verify_verdict
 from freeda_store import VerifyReport
 from freeda_store.evidence import Contradiction
 

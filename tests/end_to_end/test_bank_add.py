@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.tiny_quality import CAPTIONS, PRESET
-from cli.main import app
+from freeda_cli.main import app
+from freeda_ingest import open_ingestor
 from freeda_segment import open_segmenter
 from freeda_segment.evaluation.datasets import load_scenes
 from freeda_store import Bank
-from ingest import open_ingestor
 
 CONCEPT = "penguin"
 

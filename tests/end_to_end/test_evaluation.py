@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from freeda_cli.main import app
 
 
 def evaluate(bank: Path, out: Path, *options: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from ingest_fakes import fake_manifest, fake_models
 
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import Ingestor
 from freeda_store import Bank
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import Ingestor
 
 
 @pytest.fixture

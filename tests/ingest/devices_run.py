@@ -11,9 +11,9 @@ from pathlib import Path
 from executor_fakes import FakeRecipe
 from ingest_fakes import fake_manifest
 
+from freeda_ingest.executors.devices import DevicesExecutor
+from freeda_ingest.ingestor import Ingestor
 from freeda_store import Bank
-from ingest.executors.devices import DevicesExecutor
-from ingest.ingestor import Ingestor
 
 
 def main() -> None:

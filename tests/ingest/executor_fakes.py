@@ -15,15 +15,15 @@ from pathlib import Path
 from bank_contents import Contents, assert_same_bank, contents
 from ingest_fakes import FakeGenerator, fake_manifest, fake_models, write_captions
 
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.executors.protocol import Executor
+from freeda_ingest.ingestor import Ingestor
+from freeda_ingest.models import IngestModels
+from freeda_ingest.report import IngestReport
+from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
 from freeda_models.errors import ModelMissingError
 from freeda_models.protocols import GeneratedImage, GenerationRequest
 from freeda_store import Bank
-from ingest.executors.local import LocalExecutor
-from ingest.executors.protocol import Executor
-from ingest.ingestor import Ingestor
-from ingest.models import IngestModels
-from ingest.report import IngestReport
-from ingest.settings import DEFAULT_SETTINGS, StageSettings
 
 PATIENCE_SECONDS = 60.0
 

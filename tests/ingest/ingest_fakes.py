@@ -15,6 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from freeda_ingest.manifests import make_manifest
+from freeda_ingest.models import LoadedModels
+from freeda_ingest.settings import DEFAULT_SETTINGS
 from freeda_models.identity import PresetIdentities
 from freeda_models.protocols import (
     FloatArray,
@@ -27,9 +30,6 @@ from freeda_models.protocols import (
     Span,
 )
 from freeda_store import Manifest
-from ingest.manifests import make_manifest
-from ingest.models import LoadedModels
-from ingest.settings import DEFAULT_SETTINGS
 
 COLOURS: Mapping[str, tuple[int, int, int]] = {
     "car": (220, 40, 40),

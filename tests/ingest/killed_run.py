@@ -19,13 +19,13 @@ from typing import Any
 
 from ingest_fakes import FakeBackbone, FakeGenerator, fake_manifest, fake_models
 
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import Ingestor, RunOptions
 from freeda_store import Bank
 from freeda_store.catalog import Catalog
 from freeda_store.thumbnails import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.writer import RevisionWriter
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import Ingestor, RunOptions
 
 STEPS = [
     (FakeGenerator, "generate"),

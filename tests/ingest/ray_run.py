@@ -11,8 +11,8 @@ from pathlib import Path
 
 from executor_fakes import FakeRecipe, ingest
 
-from cli.quiet import set_up_logging
-from ingest.executors.ray import RayExecutor
+from freeda_cli.quiet import set_up_logging
+from freeda_ingest.executors.ray import RayExecutor
 
 
 def main() -> None:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from freeda_ingest import captions as captions_module
+from freeda_ingest.caption_records import BlankLines, ReaderLimits, Reject
+from freeda_ingest.captions import CaptionFormat, detect_format, estimate_captions, read_captions
+from freeda_ingest.errors import CaptionsError
 from freeda_store.records import Caption
-from ingest import captions as captions_module
-from ingest.caption_records import BlankLines, ReaderLimits, Reject
-from ingest.captions import CaptionFormat, detect_format, estimate_captions, read_captions
-from ingest.errors import CaptionsError
 
 
 def read(tmp_path: Path, content: bytes | str, **options: object) -> list[Caption | Reject | BlankLines]:
@@ -174,7 +174,8 @@ def test_standard_input_reads_like_a_file(
 
 def test_a_live_pipe_is_read_as_it_comes() -> None:
     program = (
-        "from ingest.captions import read_captions\nfor c in read_captions('-'): print(c.text, flush=True)"
+        "from freeda_ingest.captions import read_captions\n"
+        "for c in read_captions('-'): print(c.text, flush=True)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeda_ingest import captions as captions_module
+from freeda_ingest.caption_records import ReaderLimits, Reject
+from freeda_ingest.captions import read_captions
+from freeda_ingest.coco import read_coco
+from freeda_ingest.json_scan import UnfinishedJsonError, scan_elements
 from freeda_store.records import Caption
-from ingest import captions as captions_module
-from ingest.caption_records import ReaderLimits, Reject
-from ingest.captions import read_captions
-from ingest.coco import read_coco
-from ingest.json_scan import UnfinishedJsonError, scan_elements
 
 COCO = {
     "info": {"description": 'a "set" of [brackets], {braces}', "year": 2017},

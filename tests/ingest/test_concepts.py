@@ -9,10 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingest_fakes import fake_models
 
-from freeda_models.presets import load_preset
-from freeda_models.protocols import Noun, NounKind
-from freeda_store import Bank
-from ingest.concepts import (
+from freeda_ingest.concepts import (
     SOURCE,
     ConceptCaption,
     ConceptModels,
@@ -21,12 +18,15 @@ from ingest.concepts import (
     concept_captions,
     parse_concepts,
 )
-from ingest.errors import OptionError
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import Ingestor, RunOptions
-from ingest.manifests import stage_settings
-from ingest.report import IngestReport
-from ingest.spans import attribution_spans
+from freeda_ingest.errors import OptionError
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import Ingestor, RunOptions
+from freeda_ingest.manifests import stage_settings
+from freeda_ingest.report import IngestReport
+from freeda_ingest.spans import attribution_spans
+from freeda_models.presets import load_preset
+from freeda_models.protocols import Noun, NounKind
+from freeda_store import Bank
 
 
 def run(bank: Bank, placed: list[ConceptCaption], options: RunOptions | None = None) -> IngestReport:

@@ -19,15 +19,15 @@ from bank_contents import Contents, assert_same_bank, contents
 from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
 from ingest_fakes import fake_models
 
+from freeda_ingest.batches import BatchResult, SeededCaption
+from freeda_ingest.errors import OptionError, WorkerError
+from freeda_ingest.executors.devices import DevicesExecutor, devices_executor
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.executors.worker import Failed, StageWorker
+from freeda_ingest.ingestor import open_ingestor
 from freeda_models.errors import ModelMissingError
 from freeda_models.presets import load_preset
 from freeda_store import Caption
-from ingest.batches import BatchResult, SeededCaption
-from ingest.errors import OptionError, WorkerError
-from ingest.executors.devices import DevicesExecutor, devices_executor
-from ingest.executors.local import LocalExecutor
-from ingest.executors.worker import Failed, StageWorker
-from ingest.ingestor import open_ingestor
 
 SCRIPT = Path(__file__).with_name("devices_run.py")
 PATIENCE_SECONDS = 60.0
@@ -210,7 +210,7 @@ def test_errors_that_cannot_be_pickled_are_described(tmp_path: Path) -> None:
 
 def test_first_result_counts_the_loading(traces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(perf_counter=iter([10.0, 5010.0]).__next__)
-    monkeypatch.setattr("ingest.executors.worker.time", clock)
+    monkeypatch.setattr("freeda_ingest.executors.worker.time", clock)
     worker = StageWorker(FakeRecipe(traces), "cpu")
     assert worker.load() is None
     results = [worker.compute([SeededCaption(Caption("a red car"), 0)]) for _ in range(2)]

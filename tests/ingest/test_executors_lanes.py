@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from freeda_ingest.batches import BatchResult, SeededCaption
+from freeda_ingest.errors import WorkerError
+from freeda_ingest.executors.lanes import ATTEMPTS, Lanes, WorkerLostError
 from freeda_store.records import Caption
-from ingest.batches import BatchResult, SeededCaption
-from ingest.errors import WorkerError
-from ingest.executors.lanes import ATTEMPTS, Lanes, WorkerLostError
 
 SECONDS = 30
 

@@ -16,12 +16,12 @@ import pytest
 from bank_contents import Contents
 from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
 
+from freeda_ingest.errors import ClusterError, OptionError, WorkerError
+from freeda_ingest.executors.ray import RayExecutor, ray_executor
+from freeda_ingest.executors.worker import Origin
 from freeda_models.errors import DeviceError
 from freeda_models.identity import identify
 from freeda_models.presets import load_preset
-from ingest.errors import ClusterError, OptionError, WorkerError
-from ingest.executors.ray import RayExecutor, ray_executor
-from ingest.executors.worker import Origin
 
 SCRIPT = Path(__file__).with_name("ray_run.py")
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="the extra ray is not installed")
@@ -109,7 +109,7 @@ def test_killed_worker_leaves_the_bank_of_the_local_executor(
 def test_poisoned_batch_is_named(
     tmp_path: Path, traces: Path, captions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.executors.lanes.ATTEMPTS", 2)
+    monkeypatch.setattr("freeda_ingest.executors.lanes.ATTEMPTS", 2)
     recipe = FakeRecipe(traces, deadly="an old truck", deaths=99)
     with pytest.raises(
         WorkerError, match=r"caption 16 \('an old truck'\), the last, worker 1 \(cpu\), ended"
@@ -162,8 +162,8 @@ def test_ray_started_here_is_silent_and_ends_with_the_executor(
 def test_nothing_of_ray_is_started_while_there_is_nothing_to_draw(
     traces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.executors.ray.find_spec", lambda name: object())
-    monkeypatch.setattr("ingest.executors.ray._connect", lambda: pytest.fail("Ray was asked for"))
+    monkeypatch.setattr("freeda_ingest.executors.ray.find_spec", lambda name: object())
+    monkeypatch.setattr("freeda_ingest.executors.ray._connect", lambda: pytest.fail("Ray was asked for"))
     executor = RayExecutor(FakeRecipe(traces))
     assert list(executor.run([])) == []
     executor.close()
@@ -182,7 +182,7 @@ def test_cluster_that_nobody_runs_is_told_at_once(
 
 
 def test_missing_ray_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.executors.ray.find_spec", lambda name: None)
+    monkeypatch.setattr("freeda_ingest.executors.ray.find_spec", lambda name: None)
     with pytest.raises(ClusterError, match=r"pip install 'freeda\[ray\]'"):
         ray_executor()
 

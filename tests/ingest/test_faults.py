@@ -11,17 +11,17 @@ import torch
 from bank_contents import assert_same_bank, contents_of
 from ingest_fakes import FakeBackbone, FakeClip, FakeGenerator, fake_manifest, fake_models
 
+from freeda_ingest.batches import SeededCaption
+from freeda_ingest.errors import DeviceMemoryError, NothingDrawnError
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.identity import caption_seed
+from freeda_ingest.ingestor import Ingestor, RunOptions
+from freeda_ingest.masks import DropReason
+from freeda_ingest.models import LoadedModels
+from freeda_ingest.pipeline import process_batch
+from freeda_ingest.settings import DEFAULT_SETTINGS
 from freeda_models.protocols import FloatArray, GeneratedImage, GenerationRequest, ImageArray
 from freeda_store import Bank, Caption
-from ingest.batches import SeededCaption
-from ingest.errors import DeviceMemoryError, NothingDrawnError
-from ingest.executors.local import LocalExecutor
-from ingest.identity import caption_seed
-from ingest.ingestor import Ingestor, RunOptions
-from ingest.masks import DropReason
-from ingest.models import LoadedModels
-from ingest.pipeline import process_batch
-from ingest.settings import DEFAULT_SETTINGS
 
 WORDS = ("car", "tree", "boat", "house", "cat", "truck")
 CAPTIONS = [Caption(f"a {word} and a red {other}") for word in WORDS for other in WORDS]

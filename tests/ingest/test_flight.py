@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from freeda_ingest.batches import BatchResult, SeededCaption
+from freeda_ingest.executors.flight import in_flight
 from freeda_store.records import Caption
-from ingest.batches import BatchResult, SeededCaption
-from ingest.executors.flight import in_flight
 
 
 def batch(name: str) -> list[SeededCaption]:

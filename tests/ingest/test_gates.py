@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingest_fakes import fake_manifest, fake_models
 
+from freeda_ingest.batches import BatchResult, SeededCaption
+from freeda_ingest.errors import OptionError
+from freeda_ingest.identity import caption_seed
+from freeda_ingest.manifests import make_manifest, mask_record, stage_settings
+from freeda_ingest.masks import DropReason, Mask, MaskSettings, make_mask
+from freeda_ingest.pipeline import process_batch
+from freeda_ingest.prototypes import WEIGHTINGS, pixel_weights, pool
+from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
 from freeda_models.identity import identify
 from freeda_models.presets import Preset, load_preset
 from freeda_store.errors import ManifestMismatchError
 from freeda_store.records import Caption
-from ingest.batches import BatchResult, SeededCaption
-from ingest.errors import OptionError
-from ingest.identity import caption_seed
-from ingest.manifests import make_manifest, mask_record, stage_settings
-from ingest.masks import DropReason, Mask, MaskSettings, make_mask
-from ingest.pipeline import process_batch
-from ingest.prototypes import WEIGHTINGS, pixel_weights, pool
-from ingest.settings import DEFAULT_SETTINGS, StageSettings
 
 
 def run(settings: StageSettings, *texts: str) -> BatchResult:

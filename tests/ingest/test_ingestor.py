@@ -14,19 +14,19 @@ import pytest
 from bank_contents import Contents, assert_same_bank, contents_of
 from ingest_fakes import FakeGenerator, fake_manifest, fake_models, write_captions
 
+from freeda_ingest import captions as captions_module
+from freeda_ingest.caption_records import Reject
+from freeda_ingest.errors import CaptionsError, OptionError, RejectedCaptionError
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.feed import MOST_AHEAD
+from freeda_ingest.ingestor import Ingestor, RunOptions
+from freeda_ingest.masks import DropReason
+from freeda_ingest.rejects import RejectsFile, rejects_path
+from freeda_ingest.report import IngestProgress
 from freeda_models.protocols import GeneratedImage
 from freeda_store import Bank, Caption
 from freeda_store.errors import StorageError
 from freeda_store.writer import RevisionWriter
-from ingest import captions as captions_module
-from ingest.caption_records import Reject
-from ingest.errors import CaptionsError, OptionError, RejectedCaptionError
-from ingest.executors.local import LocalExecutor
-from ingest.feed import MOST_AHEAD
-from ingest.ingestor import Ingestor, RunOptions
-from ingest.masks import DropReason
-from ingest.rejects import RejectsFile, rejects_path
-from ingest.report import IngestProgress
 
 
 @pytest.fixture
@@ -353,7 +353,7 @@ def test_an_error_while_drawing_keeps_what_was_drawn_before(bank: Bank, captions
 
 def test_importing_loads_no_network_and_no_database() -> None:
     program = (
-        "import sys, ingest.ingestor, ingest.captions\n"
+        "import sys, freeda_ingest.ingestor, freeda_ingest.captions\n"
         "heavy = {'torch', 'diffusers', 'transformers', 'open_clip', 'spacy', 'sqlalchemy', 'alembic', "
         "'qdrant_edge', 'qdrant_client', 'skimage'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -12,9 +12,9 @@ from bank_contents import contents, differences
 from ingest_fakes import fake_manifest, fake_models, write_captions
 from kill_at_random import LIMIT, Undisturbed, kill_at_random, run_undisturbed, start
 
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import Ingestor, RunOptions
 from freeda_store import Bank
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import Ingestor, RunOptions
 
 pytestmark = pytest.mark.slow
 

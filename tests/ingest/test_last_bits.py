@@ -15,14 +15,14 @@ import pytest
 from bank_contents import Contents, assert_same_bank, contents_of
 from ingest_fakes import FakeBackbone, FakeClip, FakeGenerator, fake_manifest, fake_models, write_captions
 
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import Ingestor
+from freeda_ingest.report import IngestReport
 from freeda_models.protocols import FloatArray, GeneratedImage, GenerationRequest, ImageArray
 from freeda_store import Bank, writer
 from freeda_store.catalog import Catalog
 from freeda_store.thumbnails import FolderThumbnails, encode_attribution
 from freeda_store.vectors.edge import EdgeVectors
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import Ingestor
-from ingest.report import IngestReport
 
 OFF = np.float32(1 + 1e-6)
 

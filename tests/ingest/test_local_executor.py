@@ -9,15 +9,15 @@ import pytest
 from ingest_fakes import fake_models
 from rounding import assert_near, assert_same_picture
 
+from freeda_ingest.batches import BatchResult, SeededCaption
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.identity import caption_seed
+from freeda_ingest.manifests import stage_settings
+from freeda_ingest.models import PresetModels
+from freeda_ingest.pipeline import process_batch
+from freeda_ingest.settings import DEFAULT_SETTINGS
 from freeda_models.presets import load_preset
 from freeda_store import Caption
-from ingest.batches import BatchResult, SeededCaption
-from ingest.executors.local import LocalExecutor
-from ingest.identity import caption_seed
-from ingest.manifests import stage_settings
-from ingest.models import PresetModels
-from ingest.pipeline import process_batch
-from ingest.settings import DEFAULT_SETTINGS
 
 WORDS = ("car", "tree", "boat", "house", "cat", "truck")
 CAPTIONS = [Caption(f"a {word} and a red {other}") for word in WORDS for other in WORDS]

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ingest.errors import OptionError
-from ingest.masks import MAX_CONTRAST, THRESHOLDS, DropReason, Mask, MaskSettings, make_mask, normalise
-from ingest.resampling import resample
+from freeda_ingest.errors import OptionError
+from freeda_ingest.masks import MAX_CONTRAST, THRESHOLDS, DropReason, Mask, MaskSettings, make_mask, normalise
+from freeda_ingest.resampling import resample
 
 OPEN = {"min_area": 0.0, "max_area": 1.0}
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from freeda_ingest.errors import ClusterError
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import open_ingestor
+from freeda_ingest.models import PresetModels
+from freeda_ingest.settings import StageSettings
 from freeda_models.presets import Preset
 from freeda_store import Bank
 from freeda_store.errors import BankError
-from ingest.errors import ClusterError
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import open_ingestor
-from ingest.models import PresetModels
-from ingest.settings import StageSettings
 
 
 def broken(preset: Preset, settings: StageSettings) -> LocalExecutor:

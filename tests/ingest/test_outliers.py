@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from freeda_ingest.ingestor import Ingestor
 from freeda_store import Bank, Caption
-from ingest.ingestor import Ingestor
 
 
 def expected(bank: Bank) -> dict[object, float]:

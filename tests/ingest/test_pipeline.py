@@ -7,14 +7,14 @@ import pytest
 from ingest_fakes import COLOURS, FakeGenerator, fake_models
 from rounding import assert_near
 
+from freeda_ingest.batches import BatchResult, SeededCaption
+from freeda_ingest.errors import ModelOutputError
+from freeda_ingest.identity import caption_seed, run_key
+from freeda_ingest.masks import DropReason, MaskSettings
+from freeda_ingest.pipeline import process_batch
+from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
 from freeda_models.protocols import GeneratedImage
 from freeda_store.records import Caption
-from ingest.batches import BatchResult, SeededCaption
-from ingest.errors import ModelOutputError
-from ingest.identity import caption_seed, run_key
-from ingest.masks import DropReason, MaskSettings
-from ingest.pipeline import process_batch
-from ingest.settings import DEFAULT_SETTINGS, StageSettings
 
 
 def seeded(text: str, *, stored: bool = False) -> SeededCaption:

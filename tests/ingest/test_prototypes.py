@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rounding import assert_near
 
-from ingest.prototypes import pool, token_weights
+from freeda_ingest.prototypes import pool, token_weights
 
 
 def literal_weights(mask: np.ndarray, grid_hw: tuple[int, int]) -> np.ndarray:

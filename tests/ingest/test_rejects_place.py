@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ingest.caption_records import Reject
-from ingest.rejects import RejectsFile, rejects_path
+from freeda_ingest.caption_records import Reject
+from freeda_ingest.rejects import RejectsFile, rejects_path
 
 
 def write(captions: Path) -> Path | None:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 from ingest_fakes import COLOURS, FakeClip
 
+from freeda_ingest.scores import CROP_SIDE, NEUTRAL_RGB, clip_agreements, masked_crop
+from freeda_ingest.spans import attribution_spans, distinct_nouns, unknown_nouns
 from freeda_models.protocols import Noun, NounKind
-from ingest.scores import CROP_SIDE, NEUTRAL_RGB, clip_agreements, masked_crop
-from ingest.spans import attribution_spans, distinct_nouns, unknown_nouns
 
 NOUN, COMPOUND, PHRASE = NounKind.NOUN, NounKind.COMPOUND, NounKind.PHRASE
 

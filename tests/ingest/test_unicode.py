@@ -11,14 +11,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from freeda_ingest.captions import read_captions
+from freeda_ingest.executors.local import LocalExecutor
+from freeda_ingest.ingestor import Ingestor
+from freeda_ingest.manifests import make_manifest, stage_settings
+from freeda_ingest.models import PresetModels
 from freeda_models.loading import identify
 from freeda_models.presets import Preset, load_preset
 from freeda_store import Bank, Caption
-from ingest.captions import read_captions
-from ingest.executors.local import LocalExecutor
-from ingest.ingestor import Ingestor
-from ingest.manifests import make_manifest, stage_settings
-from ingest.models import PresetModels
 
 pytestmark = pytest.mark.slow
 

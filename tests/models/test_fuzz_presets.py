@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import freeda_models
+from freeda_ingest.manifests import stage_settings
 from freeda_models.check import check_preset
 from freeda_models.presets import Preset, load_preset
 from freeda_segment import SegmentSettings
-from ingest.manifests import stage_settings
 
 TEXT = (Path(freeda_models.__file__).parent / "presets" / "tiny.toml").read_text(encoding="utf-8")
 WHOLE = tomllib.loads(TEXT)

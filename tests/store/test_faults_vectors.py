@@ -242,7 +242,7 @@ def test_the_command_repairs(damage: Callable[[str], Path]) -> None:
 
     def freeda(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "cli", "bank", *arguments, "--bank", str(folder)],
+            [sys.executable, "-m", "freeda_cli", "bank", *arguments, "--bank", str(folder)],
             capture_output=True,
             text=True,
             check=False,

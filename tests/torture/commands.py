@@ -108,7 +108,7 @@ def warm_up() -> None:
     import qdrant_edge  # noqa: F401
     import skimage.segmentation  # noqa: F401
 
-    import cli.main  # noqa: F401
+    import freeda_cli.main  # noqa: F401
     import freeda_store.sharing.archive  # noqa: F401
     from freeda_models import loading
     from freeda_models.identity import identify
@@ -188,7 +188,7 @@ def _be_freeda(
         os.environ.update(environment or {})
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         sys.argv = ["freeda", *arguments]
-        from cli.main import main
+        from freeda_cli.main import main
 
         main()
     except SystemExit as end:

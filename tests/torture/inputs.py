@@ -238,7 +238,7 @@ def _options_of_commands() -> dict[str, set[str]]:
     """The options that each command has, as the application itself tells them."""
     import typer.main
 
-    from cli.main import app
+    from freeda_cli.main import app
 
     top: Any = typer.main.get_command(app)
     found = {}

@@ -1,0 +1,200 @@
+"""How what is known of a bank is laid out for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from freeda_cli.console import count, size
+
+if TYPE_CHECKING:
+    from freeda_store import BankDiff, BankStats, PrototypeInfo, RevisionInfo, VerifyReport
+
+_SHOWN = 12
+PROTOTYPE_COLUMNS = ("id", "noun", "contrast#", "area#", "clip#", "outlier#", "source", "caption")
+
+
+def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> list[tuple[str, str]]:
+    """What ``bank stats`` tells, as names and values; the filter is that of the bank's preset."""
+    revision = "none yet" if stats.revision is None else f"{stats.revision} of {stats.revisions}"
+    facts = [
+        ("bank", address),
+        ("preset", stats.preset),
+        ("revision", revision),
+        ("prototypes", f"{stats.prototypes:,}"),
+        ("nouns", f"{stats.nouns:,}"),
+        *_drawn(stats),
+        ("sources", _shares(stats.by_source, stats.other_sources)),
+        ("licences", _shares(stats.by_license, stats.other_licenses)),
+        ("on disk", _room(stats)),
+    ]
+    if default_filter:
+        facts.append(("segmented", f"with {default_filter}, the preset's filter; --where none takes all"))
+    if stats.unfinished_runs:
+        facts.append(("unfinished", f"{count(stats.unfinished_runs, 'run')}; run the same command to go on"))
+    facts.append(("models", "\n".join(f"{role}: {model}" for role, model in stats.models.items())))
+    return facts
+
+
+def _room(stats: BankStats) -> str:
+    """How much room each part takes, and all together where each is known."""
+    parts = {
+        "vectors": stats.bytes_vectors,
+        "thumbnails": stats.bytes_thumbnails,
+        "database": stats.bytes_sql,
+    }
+    told = ", ".join(f"{name} {'not known' if n is None else size(n)}" for name, n in parts.items())
+    known = [number for number in parts.values() if number is not None]
+    return f"{size(sum(known))}: {told}" if len(known) == len(parts) else told
+
+
+def _drawn(stats: BankStats) -> list[tuple[str, str]]:
+    """What prototypes came from. Imported ones have neither captions nor pictures."""
+    from freeda_ingest.authors import UNPUBLISHED
+
+    if stats.models["generator"].id == UNPUBLISHED:
+        return [("imported", f"{count(stats.generations, 'file')}, without captions and pictures")]
+    return [("captions", f"{stats.captions:,}"), ("pictures", f"{stats.generations:,}")]
+
+
+def _shares(counts: Mapping[str, int], others: int) -> str:
+    """The largest shares first; ``""`` stands for unknown, ``others`` are prototypes that no name counts."""
+    shown = [f"{name or 'unknown'} {number:,}" for name, number in list(counts.items())[:_SHOWN]]
+    rest = len(counts) - _SHOWN
+    if others:
+        hidden = sum(list(counts.values())[_SHOWN:]) + others
+        shown.append(f"and others {hidden:,}")
+    elif rest > 0:
+        shown.append(f"and {rest:,} more")
+    return ", ".join(shown) or "none"
+
+
+def revision_row(revision: RevisionInfo) -> tuple[object, ...]:
+    """One line of ``bank log``."""
+    parent = "" if revision.parent is None else revision.parent
+    return (
+        revision.number,
+        parent,
+        revision.committed_at[:19].replace("T", " "),
+        f"+{revision.prototypes_added:,}",
+        f"-{revision.prototypes_retired:,}",
+        " ".join(revision.tags),
+        revision.message,
+    )
+
+
+def prototype_row(info: PrototypeInfo) -> tuple[object, ...]:
+    """One prototype, for :data:`PROTOTYPE_COLUMNS`."""
+    scores = info.scores
+    return (
+        info.id,
+        info.noun,
+        f"{scores.contrast:.2f}" if scores.known else "",
+        f"{scores.area:.1%}" if scores.known else "",
+        f"{scores.clip_agreement:.3f}" if scores.known else "",
+        f"{scores.outlier_distance:.2f}",
+        info.source or "unknown",
+        info.caption,
+    )
+
+
+def prototype_json(info: PrototypeInfo) -> dict[str, object]:
+    """A prototype as plain values."""
+    scores = info.scores
+    return {
+        "id": str(info.id),
+        "noun": info.noun,
+        "kind": info.kind,
+        "caption": info.caption,
+        "span": list(info.span),
+        "external_id": info.external_id,
+        "source": info.source,
+        "license": info.license,
+        "url": info.url,
+        "seed": info.seed,
+        "revision": info.revision,
+        "scores": {
+            "contrast": scores.contrast,
+            "area": scores.area,
+            "clip_agreement": scores.clip_agreement,
+            "outlier_distance": scores.outlier_distance,
+        },
+    }
+
+
+def diff_facts(diff: BankDiff) -> list[tuple[str, str]]:
+    """What ``bank diff`` tells."""
+    return [
+        ("prototypes gained", f"{len(diff.prototypes_gained):,}"),
+        ("prototypes lost", f"{len(diff.prototypes_lost):,}"),
+        ("nouns gained", _names(diff.nouns_gained)),
+        ("nouns lost", _names(diff.nouns_lost)),
+    ]
+
+
+def _names(names: tuple[str, ...]) -> str:
+    if not names:
+        return "none"
+    rest = len(names) - _SHOWN
+    tail = f" and {rest:,} more (--json lists all)" if rest > 0 else ""
+    return f"{len(names):,}: {', '.join(names[:_SHOWN])}{tail}"
+
+
+def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
+    """What ``bank verify`` found; nothing but the count when all is well."""
+    restore = "restore them from a copy of the bank"
+    anew = "ingest the same captions to make them anew"
+    forget = (f"forgotten; {anew}", f"--repair forgets them, then {anew}")
+    rewrite = ("rewritten", "--repair rewrites them")
+    by_hand = "nothing proves who is right, so they stay; compare with a copy (--json lists them)"
+    snapshot = "left as they are; only a snapshot of the server brings them back"
+    altered = (forget[0] if report.kept_in else snapshot, f"of a folder, {forget[1]}")
+    rebuilt = "built anew" if report.kept_in else f"left as they are; {restore}"
+    set_again = "left; make the collection anew" if report.settings_left else "set again"
+    found = (
+        ("faults of the database", report.database_faults, "", "restore the database from a copy"),
+        ("wrong answers of the vectors", report.wrong_answers, rebuilt, "--repair builds them anew"),
+        ("settings of the collection", report.wrong_settings, set_again, "--repair sets them again"),
+        ("vectors unknown to the database", report.points_without_row, "removed", "--repair removes them"),
+        ("prototypes without vectors", report.rows_without_point, *forget),
+        ("prototypes with other vectors than were written", report.wrong_vectors, *altered),
+        ("vectors that contradict the database", report.wrong_payloads, *rewrite),
+        ("rows that the vectors prove wrong", report.wrong_rows, "restored", "--repair restores them"),
+        ("wrong checksums", report.wrong_checksums, *rewrite),
+        ("unresolved contradictions", report.contradictions, by_hand, by_hand),
+        ("files that nothing refers to", report.stray_thumbnails, "deleted", "--repair deletes them"),
+        ("missing thumbnails", report.missing_thumbnails, restore, restore),
+        ("damaged thumbnails", report.damaged_thumbnails, restore, restore),
+    )
+    facts = [("prototypes checked", f"{report.prototypes:,}")]
+    facts += [
+        (name, f"{len(those):,}; {done if report.repaired else remedy}")
+        for name, those, done, remedy in found
+        if those
+    ]
+    facts += [
+        ("", told)
+        for told in (*report.database_faults, *report.wrong_answers, *report.wrong_settings)[:_SHOWN]
+    ]
+    if report.uncompared:
+        remedy = "they have one now" if report.repaired else "--repair gives them one"
+        facts.append(
+            ("vectors without a checksum", f"{report.uncompared:,}, compared with nothing; {remedy}")
+        )
+    if report.leftovers:
+        facts.append(
+            ("of unfinished runs", f"{report.leftovers:,}; no fault, the same command goes on from there")
+        )
+    if report.kept_in:
+        facts.append(("what was replaced", f"is kept in {report.kept_in}"))
+    return facts
+
+
+def verify_verdict(report: VerifyReport) -> str:
+    """The last words of ``bank verify``, after the bank's name."""
+    if report.lost:
+        kept = report.prototypes - len(report.lost)
+        return f"was not sound; of {report.prototypes:,} prototypes {kept:,} could be kept"
+    if report.ok:
+        return "is sound"
+    return "was not sound" if report.mended else "is not sound"

@@ -1,0 +1,272 @@
+"""``freeda evaluate``: mIoU of a bank, or of the baseline, on a data set with exact label maps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from freeda_cli import console
+from freeda_cli import segment_options as o
+from freeda_cli.errors import FAILURE
+from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
+from freeda_cli.presets import SEGMENT_ROLES, announce_download, preset_for
+from freeda_cli.progress import EvaluationBar
+from freeda_cli.segment_settings import SettingOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freeda_models.presets import Preset
+    from freeda_segment import SegmentSettings
+    from freeda_segment.evaluation.labelled import LabelledPictures
+    from freeda_segment.evaluation.labellers import Method
+    from freeda_segment.evaluation.plan import Plan
+    from freeda_segment.evaluation.report import MethodResult
+    from freeda_segment.evaluation.run import SkippedPicture
+    from freeda_segment.evaluation.specs import DatasetSpec
+
+EPILOG = "Example: freeda evaluate voc20 --root VOCdevkit --bank photos --limit 100"
+_DEFAULT_OUT = "freeda-eval"
+_SHOWN_NOTES = 10
+
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="voc20, voc21, context59, context60, coco-stuff, coco-object, cityscapes, ade20k or tiny.",
+    ),
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="The data set's folder, laid out as docs/evaluation.md shows; not for tiny.",
+    ),
+]
+LimitOption = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, show_default="all", help="Only the first so many pictures."),
+]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        show_default=f"{_DEFAULT_OUT}/DATASET",
+        help="Where the report, the confusion matrix and the journal go; a run that was cut short goes on "
+        "from its journal.",
+    ),
+]
+ProcessesOption = Annotated[
+    int,
+    typer.Option(
+        "--processes",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="How many processes label; each loads the networks once.",
+    ),
+]
+MethodOption = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        metavar="NAMES",
+        help="What to measure: freeda, maskclip (CLIP's patches against class text, no bank), or both "
+        "between commas.",
+    ),
+]
+NamesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--names",
+        metavar="FILE",
+        show_default="the official ones",
+        help="Class names of your own: one class a line in the order of the labels, synonyms after '|'.",
+    ),
+]
+
+
+def evaluate(
+    dataset: DatasetArgument,
+    root: RootOption = None,
+    bank: BankOption = DEFAULT_BANK,
+    method: MethodOption = "freeda",
+    limit: LimitOption = None,
+    out: ResultsOption = None,
+    processes: ProcessesOption = 1,
+    names: NamesOption = None,
+    preset: PresetOption = None,
+    background: o.BackgroundOption = None,
+    background_threshold: o.BackgroundThresholdOption = None,
+    k: o.KOption = None,
+    similarity_threshold: o.SimilarityThresholdOption = None,
+    aggregation: o.AggregationOption = None,
+    prototypes: o.PrototypesOption = None,
+    neighbours: o.NeighboursOption = None,
+    templates: o.TemplatesOption = None,
+    alpha: o.AlphaOption = None,
+    superpixels: o.SuperpixelsOption = None,
+    superpixel_option: o.SuperpixelNumbersOption = None,
+    refine: o.RefineOption = False,
+    where: o.WhereOption = None,
+    device: DeviceOption = "auto",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Segment a data set into its own classes, and compare with its label maps.
+
+    Superpixels and background are the authors' for the data set, unless an option says otherwise; the
+    rest is the preset's. Running the same command again goes on where it was cut short.
+    """
+    from freeda_segment import SegmentSettings
+    from freeda_segment.evaluation.labelled import open_dataset
+    from freeda_segment.evaluation.plan import dataset_settings, parse_methods
+    from freeda_segment.evaluation.report import evaluation_files, evaluation_values, write_evaluation
+    from freeda_store.own_files import file_ids, require_free
+
+    methods = parse_methods(method)
+    pictures = open_dataset(dataset, root, names)
+    chosen = preset_for(bank, preset)
+    options = SettingOptions(
+        background=background,
+        background_threshold=background_threshold,
+        k=k,
+        similarity_threshold=similarity_threshold,
+        aggregation=aggregation,
+        prototypes=prototypes,
+        neighbours=neighbours,
+        templates=templates,
+        alpha=alpha,
+        superpixels=superpixels,
+        superpixel_option=superpixel_option,
+        refine=refine,
+        where=where,
+    )
+    base = dataset_settings(pictures.spec, SegmentSettings.of(chosen.segment))
+    run = _Run(
+        pictures=pictures,
+        settings=_changed(options, base, pictures.spec),
+        bank=bank,
+        preset=chosen,
+        preset_name=preset or chosen.name,
+        device=device,
+        processes=processes,
+        limit=limit,
+        folder=out or Path(_DEFAULT_OUT) / dataset,
+    )
+    console.note(
+        f"{pictures.title}: {console.count(len(pictures.pictures), 'picture')}, preset {chosen.name}"
+    )
+    inputs = file_ids([names or "", preset or ""])
+    require_free(evaluation_files(run.folder, methods).values(), inputs=inputs, force=force)
+    announce_download(run.preset_name, SEGMENT_ROLES, bank=bank if "freeda" in methods else None)
+    results = [run.one(each) for each in methods]
+    files = write_evaluation(run.folder, results, force=force, inputs=inputs)
+    if as_json:
+        console.emit_json(evaluation_values(results))
+    else:
+        _show(results)
+        for path in files.values():
+            console.say(f"  {path}")
+    if any(result.skipped for result in results):
+        raise typer.Exit(FAILURE)
+
+
+def _changed(options: SettingOptions, settings: SegmentSettings, spec: DatasetSpec | None) -> SegmentSettings:
+    """The settings with a person's options; the data set's background stays where nothing is said of it."""
+    kept = settings.background
+    if kept is None or spec is None or options.background is not None:
+        return options.change(settings)
+    threshold = options.background_threshold
+    background = kept if threshold is None else replace(kept, threshold=threshold)
+    return replace(options.change(settings), background=background)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Measures methods one after another."""
+
+    pictures: LabelledPictures
+    settings: SegmentSettings
+    bank: str
+    preset: Preset
+    preset_name: str
+    device: str
+    processes: int
+    limit: int | None
+    folder: Path
+
+    def one(self, method: Method) -> MethodResult:
+        """Label, count and measure."""
+        from freeda_segment.evaluation.report import MethodResult
+        from freeda_segment.evaluation.run import run
+
+        with EvaluationBar(f"{self.pictures.name}, {method.value}") as bar:
+            plan = self._plan(method)
+            for note in plan.notes[:_SHOWN_NOTES]:
+                console.warn(note)
+            if len(plan.notes) > _SHOWN_NOTES:
+                console.warn(f"and {len(plan.notes) - _SHOWN_NOTES} more of this kind.")
+            skipped: list[SkippedPicture] = []
+            with plan.open_journal(self.folder) as journal:
+                confusion = run(
+                    self.pictures,
+                    plan.worker(self.processes),
+                    journal,
+                    limit=self.limit,
+                    processes=self.processes,
+                    progress=bar,
+                    skip=skipped.append,
+                )
+        for each in skipped[:_SHOWN_NOTES]:
+            console.fail(each.reason)
+        if len(skipped) > _SHOWN_NOTES:
+            console.fail(f"and {len(skipped) - _SHOWN_NOTES} more that cannot be read.")
+        total = len(self.pictures.pictures)
+        wanted = total if self.limit is None else min(total, self.limit)
+        return MethodResult(plan, confusion, wanted - len(skipped), tuple(skipped))
+
+    def _plan(self, method: Method) -> Plan:
+        from freeda_segment.evaluation.labellers import Method
+        from freeda_segment.evaluation.plan import plan_freeda, plan_maskclip
+
+        if method is Method.MASKCLIP:
+            return plan_maskclip(self.pictures, self.preset, device=self.device, settings=self.settings)
+        return plan_freeda(
+            self.pictures,
+            self.bank,
+            preset=self.preset_name,
+            device=self.device,
+            settings=self.settings,
+            processes=self.processes,
+        )
+
+
+def _show(results: Sequence[MethodResult]) -> None:
+    """IoU a class and a method, then the figures of the whole."""
+    metrics = [result.metrics for result in results]
+    rows = [
+        [name, *(_percent(each.iou[index]) for each in metrics)]
+        for index, name in enumerate(results[0].plan.pictures.classes.names)
+    ]
+    rows.append(["mIoU", *(_percent(each.mean_iou) for each in metrics)])
+    rows.append(["pixel accuracy", *(_percent(each.pixel_accuracy) for each in metrics)])
+    console.show_table(["class", *(f"{result.plan.method.value}#" for result in results)], rows)
+    counted, total = min(result.pictures for result in results), len(results[0].plan.pictures.pictures)
+    if counted < total:
+        skipped = max(len(result.skipped) for result in results)
+        unread = f" ({skipped:,} could not be read)" if skipped else ""
+        console.warn(
+            f"only {counted:,} of {total:,} pictures were counted{unread}; this is not the data set's figure."
+        )
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share * 100:.1f}"

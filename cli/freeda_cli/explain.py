@@ -1,0 +1,244 @@
+"""``freeda explain``: why regions of a picture have their labels, and what retiring prototypes changes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+from uuid import UUID
+
+import typer
+
+from freeda_cli import console
+from freeda_cli import segment_options as o
+from freeda_cli.errors import UsageError
+from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
+from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, preset_for, require_bank
+from freeda_cli.segment_settings import SettingOptions, gather_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freeda_segment import Comparison, Explanation
+    from freeda_store import Bank
+
+EPILOG = 'Example: freeda explain photo.jpg -c "red car,tree,grass,sky" --at 320,200'
+_REGIONS = 8
+_SHOWN = 5
+_COLUMNS = ("class", "alike#", "similarity#", "id", "noun", "source", "caption")
+
+
+def explain(
+    picture: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
+    classes: o.ClassesOption = None,
+    classes_file: o.ClassesFileOption = None,
+    bank: BankOption = DEFAULT_BANK,
+    preset: PresetOption = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="X,Y",
+            show_default=f"the largest region of each class, of {_REGIONS} classes at most",
+            help="Explain the region at this pixel, counted from the upper left corner.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE.html",
+            show_default=f"{o.DEFAULT_OUT}/IMAGE.explain.html",
+            help="Where the page goes; the same as JSON goes beside it.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=400, help="How many prototypes a class to show.")
+    ] = 12,
+    retire: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--retire",
+            metavar="ID",
+            help="Hide this prototype in a new revision of the bank, and show what that changes.",
+        ),
+    ] = None,
+    message: Annotated[
+        str, typer.Option("--message", "-m", metavar="TEXT", help="Why, for the history.", show_default=False)
+    ] = "",
+    background: o.BackgroundOption = None,
+    background_threshold: o.BackgroundThresholdOption = None,
+    k: o.KOption = None,
+    similarity_threshold: o.SimilarityThresholdOption = None,
+    aggregation: o.AggregationOption = None,
+    prototypes: o.PrototypesOption = None,
+    neighbours: o.NeighboursOption = None,
+    templates: o.TemplatesOption = None,
+    alpha: o.AlphaOption = None,
+    superpixels: o.SuperpixelsOption = None,
+    superpixel_option: o.SuperpixelNumbersOption = None,
+    refine: o.RefineOption = False,
+    where: o.WhereOption = None,
+    device: DeviceOption = "auto",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell why regions have their labels: the prototypes behind them, and the runner-up class.
+
+    Writes a page with each prototype's picture, attribution, caption, similarity and origin. With
+    --retire a bad prototype is hidden in a new revision, and the page shows the difference.
+    """
+    from freeda_segment import SegmentSettings, open_segmenter, read_picture, retire_and_compare
+    from freeda_segment.outputs import explanation_stem, picture_hash, picture_place
+    from freeda_segment.outputs.explanation_json import explanation_document
+    from freeda_segment.outputs.explanation_page import ExplanationPage
+    from freeda_segment.outputs.files import write_text
+    from freeda_store.own_files import file_ids, require_free
+    from freeda_store.viewing import WatchedThumbnails
+
+    place, ids = pixel(at), prototype_ids(retire or [])
+    wanted = gather_classes(classes or [], classes_file)
+    options = SettingOptions(
+        background=background,
+        background_threshold=background_threshold,
+        k=k,
+        similarity_threshold=similarity_threshold,
+        aggregation=aggregation,
+        prototypes=prototypes,
+        neighbours=neighbours,
+        templates=templates,
+        alpha=alpha,
+        superpixels=superpixels,
+        superpixel_option=superpixel_option,
+        refine=refine,
+        where=where,
+    )
+    _check_paths(picture, out)
+    target = out or Path(o.DEFAULT_OUT) / f"{explanation_stem(o.DEFAULT_OUT, picture)}.explain.html"
+    beside = target.with_name(target.name.removesuffix(".html").removesuffix(".explain") + ".explain.json")
+    inputs = file_ids([picture, classes_file or "", preset or ""])
+    require_free([target, beside], inputs=inputs, force=force)
+    read = read_picture(picture)
+    chosen = preset_for(bank, preset)
+    settings = options.change(SegmentSettings.of(chosen.segment))
+    require_bank(bank)
+    console.note(bank_line(bank, chosen, settings.where))
+    announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)
+    with open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings) as segmenter:
+        opened = cast("Bank", segmenter.bank)
+        if ids:
+            opened.require_writable()
+        encoded = segmenter.encode(read)
+        before = segmenter.label(encoded, segmenter.prepare(wanted))
+        for line in before.notes:
+            console.warn(line)
+        places = [place] if place is not None else before.largest_regions(_REGIONS)
+        explanations = [before.explain_at(*each, opened, limit) for each in places]
+        comparison, after = None, []
+        if ids:
+            comparison = retire_and_compare(segmenter, opened, encoded, wanted, ids, message)
+            after = [comparison.after.explain_at(*each, opened, limit) for each in places]
+        thumbnails = WatchedThumbnails(opened)
+        page = ExplanationPage(read.pixels, str(picture), before, explanations, thumbnails, comparison, after)
+        rendered = page.render()
+    for line in thumbnails.warnings():
+        console.warn(line)
+    document = explanation_document(
+        str(picture),
+        before,
+        explanations,
+        comparison,
+        after,
+        file=picture_place(picture, target.parent),
+        sha256=picture_hash(picture),
+    )
+    write_text(target, rendered)
+    write_text(beside, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    if as_json:
+        console.emit_json(document | {"written": {"page": str(target), "json": str(beside)}})
+        return
+    for number, each in enumerate(explanations, start=1):
+        console.say(f"region {number}, {each.area:.1%}: {verdict(each)}")
+    console.show_table(_COLUMNS, (row for each in explanations for row in prototype_rows(each)))
+    if comparison is not None:
+        _tell_difference(comparison, after, bank)
+    console.say(str(target))
+    console.say(str(beside))
+
+
+def _check_paths(picture: Path, out: Path | None) -> None:
+    """Find out before anything is looked up, or retired, that the page cannot be made."""
+    if not picture.is_file():
+        found = "is a folder" if picture.is_dir() else "does not exist"
+        raise UsageError(f"picture {picture} {found}; give the file of one picture.")
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out {out} is a folder; give the page's file, for example {out / 'why.html'}.")
+
+
+def pixel(text: str | None) -> tuple[int, int] | None:
+    """``320,200`` as column and row.
+
+    Raises:
+        UsageError: it is not so written.
+    """
+    if text is None:
+        return None
+    try:
+        x, y = (int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"'{text}' is no pixel; write column and row, for example --at 320,200.") from None
+    return x, y
+
+
+def prototype_ids(texts: Sequence[str]) -> list[UUID]:
+    """The ids of ``--retire``.
+
+    Raises:
+        UsageError: one is not an id.
+    """
+    ids = []
+    for text in texts:
+        try:
+            ids.append(UUID(text.strip()))
+        except ValueError:
+            raise UsageError(f"'{text}' is no prototype's id; copy one from the page of explain.") from None
+    return ids
+
+
+def verdict(each: Explanation) -> str:
+    """``car 0.5512, then tree 0.5400 (margin 0.0112)``."""
+    told = f"{each.best.name} {each.best.score:.4f}"
+    if each.runner_up is not None:
+        told += f", then {each.runner_up.name} {each.runner_up.score:.4f} (margin {each.margin:.4f})"
+    if each.label != each.best.index:
+        told += f", labelled {each.label_name or 'no class'}"
+    return told
+
+
+def prototype_rows(each: Explanation) -> list[tuple[object, ...]]:
+    """The first prototypes of the best class, for a table."""
+    return [
+        (
+            each.best.name,
+            "" if one.likeness is None else f"{one.likeness:.3f}",
+            f"{one.similarity:.3f}",
+            one.info.id,
+            one.info.noun,
+            one.info.source or "unknown",
+            one.info.caption,
+        )
+        for one in each.best.prototypes[:_SHOWN]
+    ]
+
+
+def _tell_difference(comparison: Comparison, after: Sequence[Explanation], bank: str) -> None:
+    old, new = comparison.before.origin.revision, comparison.after.origin.revision
+    retired = console.count(len(comparison.retired), "prototype")
+    console.say(f"revision {new}: {retired} hidden; undo with `freeda bank rollback {old} --bank {bank}`")
+    unused = len(comparison.retired) - len(comparison.used)
+    if unused:
+        console.warn(f"{unused} of them stood behind no class of this picture.")
+    console.say(f"{comparison.changed_area:.1%} of the picture has another label")
+    for number, each in enumerate(after, start=1):
+        console.say(f"region {number} now: {verdict(each)}")

@@ -1,0 +1,69 @@
+"""``freeda models``: which models there are, and what of them is on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from freeda_cli import console
+from freeda_cli.errors import FAILURE
+from freeda_cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from freeda_models.check import ComponentCheck
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Tell which models there are, and what of them is on this machine.",
+    epilog="Example: freeda models check sd21",
+)
+
+
+@app.command("list", epilog="Example: freeda models list")
+def list_presets(as_json: JsonOption = False) -> None:
+    """List the bundled presets: sets of models that make and read a bank."""
+    from freeda_models.presets import load_preset, preset_names
+
+    presets = [load_preset(name) for name in preset_names()]
+    if as_json:
+        console.emit_json([preset.model_dump(mode="json") for preset in presets])
+        return
+    rows = ((preset.name, preset.description, preset.license) for preset in presets)
+    console.show_table(("preset", "what it is", "licence"), rows)
+
+
+@app.command(epilog="Example: freeda models check sd21")
+def check(
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="A bundled preset, or a preset FILE.toml.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell which models of a preset are here, how large a download would be, and what is missing.
+
+    Downloads nothing. Files that are here are looked into: whether they are whole, and whether the networks
+    fit each other. The exit code is 1 when a model does not fit, or is missing and no download brings it.
+    """
+    from freeda_models.check import ComponentState, check_preset
+
+    found = check_preset(preset)
+    if as_json:
+        components = [asdict(component) for component in found.components]
+        console.emit_json({"preset": found.name, "ready": found.ready, "components": components})
+    else:
+        rows = ((part.role, part.model, part.state.value, _megabytes(part)) for part in found.components)
+        console.show_table(("role", "model", "state", "size#"), rows)
+        for part in found.components:
+            if part.remedy and (part.role, part.model) != ("keys", "clip"):  # the same as of the role clip
+                console.say(f"{part.role}: {part.remedy}")
+        if found.ready:
+            console.say(f"preset {found.name} is ready")
+        elif found.download_mb:
+            megabytes = console.size(round(found.download_mb * 1e6))
+            console.say(f"preset {found.name} would download {megabytes} at its first use")
+    if any(part.state in (ComponentState.MISSING, ComponentState.UNFIT) for part in found.components):
+        raise typer.Exit(FAILURE)
+
+
+def _megabytes(part: ComponentCheck) -> str:
+    return console.size(round(part.size_mb * 1e6)) if part.size_mb else ""

@@ -1,0 +1,152 @@
+"""Which preset a command uses: the one asked for, else the bank's own, else ``tiny``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from freeda_cli import console
+from freeda_cli.errors import UsageError
+from freeda_cli.options import DEFAULT_PRESET
+
+if TYPE_CHECKING:
+    from freeda_models.check import ComponentCheck
+    from freeda_models.presets import Preset
+    from freeda_store import Filter, Manifest
+
+SEGMENT_ROLES = ("clip", "backbone", "keys")
+
+
+def preset_for(address: str, asked: str | None) -> Preset:
+    """The preset asked for, or the one that made the bank, or ``tiny`` where there is no bank yet."""
+    from freeda_models.presets import load_preset
+
+    if asked is not None:
+        return load_preset(asked)
+    from freeda_store.errors import BankMissingError
+    from freeda_store.peek import read_manifest
+
+    try:
+        return preset_of_bank(read_manifest(address), None)
+    except BankMissingError:
+        return load_preset(DEFAULT_PRESET)
+
+
+def preset_of_bank(manifest: Manifest, asked: str | None) -> Preset:
+    """The preset asked for, or the one that made the bank.
+
+    Raises:
+        UsageError: the bank was made with a preset file of the user's own, and none is given.
+        PresetError: the preset asked for cannot be read.
+    """
+    from freeda_models.presets import load_preset, preset_names
+
+    if asked is not None:
+        return load_preset(asked)
+    if manifest.preset not in preset_names():
+        raise UsageError(
+            f"the bank was made with the preset '{manifest.preset}', which is not bundled; "
+            "give its file with --preset FILE.toml."
+        )
+    return load_preset(manifest.preset)
+
+
+def preset_filter(name: str) -> str | None:
+    """The filter with which a bundled preset segments, ``""`` for none; None for a preset of a user's own."""
+    from freeda_models.presets import load_preset, preset_names
+
+    return ",".join(load_preset(name).segment.where) if name in preset_names() else None
+
+
+def preset_of_existing(address: str, asked: str | None) -> Preset:
+    """As :func:`preset_of_bank`, where the bank must be there.
+
+    Raises:
+        BankMissingError: it is not.
+    """
+    from freeda_store.peek import read_manifest
+
+    return preset_of_bank(read_manifest(address), asked)
+
+
+def require_bank(address: str) -> None:
+    """Find out before anything is said or downloaded that there is no such bank.
+
+    Raises:
+        BankMissingError: there is none.
+    """
+    from freeda_store.peek import read_manifest
+
+    read_manifest(address)
+
+
+def bank_line(address: str, preset: Preset, where: Filter) -> str:
+    """What a command segments with, for its first line."""
+    filtered = f", prototypes with {where}" if where.conditions else ""
+    return f"bank {address}, preset {preset.name}{filtered}"
+
+
+def announce_download(
+    name_or_path: str, roles: Collection[str] | None = None, *, bank: str | None = None
+) -> None:
+    """Say how much the first use of a preset's models will download, for it can be much.
+
+    Raises:
+        ManifestMismatchError: something would be downloaded that does not fit the bank of that address.
+    """
+    from freeda_models.check import ComponentState, check_preset
+
+    waiting = [
+        part
+        for part in check_preset(name_or_path).components
+        if part.state is ComponentState.DOWNLOAD
+        and (roles is None or part.role in roles)
+        and (part.role, part.model) != ("keys", "clip")  # the same files as the role clip
+    ]
+    if waiting:
+        if bank is not None:
+            _refuse_other_models(bank, name_or_path, waiting)
+        megabytes = sum(part.size_mb for part in waiting)
+        amount = console.size(round(megabytes * 1e6)) if megabytes else "an unknown amount"
+        names = ", ".join(part.model for part in waiting)
+        console.note(f"downloading {amount} first: {names} (--verbose shows how far it is)")
+
+
+def _refuse_other_models(bank: str, name: str, waiting: Sequence[ComponentCheck]) -> None:
+    """Between bundled presets names tell models apart, so that nothing is downloaded in vain."""
+    from freeda_models.check import check_preset
+    from freeda_models.presets import preset_names
+    from freeda_store.errors import BankMissingError, ManifestMismatchError
+    from freeda_store.peek import read_manifest
+
+    try:
+        made_with = read_manifest(bank).preset
+    except BankMissingError:
+        return
+    if made_with == name or not {made_with, name} <= set(preset_names()):
+        return
+    fitting = {part.role: part.model for part in check_preset(made_with).components}
+    for part in waiting:
+        if part.model != fitting.get(part.role):
+            raise ManifestMismatchError(
+                f"bank {bank} was made with preset {made_with}, and the {part.role} of {name} is another: "
+                f"{part.model}; use the preset that made the bank, or another bank."
+            )
+
+
+def unknown_words(preset: Preset, words: Sequence[str], total: int) -> str:
+    """The warning about words that a preset's models do not know, with the presets that do.
+
+    Args:
+        preset: the preset in use.
+        words: the words to name, quoted.
+        total: how many there are.
+    """
+    from freeda_models.presets import load_preset, preset_names
+
+    able = [name for name in preset_names() if not load_preset(name).nouns_known]
+    rest = f" and {total - len(words):,} more" if total > len(words) else ""
+    return (
+        f"preset {preset.name} does not know {', '.join(words)}{rest}, so their prototypes are worth "
+        f"nothing; for such words make a bank with --preset {' or '.join(able)}."
+    )

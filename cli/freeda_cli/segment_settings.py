@@ -1,0 +1,130 @@
+"""From the options of ``segment`` and ``explain`` to classes and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freeda_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from freeda_segment import Background, ClassList, SegmentSettings
+    from freeda_segment.superpixels import Superpixels
+    from freeda_store import Filter
+
+NO_FILTER = "none"
+"""What a person writes for no filter of the preset."""
+
+
+@dataclass(frozen=True)
+class SettingOptions:
+    """What a person changed of a preset's settings; None and empty leave them as they are."""
+
+    background: str | None = None
+    background_threshold: float | None = None
+    k: int | None = None
+    similarity_threshold: float | None = None
+    aggregation: str | None = None
+    prototypes: int | None = None
+    neighbours: int | None = None
+    templates: str | None = None
+    alpha: float | None = None
+    superpixels: str | None = None
+    superpixel_option: Sequence[str] | None = None
+    refine: bool = False
+    where: Sequence[str] | None = None
+
+    def change(self, settings: SegmentSettings) -> SegmentSettings:
+        """The preset's settings with these changes.
+
+        Raises:
+            OptionError, FilterError, UsageError: an option cannot be read, or is outside its range.
+        """
+        from freeda_segment import Refinement
+
+        numbers = superpixel_numbers(self.superpixel_option or [])
+        names = ("k", "similarity_threshold", "aggregation", "prototypes", "neighbours", "templates", "alpha")
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return replace(
+            settings,
+            superpixels=chosen_superpixels(settings.superpixels, self.superpixels, numbers),
+            where=chosen_filter(settings.where, self.where or []),
+            background=background_from(self.background, self.background_threshold),
+            refinement=Refinement() if self.refine else None,
+            **given,
+        )
+
+
+def chosen_filter(current: Filter, expressions: Sequence[str]) -> Filter:
+    """The preset's filter and a person's together; ``none`` among them takes the preset's away.
+
+    Raises:
+        FilterError: an expression cannot be read.
+    """
+    from freeda_store import Filter, parse_filter
+
+    parts = [part.strip() for expression in expressions for part in expression.split(",")]
+    own = parse_filter([part for part in parts if part != NO_FILTER])
+    return own if NO_FILTER in parts else Filter((*current.conditions, *own.conditions))
+
+
+def gather_classes(expressions: Sequence[str], file: Path | None) -> ClassList:
+    """The classes of ``-c`` and of the file together.
+
+    Raises:
+        ClassesError: there is none, or the file cannot be read.
+    """
+    from freeda_segment import parse_classes, read_classes_file
+
+    if file is None:
+        return parse_classes(list(expressions))
+    listed = read_classes_file(file)
+    together = parse_classes([*expressions, *("|".join(each.texts) for each in listed.classes)])
+    return replace(together, notes=(*listed.notes, *together.notes))
+
+
+def superpixel_numbers(expressions: Sequence[str]) -> dict[str, float]:
+    """``scale=100`` and its like as names and numbers.
+
+    Raises:
+        UsageError: one of them is not so written.
+    """
+    options = {}
+    for expression in expressions:
+        name, equals, number = (part.strip() for part in expression.partition("="))
+        try:
+            options[name] = float(number)
+        except ValueError:
+            equals = ""
+        if not (name and equals):
+            raise UsageError(f"'{expression}' is no superpixel option; write for example scale=100.")
+    return options
+
+
+def chosen_superpixels(current: Superpixels, name: str | None, options: Mapping[str, float]) -> Superpixels:
+    """The preset's algorithm with some options changed, or another one.
+
+    Raises:
+        OptionError: unknown algorithm or option, or a number outside its range.
+    """
+    from freeda_segment import parse_superpixels
+
+    same = name is None or name == current.name
+    kept: dict[str, float] = asdict(current) if same else {}  # type: ignore[call-overload]
+    return parse_superpixels(name or current.name, {**kept, **options})
+
+
+def background_from(strategy: str | None, threshold: float | None) -> Background | None:
+    """The background asked for; a threshold alone means the constant strategy.
+
+    Raises:
+        OptionError: unknown strategy, or a threshold outside 0..1.
+    """
+    from freeda_segment import Background, BackgroundStrategy
+
+    if strategy is None and threshold is None:
+        return None
+    chosen: Any = strategy if strategy is not None else BackgroundStrategy.CONSTANT
+    return Background(chosen, Background.threshold if threshold is None else threshold)

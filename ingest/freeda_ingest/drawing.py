@@ -1,0 +1,108 @@
+"""The first half of the offline stage, on the generator: nouns of the captions, then pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from freeda_ingest.batches import SeededCaption, Undrawn
+from freeda_ingest.clock import StageClock
+from freeda_ingest.errors import ModelOutputError
+from freeda_ingest.models import IngestModels
+from freeda_ingest.settings import StageSettings
+from freeda_ingest.spans import attribution_spans, distinct_nouns, unknown_nouns
+from freeda_models.protocols import GeneratedImage, GenerationRequest, ImageGenerator, Noun, Span
+from freeda_store.records import Caption
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A caption with its picture.
+
+    Attributes:
+        item: the caption.
+        nouns: what is looked for in the picture.
+        spans: which span's attribution map belongs to each noun.
+        picture: what the generator drew, finite.
+    """
+
+    item: SeededCaption
+    nouns: tuple[Noun, ...]
+    spans: Mapping[Noun, Span]
+    picture: GeneratedImage
+
+
+@dataclass(frozen=True)
+class DrawnBatch:
+    """A batch half done.
+
+    Attributes:
+        batch: the captions.
+        drawings: those that were drawn; none when nothing that is missing holds a noun.
+        without_nouns: missing captions that hold none.
+        undrawn: missing captions whose picture is worth nothing.
+        unknown: nouns that the models do not know, with how often they came.
+        clock: goes on counting in the second half.
+    """
+
+    batch: tuple[SeededCaption, ...]
+    drawings: tuple[Drawing, ...]
+    without_nouns: tuple[Caption, ...]
+    undrawn: tuple[Undrawn, ...]
+    unknown: Mapping[str, int]
+    clock: StageClock
+
+
+def draw_batch(models: IngestModels, settings: StageSettings, batch: Sequence[SeededCaption]) -> DrawnBatch:
+    """Find the nouns of captions and draw those that have some.
+
+    All networks are loaded here, so that the second half may run in another thread.
+
+    Raises:
+        ModelOutputError: a network breaks its protocol.
+    """
+    clock = StageClock()
+    with clock.stage("load"):
+        extractor = models.nouns
+    with clock.stage("nouns"):
+        found = extractor.extract([item.caption.text for item in batch])
+    pairs = [(item, distinct_nouns(nouns)) for item, nouns in zip(batch, found, strict=True)]
+    new = [(item, nouns) for item, nouns in pairs if not item.stored]
+    without = tuple(item.caption for item, nouns in new if not nouns)
+    unknown = Counter(word for _, nouns in new for word in unknown_nouns(nouns, settings.find_unknown))
+    drawings: list[Drawing] = []
+    undrawn: list[Undrawn] = []
+    if len(without) < len(new):
+        with clock.stage("load"):
+            generator = models.generator
+            _ = models.backbone, models.clip, models.keys
+        asked = [(item, nouns, attribution_spans(nouns)) for item, nouns in pairs if nouns]
+        with clock.stage("generate"):
+            pictures = _draw(generator, [(item, spans) for item, _, spans in asked])
+        for (item, nouns, spans), picture in zip(asked, pictures, strict=True):
+            if not picture.flaw:
+                drawings.append(Drawing(item, nouns, spans, picture))
+            elif not item.stored:
+                undrawn.append(Undrawn(item.caption, picture.flaw))
+    return DrawnBatch(tuple(batch), tuple(drawings), without, tuple(undrawn), dict(unknown), clock)
+
+
+def unique_spans(spans: Mapping[Noun, Span]) -> tuple[Span, ...]:
+    """The spans whose maps are asked for, in the order of the maps."""
+    return tuple(dict.fromkeys(spans.values()))
+
+
+def _draw(
+    generator: ImageGenerator, asked: Sequence[tuple[SeededCaption, Mapping[Noun, Span]]]
+) -> list[GeneratedImage]:
+    requests = [GenerationRequest(item.caption.text, item.seed, unique_spans(spans)) for item, spans in asked]
+    pictures = generator.generate(requests)
+    given = [(len(p.attribution_shw), len(p.inside_window)) for p in pictures]
+    expected = [(len(r.spans), len(r.spans)) for r in requests]
+    if given != expected:
+        raise ModelOutputError(
+            f"generator {generator.identity.id} gave maps {given} for spans {expected}; "
+            "it must give one picture a request and one map a span."
+        )
+    return pictures

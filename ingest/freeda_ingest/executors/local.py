@@ -1,0 +1,87 @@
+"""This process, with one set of networks.
+
+Two batches are in hand: while the calling thread draws one, another thread reads the prototypes of
+the one before (features, masks, keys, scores), and the run's writing thread encodes the thumbnails of
+the one before that and stores them. The networks release the interpreter's lock, so that on a GPU
+the work of the processor hides behind the drawing. Each half is the same function that
+:func:`~freeda_ingest.pipeline.process_batch` calls, so the results are the same, up to rounding.
+
+Drawing stays in the calling thread: a second Ctrl-C stops it at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from freeda_ingest.batches import BatchResult, Results, SeededCaption
+from freeda_ingest.drawing import DrawnBatch, draw_batch
+from freeda_ingest.executors.flight import in_flight
+from freeda_ingest.models import IngestModels
+from freeda_ingest.pipeline import log_result, process_halves
+from freeda_ingest.reading import read_batch
+from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
+from freeda_models.batch_size import fitting_batch_size
+from freeda_models.memory import is_out_of_memory
+
+IN_HAND = 2
+
+
+class LocalExecutor:
+    """An :class:`~freeda_ingest.executors.protocol.Executor` that computes in the calling process.
+
+    Args:
+        models: the networks; loaded only when something is to be drawn.
+        settings: what shapes prototypes.
+    """
+
+    def __init__(self, models: IngestModels, settings: StageSettings = DEFAULT_SETTINGS) -> None:
+        self._models = models
+        self._settings = settings
+        self._generator_free = threading.Lock()
+
+    def run(self, batches: Iterable[list[SeededCaption]], *, live: bool = False) -> Results:
+        """See :meth:`freeda_ingest.executors.protocol.Executor.run`; results keep the batches' order."""
+        with ThreadPoolExecutor(1, "freeda-reader") as thread:
+
+            def submit(batch: list[SeededCaption]) -> Future[BatchResult]:
+                return self._begin(batch, thread)
+
+            yield from in_flight(batches, submit, limit=1 if live else IN_HAND)
+
+    def fitting_batch_size(self) -> int | None:
+        """See :meth:`freeda_ingest.executors.protocol.Executor.fitting_batch_size`; a GPU's loads networks."""
+        if not self._models.device.startswith("cuda"):
+            return None
+        models = self._models
+        beside = [models.backbone.identity, models.clip.identity, models.keys.identity]
+        return fitting_batch_size(models.generator, models.device, beside=beside)
+
+    def close(self) -> None:
+        """Nothing to stop: the thread lives as long as a run."""
+
+    def _begin(self, batch: list[SeededCaption], thread: ThreadPoolExecutor) -> Future[BatchResult]:
+        try:
+            with self._generator_free:
+                drawn = draw_batch(self._models, self._settings, batch)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error)
+        else:
+            return thread.submit(self._finish, batch, drawn)
+        return thread.submit(self._halve, batch, reason)
+
+    def _finish(self, batch: list[SeededCaption], drawn: DrawnBatch) -> BatchResult:
+        try:
+            return log_result(read_batch(self._models, self._settings, drawn))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            reason = str(error)
+        return self._halve(batch, reason)
+
+    def _halve(self, batch: list[SeededCaption], reason: str) -> BatchResult:
+        with self._generator_free:
+            return process_halves(self._models, self._settings, batch, reason)
