@@ -32,16 +32,16 @@ import numpy as np
 import orjson
 
 from benchmarks.synthetic import SIZES, unit_rows
-from freeda_store.disk_cache import DiskCache
-from freeda_store.disk_recall import DiskRecall
+from freeda_store.history import History, RevisionRecord
+from freeda_store.hosted.disk_cache import DiskCache
+from freeda_store.hosted.disk_recall import DiskRecall
+from freeda_store.opening.settings import Profile
 from freeda_store.retrieval import retrieve
-from freeda_store.revisions import History, RevisionRecord
-from freeda_store.settings import Profile
-from freeda_store.stores import Stores
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import Point, VectorSizes
 from freeda_store.vectors.server import ServerVectors
+from freeda_store.writing.stores import Stores
 
 K = 350
 BATCH = 256

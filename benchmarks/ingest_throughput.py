@@ -32,7 +32,7 @@ from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.ingestor import Ingestor
 from freeda_ingest.manifests import make_manifest, stage_settings
 from freeda_ingest.models import LoadedModels, PresetModels
-from freeda_models.diffusion import SCHEDULERS, DiffusionGenerator, load_pipeline
+from freeda_models.diffusion.generator import SCHEDULERS, DiffusionGenerator, load_pipeline
 from freeda_models.loading import identify, load_noun_extractor, resolve_device
 from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import GenerationRequest

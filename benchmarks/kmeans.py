@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from freeda_models.protocols import FloatArray
-from freeda_segment.aggregation import KMEANS_STARTS, IndexArray, cluster_directions
+from freeda_segment.retrieval.aggregation import KMEANS_STARTS, IndexArray, cluster_directions
 
 STARTS = (1, 4, KMEANS_STARTS)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.synthetic import SIZES, around, fill_bank, unit_rows
-from freeda_models.clip import OpenClipEncoder
-from freeda_models.dinov2 import TransformersBackbone
+from freeda_models.clip.encoder import OpenClipEncoder
+from freeda_models.dinov2.backbone import TransformersBackbone
 from freeda_models.pixels import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, PixelPreparation
 from freeda_models.protocols import ImageArray, ModelIdentity
 from freeda_segment import Segmenter, SegmentSettings

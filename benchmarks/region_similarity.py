@@ -7,7 +7,7 @@ pixel's best class (7, without the global term), where most time goes into 150 s
 - *products*: a mask a superpixel, (S, H, W), resampled to the token grid and multiplied with the
   features, (S, D, h, w): the method as one would write it down;
 - *matrix*: the same masks, but the products are one matrix product;
-- *sparse*: freeda's, see :mod:`freeda_segment.similarity`.
+- *sparse*: freeda's, see :mod:`freeda_segment.regions.similarity`.
 
 Features are random, of the sizes of the photographs' presets. Then it prints where a picture's time
 goes in all, with networks of the real sizes and random weights, and a random bank.
@@ -35,11 +35,17 @@ from skimage.data import coffee
 from benchmarks.picture_time import median_seconds, print_stages
 from benchmarks.synthetic import SIZES, class_prototypes
 from freeda_models.protocols import FloatArray, ImageArray
-from freeda_segment.labelling import LabelledPixels, LabelRequest, label_pixels
-from freeda_segment.prototypes import ClassPrototypes
-from freeda_segment.similarity import PixelScores, WindowScores, normalised, pool_regions, score_window
-from freeda_segment.superpixels import Felzenszwalb, LabelArray
-from freeda_segment.windows import Box
+from freeda_segment.pixels.labelling import LabelledPixels, LabelRequest, label_pixels
+from freeda_segment.regions.similarity import (
+    PixelScores,
+    WindowScores,
+    normalised,
+    pool_regions,
+    score_window,
+)
+from freeda_segment.regions.superpixels import Felzenszwalb, LabelArray
+from freeda_segment.regions.windows import Box
+from freeda_segment.retrieval.prototypes import ClassPrototypes
 
 CLASSES = 150
 SIDE = 448

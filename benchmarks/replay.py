@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_ingest.models import LoadedModels
-from freeda_models.diffusion import DiffusionGenerator, load_pipeline
-from freeda_models.generator_files import generator_identity
+from freeda_models.diffusion.files import generator_identity
+from freeda_models.diffusion.generator import DiffusionGenerator, load_pipeline
+from freeda_models.diffusion.self_attention import SelfAttentionRecorder, self_attention_layers, sharpen
 from freeda_models.identity import CLIP_KEYS
 from freeda_models.loading import (
     load_backbone,
@@ -40,7 +41,6 @@ from freeda_models.protocols import (
     TextEncoder,
     TextImageEncoder,
 )
-from freeda_models.self_attention import SelfAttentionRecorder, self_attention_layers, sharpen
 
 Arrays = dict[str, NDArray[Any]]
 

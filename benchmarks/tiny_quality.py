@@ -21,7 +21,7 @@ from freeda_ingest.masks import MAX_CONTRAST
 from freeda_ingest.prototypes import pool, token_weights
 from freeda_models.loading import load_backbone, load_key_encoder, load_text_image_encoder
 from freeda_models.presets import Preset, load_preset
-from freeda_models.text_keys import embed_classes, prompts_named
+from freeda_models.text.keys import embed_classes, prompts_named
 from freeda_segment import open_segmenter
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
 from freeda_segment.evaluation.evaluate import evaluate_scenes

@@ -25,7 +25,7 @@ from freeda_segment.evaluation.labelled import open_dataset
 from freeda_segment.evaluation.metrics import Confusion, Metrics, measure
 from freeda_segment.evaluation.plan import plan_maskclip
 from freeda_segment.evaluation.run import count
-from freeda_segment.superpixels import ALGORITHMS
+from freeda_segment.regions.superpixels import ALGORITHMS
 from freeda_store import Bank, Filter
 
 NEIGHBOURS = (10, 50, 350)

@@ -30,8 +30,8 @@ from freeda_models.presets import load_preset
 from freeda_models.protocols import FloatArray, GenerationRequest, ImageArray, Noun, NounKind
 from freeda_segment import open_segmenter
 from freeda_store import Bank
-from freeda_store.contact_sheet import overlay_attribution
 from freeda_store.records import Caption
+from freeda_store.views.contact_sheet import overlay_attribution
 
 FOLDER = Path(__file__).parent / "images"
 CAPTION = Caption("a yellow car on grass under a blue sky", source="docs")

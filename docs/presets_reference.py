@@ -16,7 +16,7 @@ from typing import Any
 
 from docs.generated import write_or_check
 from freeda_models.presets import Preset, load_preset, preset_names
-from freeda_segment.superpixels import ALGORITHMS
+from freeda_segment.regions.superpixels import ALGORITHMS
 
 PAGE = Path(__file__).with_name("presets.md")
 _KINDS = {

@@ -8,15 +8,15 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
-from freeda_models.backbone_files import CONFIG_FILE, PIXELS_FILE, WEIGHTS_FILE, check_backbone_files
-from freeda_models.clip_files import clip_config, clip_files
+from freeda_models.clip.files import clip_config, clip_files
+from freeda_models.diffusion.files import generator_files, generator_patterns
+from freeda_models.diffusion.fit import check_generator_files
+from freeda_models.dinov2.files import CONFIG_FILE, PIXELS_FILE, WEIGHTS_FILE, check_backbone_files
 from freeda_models.errors import ModelError
-from freeda_models.generator_files import generator_files, generator_patterns
-from freeda_models.generator_fit import check_generator_files
 from freeda_models.identity import CLIP_KEYS
-from freeda_models.nouns import find_spacy_model, read_stop_nouns
+from freeda_models.nouns.extractor import find_spacy_model, read_stop_nouns
 from freeda_models.presets import Preset, load_preset
-from freeda_models.sentence_transformer import (
+from freeda_models.text.sentence_transformer import (
     MODULES_FILE,
     PACKAGED,
     PACKAGED_MB,

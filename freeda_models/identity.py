@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freeda_models.backbone_files import backbone_identity
-from freeda_models.clip_files import clip_identity
-from freeda_models.generator_files import generator_identity
-from freeda_models.nouns import noun_identity
+from freeda_models.clip.files import clip_identity
+from freeda_models.diffusion.files import generator_identity
+from freeda_models.dinov2.files import backbone_identity
+from freeda_models.nouns.extractor import noun_identity
 from freeda_models.presets import Preset
 from freeda_models.protocols import ModelIdentity
-from freeda_models.sentence_transformer import sentence_identity
+from freeda_models.text.sentence_transformer import sentence_identity
 
 CLIP_KEYS = "clip"
 

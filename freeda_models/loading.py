@@ -34,7 +34,7 @@ def load_text_image_encoder(preset: Preset, device: str = "auto") -> TextImageEn
         PresetError: open_clip knows no such model or tag.
         UnsupportedModelError: the weights exist only as a pickle.
     """
-    from freeda_models.clip import load_clip
+    from freeda_models.clip.encoder import load_clip
 
     return load_clip(preset.clip, resolve_device(device))
 
@@ -50,7 +50,7 @@ def load_key_encoder(
     """
     if preset.keys.encoder == CLIP_KEYS:
         return clip if clip is not None else load_text_image_encoder(preset, device)
-    from freeda_models.sentence_transformer import load_sentence_encoder
+    from freeda_models.text.sentence_transformer import load_sentence_encoder
 
     return load_sentence_encoder(preset.keys, resolve_device(device))
 
@@ -62,7 +62,7 @@ def load_backbone(preset: Preset, device: str = "auto") -> DenseBackbone:
         DeviceError, ModelMissingError, UnsupportedModelError: as above.
         PresetError: the picture size is not a multiple of the patch size.
     """
-    from freeda_models import dinov2
+    from freeda_models.dinov2 import backbone as dinov2
 
     return dinov2.load_backbone(preset.backbone, resolve_device(device))
 
@@ -73,7 +73,7 @@ def load_generator(preset: Preset, device: str = "auto") -> ImageGenerator:
     Raises:
         DeviceError, ModelMissingError, UnsupportedModelError: as above.
     """
-    from freeda_models import diffusion
+    from freeda_models.diffusion import generator as diffusion
 
     return diffusion.load_generator(preset.generator, resolve_device(device))
 
@@ -85,6 +85,6 @@ def load_noun_extractor(preset: Preset) -> NounExtractor:
         PackageMissingError: no spaCy model of the preset is installed.
         PresetError: the stop list cannot be read.
     """
-    from freeda_models import nouns
+    from freeda_models.nouns import extractor as nouns
 
     return nouns.load_noun_extractor(preset.nouns)

@@ -111,7 +111,7 @@ class NounSettings(_Table):
 class KeySettings(_Table):
     """Text keys, by which prototypes are found.
 
-    ``templates`` is a name of :data:`freeda_models.text_keys.TEMPLATE_SETS`.
+    ``templates`` is a name of :data:`freeda_models.text.keys.TEMPLATE_SETS`.
     """
 
     encoder: Text = Field(

@@ -1,7 +1,7 @@
 """The online stage: a picture and classes in, a label map with its reasons out.
 
 Start at :mod:`freeda_segment.segmenter` (what a user holds) and
-:mod:`freeda_segment.segmentation` (what it gives). Names are imported when first used, so that
+:mod:`freeda_segment.result` (what it gives). Names are imported when first used, so that
 ``import freeda_segment`` imports no network library.
 """
 
@@ -11,40 +11,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freeda_segment.background import Background, BackgroundStrategy
     from freeda_segment.classes import ClassList, ClassName, parse_classes, read_classes_file
     from freeda_segment.encoding import EncodedImage
-    from freeda_segment.explanation import Explanation
+    from freeda_segment.explain.explanation import Explanation
+    from freeda_segment.explain.retire_and_compare import Comparison, retire_and_compare
     from freeda_segment.images import Picture, open_image, read_picture
-    from freeda_segment.mending import Comparison, retire_and_compare
-    from freeda_segment.prototypes import ClassPrototypes
-    from freeda_segment.refinement import Refinement
-    from freeda_segment.segmentation import Segmentation
+    from freeda_segment.pixels.background import Background, BackgroundStrategy
+    from freeda_segment.pixels.refinement import Refinement
+    from freeda_segment.regions.superpixels import parse_superpixels
+    from freeda_segment.result import Segmentation
+    from freeda_segment.retrieval.prototypes import ClassPrototypes
     from freeda_segment.segmenter import Segmenter, open_segmenter
     from freeda_segment.settings import SegmentSettings
-    from freeda_segment.superpixels import parse_superpixels
 
 _HOMES = {
-    "Background": "background",
-    "BackgroundStrategy": "background",
+    "Background": "pixels.background",
+    "BackgroundStrategy": "pixels.background",
     "ClassList": "classes",
     "ClassName": "classes",
-    "ClassPrototypes": "prototypes",
-    "Comparison": "mending",
+    "ClassPrototypes": "retrieval.prototypes",
+    "Comparison": "explain.retire_and_compare",
     "EncodedImage": "encoding",
-    "Explanation": "explanation",
+    "Explanation": "explain.explanation",
     "Picture": "images",
-    "Refinement": "refinement",
+    "Refinement": "pixels.refinement",
     "SegmentSettings": "settings",
-    "Segmentation": "segmentation",
+    "Segmentation": "result",
     "Segmenter": "segmenter",
     "open_image": "images",
     "open_segmenter": "segmenter",
     "parse_classes": "classes",
-    "parse_superpixels": "superpixels",
+    "parse_superpixels": "regions.superpixels",
     "read_classes_file": "classes",
     "read_picture": "images",
-    "retire_and_compare": "mending",
+    "retire_and_compare": "explain.retire_and_compare",
 }
 
 __all__ = [

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeda_segment.errors import ClassesError
-from freeda_store.regular_files import read_regular
+from freeda_store.files.regular_files import read_regular
 
 MAX_TEXTS = 2000
 """Names of classes, synonyms counted, in one list: each takes memory in every region of a picture."""

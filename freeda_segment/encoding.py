@@ -12,10 +12,10 @@ import numpy as np
 from freeda_models.protocols import DenseBackbone, FloatArray, ImageArray, TextImageEncoder
 from freeda_segment.errors import ModelOutputError
 from freeda_segment.images import Picture
+from freeda_segment.regions.similarity import RegionFeatures, normalised, pool_regions
+from freeda_segment.regions.superpixels import LabelArray
+from freeda_segment.regions.windows import Box, resize_picture, window_boxes, working_size
 from freeda_segment.settings import SegmentSettings
-from freeda_segment.similarity import RegionFeatures, normalised, pool_regions
-from freeda_segment.superpixels import LabelArray
-from freeda_segment.windows import Box, resize_picture, window_boxes, working_size
 
 
 @dataclass(frozen=True)

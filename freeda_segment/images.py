@@ -1,4 +1,4 @@
-"""Pictures of the formats of :data:`freeda_store.picture_files.FORMATS`, as uint8 RGB.
+"""Pictures of the formats of :data:`freeda_store.files.picture_files.FORMATS`, as uint8 RGB.
 
 What is decided here: EXIF rotation is applied; transparency is laid over white; 16-bit grey is
 scaled from its full range; 32-bit integers and floats are scaled as :func:`_number_range` says; of
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from freeda_models.protocols import ImageArray
 from freeda_segment.errors import ImageError
-from freeda_store.picture_files import (
+from freeda_store.files.picture_files import (
     PictureTooLargeError,
     UnknownFormatError,
     UnreadablePictureError,
     opened_picture,
 )
-from freeda_store.regular_files import open_regular
+from freeda_store.files.regular_files import open_regular
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -20,25 +20,25 @@ import numpy as np
 
 from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import DenseBackbone, ImageArray, TextEncoder, TextImageEncoder
-from freeda_models.text_keys import TEMPLATE_SETS
-from freeda_segment import strange_names
+from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage, encode_image
 from freeda_segment.errors import ImageError, OptionError
+from freeda_segment.explain.provenance import describe_origin
 from freeda_segment.images import Picture, read_picture, to_rgb
-from freeda_segment.labelling import LabelRequest, label_bands
-from freeda_segment.origins import describe_origin
-from freeda_segment.prototypes import ClassPrototypes, build_prototypes
-from freeda_segment.retrieval import Memory, PrototypeSource, TextLookup
-from freeda_segment.segmentation import (
+from freeda_segment.pixels.labelling import LabelRequest, label_bands
+from freeda_segment.regions.similarity import score_window
+from freeda_segment.result import (
     Evidence,
     Origin,
     Segmentation,
     ShareCount,
     merge_regions,
 )
+from freeda_segment.retrieval import class_name_notes as strange_names
+from freeda_segment.retrieval.lookup import Memory, PrototypeSource, TextLookup
+from freeda_segment.retrieval.prototypes import ClassPrototypes, build_prototypes
 from freeda_segment.settings import ENCODING, RETRIEVAL, SegmentSettings
-from freeda_segment.similarity import score_window
 from freeda_store import Manifest
 from freeda_store.records import RevisionInfo
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from freeda_models.presets import SegmentDefaults
-from freeda_models.text_keys import TEMPLATE_SETS
-from freeda_segment.aggregation import AGGREGATIONS
-from freeda_segment.background import Background
+from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment.errors import OptionError
-from freeda_segment.refinement import Refinement
-from freeda_segment.superpixels import Felzenszwalb, Superpixels, parse_superpixels
-from freeda_segment.windows import RESIZES
+from freeda_segment.pixels.background import Background
+from freeda_segment.pixels.refinement import Refinement
+from freeda_segment.regions.superpixels import Felzenszwalb, Superpixels, parse_superpixels
+from freeda_segment.regions.windows import RESIZES
+from freeda_segment.retrieval.aggregation import AGGREGATIONS
 from freeda_store import Filter, parse_filter
 from freeda_store.errors import FilterError
 
@@ -48,13 +48,13 @@ class SegmentSettings:
         similarity_threshold: prototypes whose text key is less similar are left out, but the
             nearest always stays, with those that are as near; None for no threshold.
         aggregation: how retrieved vectors become prototypes, a name of
-            :data:`freeda_segment.aggregation.AGGREGATIONS`.
+            :data:`freeda_segment.retrieval.aggregation.AGGREGATIONS`.
         prototypes: how many a class text gets at most, for the k-means aggregations.
         neighbours: how many prototypes vote for a region, for the aggregation ``knn``.
         templates: prompt templates of class names, a name of
-            :data:`freeda_models.text_keys.TEMPLATE_SETS`; None for those that made the bank.
+            :data:`freeda_models.text.keys.TEMPLATE_SETS`; None for those that made the bank.
         resize: to the working picture, ``antialiased`` or ``plain``; see
-            :func:`freeda_segment.windows.resize_picture`.
+            :func:`freeda_segment.regions.windows.resize_picture`.
         alpha: weight of the local similarity against the global one, 0..1.
         background: how pixels of no class are found; None gives every pixel a class.
         refinement: PAMR; None for none.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freeda_store.address import Address
     from freeda_store.bank import Bank
-    from freeda_store.keys import generation_key
+    from freeda_store.history import BankDiff
+    from freeda_store.ids import generation_key
     from freeda_store.manifest import Manifest, ModelRecord
     from freeda_store.records import (
         Caption,
@@ -23,22 +24,21 @@ if TYPE_CHECKING:
         RevisionInfo,
         Scores,
     )
-    from freeda_store.revisions import BankDiff
+    from freeda_store.repair.verify import VerifyReport
     from freeda_store.sharing.archive import export_bank, import_bank
     from freeda_store.sharing.copy import CopyProgress, CopyReport
     from freeda_store.sharing.hub_bank import fetch_bank, publish_bank
     from freeda_store.sharing.transfer import copy_bank
-    from freeda_store.stats import BankStats
-    from freeda_store.table_export import export_table
     from freeda_store.vectors.filters import Filter, parse_filter
-    from freeda_store.verify import VerifyReport
-    from freeda_store.writer import RevisionWriter
+    from freeda_store.views.stats import BankStats
+    from freeda_store.views.table_export import export_table
+    from freeda_store.writing.writer import RevisionWriter
 
 _HOMES = {
     "Address": "address",
     "Bank": "bank",
-    "BankDiff": "revisions",
-    "BankStats": "stats",
+    "BankDiff": "history",
+    "BankStats": "views.stats",
     "Caption": "records",
     "CopyProgress": "sharing.copy",
     "CopyReport": "sharing.copy",
@@ -50,14 +50,14 @@ _HOMES = {
     "PrototypeInfo": "records",
     "Retrieved": "records",
     "RevisionInfo": "records",
-    "RevisionWriter": "writer",
+    "RevisionWriter": "writing.writer",
     "Scores": "records",
-    "VerifyReport": "verify",
+    "VerifyReport": "repair.verify",
     "copy_bank": "sharing.transfer",
     "export_bank": "sharing.archive",
-    "export_table": "table_export",
+    "export_table": "views.table_export",
     "fetch_bank": "sharing.hub_bank",
-    "generation_key": "keys",
+    "generation_key": "ids",
     "import_bank": "sharing.archive",
     "parse_filter": "vectors.filters",
     "publish_bank": "sharing.hub_bank",

@@ -10,22 +10,22 @@ from uuid import UUID
 
 from freeda_store.address import TAG_PATTERN, Address
 from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError, TagError
-from freeda_store.keys import digest
+from freeda_store.history import BankDiff, History
+from freeda_store.ids import digest
 from freeda_store.limits import storable
 from freeda_store.manifest import Manifest, ModelLike, ModelRecord
 from freeda_store.payload import read_info
 from freeda_store.records import FloatArray, PrototypeInfo, Retrieved, RevisionInfo
 from freeda_store.retrieval import PrototypeVectors, retrieve
-from freeda_store.revisions import BankDiff, History
 from freeda_store.vectors.filters import Filter, PointFilter, View
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from freeda_store.stats import BankStats
-    from freeda_store.stores import Stores
-    from freeda_store.verify import VerifyReport
-    from freeda_store.writer import RevisionWriter
+    from freeda_store.repair.verify import VerifyReport
+    from freeda_store.views.stats import BankStats
+    from freeda_store.writing.stores import Stores
+    from freeda_store.writing.writer import RevisionWriter
 
 
 class Bank:
@@ -64,8 +64,8 @@ class Bank:
             RevisionMissingError: it has no such revision or tag.
             NewerSchemaError, UpgradeError, BankDamagedError, StorageError: its files.
         """
-        from freeda_store.answers import require_right_view
-        from freeda_store.opening import open_address, require_all_points
+        from freeda_store.opening.folder import open_address, require_all_points
+        from freeda_store.repair.answers import require_right_view
 
         stores, manifest, parsed = open_address(Address.parse(address), create)
         try:
@@ -130,7 +130,7 @@ class Bank:
 
     def stats(self) -> BankStats:
         """Counts of what the view shows, and sizes on disk."""
-        from freeda_store.stats import count_stats
+        from freeda_store.views.stats import count_stats
 
         history = self._history()
         id_ = self._view_id(history)
@@ -212,7 +212,7 @@ class Bank:
             ThumbnailMissingError, ThumbnailDamagedError: its file; a ThumbnailAbsentError when the
                 key is empty, for a prototype that was stored without a picture.
         """
-        from freeda_store.thumbnails import decode
+        from freeda_store.thumbnails.folder import decode
 
         return decode(self._stores.thumbnails.get(key), key)
 
@@ -259,7 +259,7 @@ class Bank:
             ReadOnlyViewError: the bank was opened at a version.
             BankInUseError: this run is being written already.
         """
-        from freeda_store.writer import RevisionWriter
+        from freeda_store.writing.writer import RevisionWriter
 
         self.require_writable()
         return RevisionWriter(self._stores, storable(message), storable(run_key))
@@ -278,7 +278,7 @@ class Bank:
             PrototypeMissingError: an id is not among those shown.
             ReadOnlyViewError: the bank was opened at a version.
         """
-        from freeda_store.stores import commit, show_retirements
+        from freeda_store.writing.stores import commit, show_retirements
 
         self.require_writable()
         with self._stores.commit_lock:
@@ -306,7 +306,7 @@ class Bank:
             RevisionMissingError: there is no such revision or tag.
             ReadOnlyViewError: the bank was opened at a version.
         """
-        from freeda_store.stores import commit
+        from freeda_store.writing.stores import commit
 
         self.require_writable()
         with self._stores.commit_lock:
@@ -373,7 +373,7 @@ class Bank:
         Raises:
             BankInUseError: repairs were asked for while a writer is at work.
         """
-        from freeda_store.verify import verify_bank
+        from freeda_store.repair.verify import verify_bank
 
         return verify_bank(self._stores, repair=repair)
 

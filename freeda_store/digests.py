@@ -1,7 +1,7 @@
 """Checksums of what a bank keeps of a prototype, written at the moment when the prototype is.
 
 They prove later which of two copies is the one that was written. They name nothing: ids come from content
-(:mod:`freeda_store.keys`) and no bit of a vector is in them.
+(:mod:`freeda_store.ids`) and no bit of a vector is in them.
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ from uuid import UUID
 import numpy as np
 
 from freeda_store.errors import BankDamagedError
+from freeda_store.history import History
 from freeda_store.payload import read_info
 from freeda_store.records import FloatArray, Retrieved
-from freeda_store.revisions import History
 from freeda_store.vectors.filters import PointFilter
 
 if TYPE_CHECKING:
-    from freeda_store.stores import Stores
+    from freeda_store.writing.stores import Stores
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from freeda_store.tables import Base
+from freeda_store.sql.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

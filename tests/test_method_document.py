@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 import pytest
 
 from freeda_models.presets import load_preset
-from freeda_models.text_keys import PromptMean, prompts_named
+from freeda_models.text.keys import PromptMean, prompts_named
 from freeda_segment import SegmentSettings
 
 ROOT = Path(__file__).parents[1]

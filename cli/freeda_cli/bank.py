@@ -131,7 +131,7 @@ def search(
 ) -> None:
     """List the prototypes that a class name would retrieve, most similar first."""
     from freeda_models.loading import load_key_encoder
-    from freeda_models.text_keys import embed_classes, prompts_named
+    from freeda_models.text.keys import embed_classes, prompts_named
     from freeda_store import parse_filter
 
     if not text.strip():
@@ -172,10 +172,10 @@ def show(
 ) -> None:
     """Draw a contact sheet of a noun's prototypes: pictures, attribution, captions, scores."""
     from freeda_store import parse_filter
-    from freeda_store.contact_sheet import choose_prototypes, draw_contact_sheet, sheet_name
-    from freeda_store.own_files import png_mark, require_free
-    from freeda_store.viewing import WatchedThumbnails
-    from freeda_store.whole_files import written_whole
+    from freeda_store.files.own_files import png_mark, require_free
+    from freeda_store.files.whole_files import written_whole
+    from freeda_store.views.contact_sheet import choose_prototypes, draw_contact_sheet, sheet_name
+    from freeda_store.views.viewing import WatchedThumbnails
 
     passing = parse_filter(where or [])
     path = out or Path(sheet_name(noun))
@@ -288,7 +288,7 @@ def verify(
     Prototypes that nothing could bring back are given up, and the exit code is 1: ingest the same
     captions to make them anew.
     """
-    from freeda_store.salvage import open_to_verify, salvage
+    from freeda_store.repair.salvage import open_to_verify, salvage
 
     for line in salvage(bank) if repair else ():
         console.warn(line)

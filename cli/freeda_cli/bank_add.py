@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freeda_ingest.report import IngestReport
-    from freeda_store.separation import Neighbour, Separation
+    from freeda_store.views.separation import Neighbour, Separation
 
 EPILOG = 'Example: freeda bank add forklift "red forklift" --images 20 --bank flowers'
 _ALIKE = 0.95
@@ -64,10 +64,10 @@ def add(
     """
     from freeda_ingest.concepts import add_concepts, parse_concepts
     from freeda_ingest.ingestor import RunOptions
-    from freeda_models.vocabulary import unknown_names
+    from freeda_models.nouns.vocabulary import unknown_names
     from freeda_store import Bank, parse_filter
-    from freeda_store.hindrances import require_writable
-    from freeda_store.separation import measure_separation
+    from freeda_store.opening.hindrances import require_writable
+    from freeda_store.views.separation import measure_separation
 
     require_writable(bank)
     names = parse_concepts(concepts)

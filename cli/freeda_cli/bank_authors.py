@@ -13,7 +13,7 @@ from freeda_cli.options import DEFAULT_BANK, JsonOption, bank_option
 from freeda_cli.progress import AuthorsBar
 
 if TYPE_CHECKING:
-    from freeda_store.authors_import import AuthorsReport
+    from freeda_store.authors.copy import AuthorsReport
 
 EPILOG = "Example: freeda bank import-freeda prototype_embeddings faiss_index/knn.index --bank authors"
 _SHOWN = 5

@@ -26,8 +26,8 @@ def export_table(
 ) -> None:
     """Write all prototypes with captions, provenance, scores and keys as a table, one a row."""
     from freeda_store import Bank, parse_filter
-    from freeda_store.table_export import check_table_path
-    from freeda_store.table_export import export_table as write_table
+    from freeda_store.views.table_export import check_table_path
+    from freeda_store.views.table_export import export_table as write_table
 
     check_table_path(path, force=force)
     passing = parse_filter(where or [])

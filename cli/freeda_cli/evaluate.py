@@ -129,7 +129,7 @@ def evaluate(
     from freeda_segment.evaluation.labelled import open_dataset
     from freeda_segment.evaluation.plan import dataset_settings, parse_methods
     from freeda_segment.evaluation.report import evaluation_files, evaluation_values, write_evaluation
-    from freeda_store.own_files import file_ids, require_free
+    from freeda_store.files.own_files import file_ids, require_free
 
     methods = parse_methods(method)
     pictures = open_dataset(dataset, root, names)

@@ -94,8 +94,8 @@ def explain(
     from freeda_segment.outputs.explanation_json import explanation_document
     from freeda_segment.outputs.explanation_page import ExplanationPage
     from freeda_segment.outputs.files import write_text
-    from freeda_store.own_files import file_ids, require_free
-    from freeda_store.viewing import WatchedThumbnails
+    from freeda_store.files.own_files import file_ids, require_free
+    from freeda_store.views.viewing import WatchedThumbnails
 
     place, ids = pixel(at), prototype_ids(retire or [])
     wanted = gather_classes(classes or [], classes_file)

@@ -103,7 +103,7 @@ def ingest(
     """
     from freeda_ingest.errors import CaptionsError
     from freeda_ingest.ingestor import RunOptions, open_ingestor
-    from freeda_store.hindrances import require_writable
+    from freeda_store.opening.hindrances import require_writable
 
     _check_files(captions)
     size = batch_size_of(batch_size)

@@ -24,7 +24,7 @@ def preset_for(address: str, asked: str | None) -> Preset:
     if asked is not None:
         return load_preset(asked)
     from freeda_store.errors import BankMissingError
-    from freeda_store.peek import read_manifest
+    from freeda_store.opening.peek import read_manifest
 
     try:
         return preset_of_bank(read_manifest(address), None)
@@ -64,7 +64,7 @@ def preset_of_existing(address: str, asked: str | None) -> Preset:
     Raises:
         BankMissingError: it is not.
     """
-    from freeda_store.peek import read_manifest
+    from freeda_store.opening.peek import read_manifest
 
     return preset_of_bank(read_manifest(address), asked)
 
@@ -75,7 +75,7 @@ def require_bank(address: str) -> None:
     Raises:
         BankMissingError: there is none.
     """
-    from freeda_store.peek import read_manifest
+    from freeda_store.opening.peek import read_manifest
 
     read_manifest(address)
 
@@ -117,7 +117,7 @@ def _refuse_other_models(bank: str, name: str, waiting: Sequence[ComponentCheck]
     from freeda_models.check import check_preset
     from freeda_models.presets import preset_names
     from freeda_store.errors import BankMissingError, ManifestMismatchError
-    from freeda_store.peek import read_manifest
+    from freeda_store.opening.peek import read_manifest
 
     try:
         made_with = read_manifest(bank).preset

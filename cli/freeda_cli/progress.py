@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freeda_ingest.report import IngestProgress
     from freeda_segment.evaluation.run import EvaluationProgress
     from freeda_store import CopyProgress
-    from freeda_store.authors_import import AuthorsProgress
+    from freeda_store.authors.copy import AuthorsProgress
 
 LINE_EVERY_SECONDS = 15.0
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from freeda_segment import ClassList, ClassPrototypes, Segmentation, Segmenter
-    from freeda_segment.segmentation import Origin
-    from freeda_store.own_files import FileIds
+    from freeda_segment.result import Origin
+    from freeda_store.files.own_files import FileIds
 
 EPILOG = 'Example: freeda segment photo.jpg holiday/ -c "red car,tree,grass,sky" --out out'
 _SHOWN_CLASSES = 8
@@ -64,9 +64,9 @@ def segment(
     way, is skipped. A picture that cannot be read is told of, and the others go on.
     """
     from freeda_segment import SegmentSettings, open_segmenter
-    from freeda_segment.origins import foresee_origin
+    from freeda_segment.explain.provenance import foresee_origin
     from freeda_segment.outputs import INDEX_NAME, result_stems
-    from freeda_store.own_files import file_ids, require_free
+    from freeda_store.files.own_files import file_ids, require_free
 
     paths = find_pictures(pictures)
     wanted = gather_classes(classes or [], classes_file)
@@ -184,7 +184,7 @@ class _Run:
         from freeda_segment import read_picture
         from freeda_segment.outputs import Result, output_paths, picture_hash, picture_place, write_fresh
         from freeda_segment.outputs.report import report
-        from freeda_store.own_files import require_free
+        from freeda_store.files.own_files import require_free
 
         assert self.segmenter is not None, "a picture is to be segmented, and no segmenter was opened"
         files = output_paths(self.out, stem, {*self.formats, "report"})

@@ -11,7 +11,7 @@ from freeda_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from freeda_segment import Background, ClassList, SegmentSettings
-    from freeda_segment.superpixels import Superpixels
+    from freeda_segment.regions.superpixels import Superpixels
     from freeda_store import Filter
 
 NO_FILTER = "none"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from freeda_segment.evaluation.metrics import Confusion
 from freeda_segment.outputs.files import written_whole
-from freeda_store.own_files import png_mark
+from freeda_store.files.own_files import png_mark
 
 _PAPER, _INK = (255, 255, 255), (25, 25, 25)
 _FULL = np.array((8, 48, 107), dtype=np.float64)
@@ -36,7 +36,7 @@ def write_confusion(path: Path, confusion: Confusion, names: Sequence[str]) -> N
     """
     from PIL import Image, ImageDraw
 
-    from freeda_store.fonts import font_for
+    from freeda_store.views.fonts import font_for
 
     counts = confusion.counts if confusion.counts[:, -1].any() else confusion.counts[:, :-1]
     columns = [*names, _NO_CLASS][: counts.shape[1]]

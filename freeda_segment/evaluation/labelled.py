@@ -27,8 +27,8 @@ from freeda_segment.evaluation.specs import (
 )
 from freeda_segment.evaluation.split_files import Files, Pair, read_split
 from freeda_segment.images import MAX_PIXELS, read_stored
-from freeda_store.picture_files import UnreadablePictureError, opened_picture
-from freeda_store.regular_files import open_regular
+from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
+from freeda_store.files.regular_files import open_regular
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from freeda_segment.classes import ClassList, ClassName
 from freeda_segment.errors import OptionError
 from freeda_segment.evaluation.maskclip import MaskClip, MaskClipClasses, load_dense_clip
 from freeda_segment.evaluation.specs import BACKGROUND_NAME, DatasetClasses
-from freeda_segment.prototypes import ClassPrototypes
+from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.segmenter import Segmenter
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Filter, Manifest

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from freeda_models.presets import Preset
 from freeda_models.protocols import FloatArray, ImageArray, TextEncoder
-from freeda_models.text_keys import embed_classes, prompts_named
-from freeda_segment.aggregation import pool_max
+from freeda_models.text.keys import embed_classes, prompts_named
 from freeda_segment.classes import ClassList
 from freeda_segment.errors import OptionError
-from freeda_segment.labelling import LabelMap, LabelRequest, label_pixels
+from freeda_segment.pixels.labelling import LabelMap, LabelRequest, label_pixels
+from freeda_segment.regions.similarity import WindowScores
+from freeda_segment.regions.superpixels import NO_SUPERPIXEL
+from freeda_segment.regions.windows import Box, resize_picture, window_boxes, working_size
+from freeda_segment.retrieval.aggregation import pool_max
 from freeda_segment.settings import SegmentSettings
-from freeda_segment.similarity import WindowScores
-from freeda_segment.superpixels import NO_SUPERPIXEL
-from freeda_segment.windows import Box, resize_picture, window_boxes, working_size
 
 
 @runtime_checkable
@@ -68,7 +68,7 @@ class MaskClipClasses:
         Args:
             clip: of the patch features.
             classes: at least one.
-            templates: a name of :data:`freeda_models.text_keys.TEMPLATE_SETS`.
+            templates: a name of :data:`freeda_models.text.keys.TEMPLATE_SETS`.
         """
         texts = [text for each in classes.classes for text in each.texts]
         counts = [len(each.texts) for each in classes.classes]

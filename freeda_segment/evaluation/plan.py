@@ -9,7 +9,6 @@ from typing import Any
 
 from freeda_models.presets import Preset, load_preset
 from freeda_segment import segmenter as segmenters
-from freeda_segment.background import Background, BackgroundStrategy
 from freeda_segment.errors import OptionError
 from freeda_segment.evaluation.journal import Journal
 from freeda_segment.evaluation.labelled import LabelledPictures
@@ -25,8 +24,9 @@ from freeda_segment.evaluation.labellers import (
     without_evidence,
 )
 from freeda_segment.evaluation.specs import DatasetSpec
+from freeda_segment.pixels.background import Background, BackgroundStrategy
+from freeda_segment.regions.superpixels import parse_superpixels
 from freeda_segment.settings import SegmentSettings
-from freeda_segment.superpixels import parse_superpixels
 
 _SIZES = ("shorter_side", "longest_side", "resize", "window", "stride")
 

@@ -16,7 +16,7 @@ from freeda_segment.evaluation.plan import Plan
 from freeda_segment.evaluation.run import SkippedPicture
 from freeda_segment.evaluation.specs import BACKGROUND_NAME
 from freeda_segment.outputs.files import write_text
-from freeda_store.own_files import GENERATOR, JSON_KEY, FileIds, require_free
+from freeda_store.files.own_files import GENERATOR, JSON_KEY, FileIds, require_free
 
 REPORT_FORMAT = 1
 REPORT_FILE = "report.json"
@@ -58,7 +58,7 @@ def write_evaluation(
         folder: made if it does not exist.
         results: what was found.
         force: replace also files that freeda did not write.
-        inputs: files that are never replaced; see :func:`freeda_store.own_files.file_ids`.
+        inputs: files that are never replaced; see :func:`freeda_store.files.own_files.file_ids`.
 
     Returns:
         Where each file was written, by ``report`` and the methods' names.

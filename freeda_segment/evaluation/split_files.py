@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeda_segment.errors import DatasetError
-from freeda_store.regular_files import read_regular
+from freeda_store.files.regular_files import read_regular
 
 MOST_BYTES = 64 * 2**20
 _GAP = re.compile(r"\s+")

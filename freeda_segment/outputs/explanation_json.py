@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from freeda_segment.explanation import ClassEvidence, Explanation, PrototypeEvidence
-from freeda_segment.mending import Comparison
+from freeda_segment.explain.explanation import ClassEvidence, Explanation, PrototypeEvidence
+from freeda_segment.explain.retire_and_compare import Comparison
 from freeda_segment.outputs.report import origin_values
-from freeda_segment.segmentation import Segmentation
-from freeda_store.own_files import GENERATOR, JSON_KEY
+from freeda_segment.result import Segmentation
+from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
 FORMAT_VERSION = 1
 

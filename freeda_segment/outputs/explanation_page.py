@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeda_models.protocols import BoolArray, ImageArray
-from freeda_segment.explanation import ClassEvidence, Explanation, PrototypeEvidence
-from freeda_segment.mending import Comparison
+from freeda_segment.explain.explanation import ClassEvidence, Explanation, PrototypeEvidence
+from freeda_segment.explain.retire_and_compare import Comparison
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.result import Result
-from freeda_segment.segmentation import Segmentation
-from freeda_store.contact_sheet import SIDE, overlay_attribution
-from freeda_store.own_files import HTML_START
-from freeda_store.viewing import ThumbnailSource, look
+from freeda_segment.result import Segmentation
+from freeda_store.files.own_files import HTML_START
+from freeda_store.views.contact_sheet import SIDE, overlay_attribution
+from freeda_store.views.viewing import ThumbnailSource, look
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freeda_segment.errors import OutputError
-from freeda_store.whole_files import replaced
+from freeda_store.files.whole_files import replaced
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """:func:`freeda_store.whole_files.replaced` with this package's error.
+    """:func:`freeda_store.files.whole_files.replaced` with this package's error.
 
     Raises:
         OutputError: the folder cannot be made or the file cannot be written.

@@ -19,7 +19,7 @@ from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.outlines import Parts, Ring, signed_area, trace_rings
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
-from freeda_store.own_files import GENERATOR, JSON_KEY
+from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
 
 def write_geojson(path: Path, result: Result) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from freeda_segment.outputs.files import write_text
-from freeda_store.own_files import HTML_START, require_free
+from freeda_store.files.own_files import HTML_START, require_free
 
 INDEX_NAME = "index.html"
 _STYLE = """

@@ -17,13 +17,13 @@ from pydantic import TypeAdapter
 
 from freeda_segment.errors import OutputError
 from freeda_segment.images import MAX_PIXELS
-from freeda_segment.labelling import BACKGROUND
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
-from freeda_store.own_files import png_mark
-from freeda_store.picture_files import opened_picture
-from freeda_store.regular_files import open_regular
+from freeda_segment.pixels.labelling import BACKGROUND
+from freeda_store.files.own_files import png_mark
+from freeda_store.files.picture_files import opened_picture
+from freeda_store.files.regular_files import open_regular
 
 CLASSES_KEY = "freeda:classes"
 UNLABELLED_KEY = "freeda:unlabelled"

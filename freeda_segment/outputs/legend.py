@@ -36,7 +36,7 @@ def draw_legend(entries: Sequence[Entry], footer: str, width: int, font_size: in
     """
     from PIL import Image, ImageDraw
 
-    from freeda_store.fonts import font_for
+    from freeda_store.views.fonts import font_for
 
     font = font_for([footer, *(entry.name for entry in entries)], font_size)
     margin, line = font_size // 2, round(font_size * 1.5)

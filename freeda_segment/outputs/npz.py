@@ -14,11 +14,11 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
-from freeda_segment.labelling import label_bands
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.result import Result
-from freeda_segment.segmentation import Segmentation
-from freeda_store.own_files import ZIP_COMMENT
+from freeda_segment.pixels.labelling import label_bands
+from freeda_segment.result import Segmentation
+from freeda_store.files.own_files import ZIP_COMMENT
 
 
 def write_npz(path: Path, result: Result) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_segment.errors import OutputError
-from freeda_segment.labelling import BACKGROUND
+from freeda_segment.pixels.labelling import BACKGROUND
 
 Ring = NDArray[np.int64]
 """Corners (N, 2) as x, y; the last is the first. Clockwise as seen, holes counter-clockwise."""

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_models.protocols import FloatArray, ImageArray
-from freeda_segment.labelling import BACKGROUND
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.legend import Entry, draw_legend
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
-from freeda_segment.segmentation import Segmentation
-from freeda_store.own_files import png_mark
+from freeda_segment.pixels.labelling import BACKGROUND
+from freeda_segment.result import Segmentation
+from freeda_store.files.own_files import png_mark
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.result import Result
-from freeda_store.own_files import JPEG_COMMENT
+from freeda_store.files.own_files import JPEG_COMMENT
 
 LONGEST_SIDE = 1280
 

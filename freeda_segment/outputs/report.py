@@ -9,8 +9,8 @@ from typing import Any
 from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
-from freeda_segment.segmentation import Origin
-from freeda_store.own_files import GENERATOR, JSON_KEY
+from freeda_segment.result import Origin
+from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
 FORMAT_VERSION = 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from freeda_models.protocols import ImageArray
-from freeda_segment.segmentation import Segmentation
+from freeda_segment.result import Segmentation
 
 
 @dataclass(frozen=True)

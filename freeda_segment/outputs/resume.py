@@ -20,9 +20,9 @@ from freeda_segment.errors import ImageError
 from freeda_segment.outputs.formats import output_paths, write_outputs
 from freeda_segment.outputs.report import FORMAT_VERSION, origin_values, read_report
 from freeda_segment.outputs.result import Result
-from freeda_segment.segmentation import Origin
-from freeda_store.own_files import FileIds, require_free
-from freeda_store.regular_files import open_regular
+from freeda_segment.result import Origin
+from freeda_store.files.own_files import FileIds, require_free
+from freeda_store.files.regular_files import open_regular
 
 REPORT = "report"
 
@@ -113,7 +113,7 @@ def write_fresh(
     Args:
         folder, stem, result, formats: as for ``write_outputs``.
         force: replace also files that freeda did not write.
-        inputs: files that are never replaced; see :func:`freeda_store.own_files.file_ids`.
+        inputs: files that are never replaced; see :func:`freeda_store.files.own_files.file_ids`.
 
     Returns:
         Where each format was written.

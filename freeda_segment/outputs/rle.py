@@ -10,7 +10,7 @@ import numpy as np
 
 from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.result import Result
-from freeda_store.own_files import GENERATOR, JSON_KEY
+from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
 
 def write_rle(path: Path, result: Result) -> None:

@@ -18,10 +18,10 @@ from typing import BinaryIO, Self
 from uuid import UUID
 
 from freeda_store.errors import ArchiveError, ArchiveExistsError, BankInUseError, StorageError
+from freeda_store.files.own_files import require_free
+from freeda_store.files.regular_files import open_regular
+from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.own_files import require_free
-from freeda_store.regular_files import open_regular
-from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.bank_sink import BankSink
 from freeda_store.sharing.bank_source import BankSource
 from freeda_store.sharing.copy import CopyReport, ProgressCallback, copy

@@ -16,7 +16,6 @@ from typing import Self
 from uuid import UUID
 
 from freeda_store.address import Address
-from freeda_store.catalog import chunks
 from freeda_store.digests import canonical_point, checksums
 from freeda_store.errors import (
     BankDamagedError,
@@ -26,16 +25,17 @@ from freeda_store.errors import (
     StorageError,
     UnfinishedRunError,
 )
+from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.opening import open_address
+from freeda_store.opening.folder import open_address
 from freeda_store.payload import StoredPrototype, make_payload
-from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.checking import check_part
 from freeda_store.sharing.parts import Part
 from freeda_store.sharing.replica import Arriving, Replica
-from freeda_store.stores import Stores, differences, show_retirements
+from freeda_store.sql.catalog import chunks
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Point
+from freeda_store.writing.stores import Stores, differences, show_retirements
 
 logger = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ import numpy as np
 from freeda_store.address import Address
 from freeda_store.digests import vectors_digest
 from freeda_store.errors import BankDamagedError, ThumbnailDamagedError, ThumbnailMissingError
+from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.opening import open_address
-from freeda_store.proofs import vectors_digests
-from freeda_store.revisions import RevisionRecord
+from freeda_store.opening.folder import open_address
 from freeda_store.sharing.parts import Part, SharedGeneration, thumbnail_keys
 from freeda_store.sharing.reading import page_starts, read_page
-from freeda_store.stores import Stores
+from freeda_store.sql.proofs import vectors_digests
 from freeda_store.vectors.protocol import Fetched
+from freeda_store.writing.stores import Stores
 
 
 class BankSource:

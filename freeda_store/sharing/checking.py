@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_store.errors import BankDamagedError
-from freeda_store.keys import generation_key, prototype_id
+from freeda_store.ids import generation_key, prototype_id
 from freeda_store.limits import MAX_INTEGER
 from freeda_store.sharing.parts import PART_GENERATIONS, Part, SharedGeneration, SharedPrototype
-from freeda_store.thumbnails import KEY_PATTERN
+from freeda_store.thumbnails.folder import KEY_PATTERN
 from freeda_store.vectors.protocol import VectorSizes
 
 

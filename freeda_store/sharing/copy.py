@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from freeda_store.address import TAG_PATTERN
 from freeda_store.errors import BankDamagedError, DivergedError
-from freeda_store.revisions import RevisionRecord
+from freeda_store.history import RevisionRecord
 from freeda_store.sharing.parts import Sink, Source
 
 

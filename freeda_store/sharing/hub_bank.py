@@ -12,8 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from freeda_store.errors import HubError
+from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.bank_sink import BankSink
 from freeda_store.sharing.bank_source import BankSource
 from freeda_store.sharing.copy import CopyReport, ProgressCallback, copy

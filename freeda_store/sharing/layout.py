@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from freeda_store.address import TAG_PATTERN
 from freeda_store.documents import Count, Document, Id, Moment, Text, check_order, fault_of
 from freeda_store.errors import ArchiveError, NewerArchiveError
+from freeda_store.history import RevisionRecord
 from freeda_store.manifest import MANIFEST_VERSION, Manifest
-from freeda_store.revisions import RevisionRecord
 
 INDEX_NAME = "freeda-bank.json"
 FORMAT = "freeda-bank"

@@ -9,8 +9,8 @@ from typing import Protocol
 from uuid import UUID
 
 from freeda_store.errors import ArchiveError
+from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.layout import PART_FILES, FileEntry, Index, part_name, retirements_name
 from freeda_store.sharing.part_files import decode_part
 from freeda_store.sharing.part_tables import decode_retirements

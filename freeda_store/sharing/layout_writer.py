@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from freeda_store.documents import fault_of
 from freeda_store.errors import ArchiveError, BankDamagedError
+from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.revisions import RevisionRecord
 from freeda_store.sharing.layout import (
     MAX_FILE_BYTES,
     FileEntry,

@@ -21,7 +21,7 @@ from freeda_store.records import Caption, FloatArray, Scores
 from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, THUMBNAILS, VECTORS
 from freeda_store.sharing.part_tables import read_table, write_table
 from freeda_store.sharing.parts import HalfArray, Part, SharedGeneration, SharedPrototype, thumbnail_keys
-from freeda_store.thumbnails import KEY_PATTERN
+from freeda_store.thumbnails.folder import KEY_PATTERN
 from freeda_store.vectors.protocol import VectorSizes
 
 _SCORES = ("contrast", "area", "clip_agreement", "outlier_distance")

@@ -15,9 +15,9 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
 from freeda_store.records import Caption, FloatArray, Scores
-from freeda_store.revisions import RevisionRecord
 
 HalfArray = NDArray[np.float16]
 

@@ -12,11 +12,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from freeda_store.catalog import Catalog
 from freeda_store.records import Caption, Scores
-from freeda_store.row_values import check_row
 from freeda_store.sharing.parts import PART_GENERATIONS, SharedGeneration, SharedPrototype
-from freeda_store.tables import CaptionRow, GenerationRow, PrototypeRow
+from freeda_store.sql.catalog import Catalog
+from freeda_store.sql.row_values import check_row
+from freeda_store.sql.tables import CaptionRow, GenerationRow, PrototypeRow
 
 
 def page_starts(catalog: Catalog, revision: int, skip: int) -> list[UUID]:

@@ -15,12 +15,12 @@ from uuid import UUID
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.engine import Connection
 
-from freeda_store.catalog import Catalog, chunks
 from freeda_store.digests import Checksums
-from freeda_store.revisions import RevisionRecord
-from freeda_store.rows import insert_generations, insert_retirements
+from freeda_store.history import RevisionRecord
 from freeda_store.sharing.parts import Part
-from freeda_store.tables import GenerationRow, PrototypeRow, RetirementRow, RevisionRow
+from freeda_store.sql.catalog import Catalog, chunks
+from freeda_store.sql.rows import insert_generations, insert_retirements
+from freeda_store.sql.tables import GenerationRow, PrototypeRow, RetirementRow, RevisionRow
 
 _PREFIX = "copy of "
 _BATCH = 256

@@ -19,9 +19,9 @@ import qdrant_edge as engine
 from pydantic import BaseModel, Field, ValidationError
 
 from freeda_store.errors import BankDamagedError, BankError, StorageError
+from freeda_store.files.room import free_bytes, held_bytes, room_to_merge
 from freeda_store.limits import MAX_DIM
 from freeda_store.records import FloatArray
-from freeda_store.room import free_bytes, held_bytes, room_to_merge
 from freeda_store.vectors.edge_faults import (
     opening_error,
     quiet_panics,

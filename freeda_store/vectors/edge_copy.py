@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from freeda_store.errors import BankError, BankInUseError, ReadOnlyBankError
-from freeda_store.lock_holders import told_holder
-from freeda_store.room import copy_with_holes, temporary_place
-from freeda_store.system_faults import fault_of, look, system_error
+from freeda_store.files.lock_holders import told_holder
+from freeda_store.files.room import copy_with_holes, temporary_place
+from freeda_store.files.system_faults import fault_of, look, system_error
 from freeda_store.vectors.edge import EdgeVectors
 
 logger = logging.getLogger(__name__)

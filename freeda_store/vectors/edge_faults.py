@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, EngineRefusedError, StorageError
-from freeda_store.lock_holders import told_holder
-from freeda_store.room import free_bytes, room_to_write
-from freeda_store.system_faults import fault_of, look, memory_fault, unwritable
+from freeda_store.files.lock_holders import told_holder
+from freeda_store.files.room import free_bytes, room_to_write
+from freeda_store.files.system_faults import fault_of, look, memory_fault, unwritable
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def require_room(folder: Path) -> None:
     """Refuse to write when the disk is nearly full.
 
     Raises:
-        StorageError: less than :func:`freeda_store.room.room_to_write` is free.
+        StorageError: less than :func:`freeda_store.files.room.room_to_write` is free.
     """
     free, needed = free_bytes(folder), room_to_write(folder)
     if free < needed:

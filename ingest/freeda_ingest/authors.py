@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from freeda_models.backbone_files import backbone_identity
-from freeda_models.clip_files import clip_identity
+from freeda_models.clip.files import clip_identity
+from freeda_models.dinov2.files import backbone_identity
 from freeda_models.presets import Preset, load_preset
-from freeda_store.authors_bank import AuthorsBank, printable
-from freeda_store.authors_import import AuthorsProgress, AuthorsReport, copy_authors_bank
+from freeda_store.authors.copy import AuthorsProgress, AuthorsReport, copy_authors_bank
+from freeda_store.authors.files import AuthorsBank, printable
 from freeda_store.bank import Bank
 from freeda_store.errors import AuthorsBankError
 from freeda_store.manifest import Manifest, ModelRecord

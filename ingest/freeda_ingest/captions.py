@@ -29,8 +29,8 @@ from freeda_ingest.caption_records import (
 )
 from freeda_ingest.coco import read_coco
 from freeda_ingest.errors import CaptionsError
+from freeda_store.files.regular_files import open_regular
 from freeda_store.records import Caption, JsonValue
-from freeda_store.regular_files import open_regular
 
 __all__ = [
     "STDIN",

@@ -39,7 +39,7 @@ from freeda_models.protocols import (
     TextEncoder,
     TextImageEncoder,
 )
-from freeda_store.peek import read_manifest
+from freeda_store.opening.peek import read_manifest
 from freeda_store.records import Caption
 
 SOURCE = "freeda bank add"
@@ -291,7 +291,7 @@ def add_concepts(
     """Draw concepts in varied scenes and add their prototypes to a bank, as one revision.
 
     The same call again adds nothing, or goes on where it was cut short; a larger ``images`` adds the
-    difference. :func:`freeda_store.separation.measure_separation` then tells how the concepts lie.
+    difference. :func:`freeda_store.views.separation.measure_separation` then tells how the concepts lie.
 
     Args:
         address: of a bank that exists.

@@ -11,7 +11,7 @@ from freeda_ingest.caption_records import BlankLines, Reject
 from freeda_ingest.errors import RejectedCaptionError
 from freeda_ingest.identity import caption_seed
 from freeda_ingest.rejects import RejectsFile
-from freeda_store.keys import generation_key
+from freeda_store.ids import generation_key
 from freeda_store.records import Caption
 
 SHOWN_REJECTS = 20

@@ -27,7 +27,7 @@ from freeda_models.presets import Preset, load_preset
 from freeda_store.bank import Bank
 from freeda_store.errors import BankMissingError
 from freeda_store.limits import MAX_ID, MAX_INTEGER
-from freeda_store.peek import read_manifest
+from freeda_store.opening.peek import read_manifest
 from freeda_store.records import Caption
 
 DEFAULT_BATCH_SIZE = 4
@@ -44,7 +44,7 @@ class RunOptions:
         limit: how many distinct captions to take at most, None for all.
         batch_size: captions drawn together, None for the ingestor's own. ``auto`` is what the device
             holds: on CUDA it is measured when first asked for and remembered, so that a run that is
-            continued on the same machine has the same batches (:mod:`freeda_models.batch_size`);
+            continued on the same machine has the same batches (:mod:`freeda_models.diffusion.batch_size`);
             elsewhere, and with several devices, it is the ingestor's own.
         seed: base of every caption's seed; another one draws other pictures.
         message: kept with the revision; made from the file's name when empty.

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from freeda_ingest.masks import MaskSettings
 from freeda_ingest.settings import StageSettings
+from freeda_models.nouns.vocabulary import unknown_names
 from freeda_models.presets import Preset
 from freeda_models.protocols import ModelIdentity
-from freeda_models.vocabulary import unknown_names
 from freeda_store.manifest import Manifest, ModelRecord
 
 

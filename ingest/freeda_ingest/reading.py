@@ -17,7 +17,7 @@ from freeda_ingest.prototypes import WEIGHTINGS, IntArray, pool
 from freeda_ingest.scores import clip_agreements, masked_crop
 from freeda_ingest.settings import StageSettings
 from freeda_models.protocols import FloatArray, GeneratedImage, ImageArray, Noun, Span
-from freeda_models.text_keys import embed_nouns, prompts_named
+from freeda_models.text.keys import embed_nouns, prompts_named
 from freeda_store.records import NewGeneration, NewPrototype, Scores
 
 

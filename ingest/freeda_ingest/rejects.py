@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from freeda_ingest.caption_records import Reject
-from freeda_store.whole_files import replaced
+from freeda_store.files.whole_files import replaced
 
 SUFFIX = ".rejects.jsonl"
 FIELDS = ("file", "line", "reason", "text")

@@ -22,9 +22,9 @@ class StageSettings:
     """What shapes prototypes beside the networks; recorded in the bank's manifest.
 
     Attributes:
-        key_strategy: how a noun becomes a text key, see :mod:`freeda_models.text_keys`.
+        key_strategy: how a noun becomes a text key, see :mod:`freeda_models.text.keys`.
         templates: prompts of the strategy ``template_mean``, a name of
-            :data:`freeda_models.text_keys.TEMPLATE_SETS`.
+            :data:`freeda_models.text.keys.TEMPLATE_SETS`.
         mask: see :class:`MaskSettings`.
         weighting: how a mask weighs tokens, a name of :data:`freeda_ingest.prototypes.WEIGHTINGS`.
         min_agreement: least cosine of CLIP between the masked crop and the noun; -1 lets all pass.

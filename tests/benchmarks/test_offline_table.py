@@ -17,7 +17,7 @@ from freeda_ingest.prototypes import WEIGHTINGS
 from freeda_models.loading import load_generator
 from freeda_models.presets import load_preset
 from freeda_models.protocols import GenerationRequest
-from freeda_models.text_keys import STRATEGIES as KEY_STRATEGIES
+from freeda_models.text.keys import STRATEGIES as KEY_STRATEGIES
 from freeda_segment.evaluation.metrics import Confusion, measure
 
 

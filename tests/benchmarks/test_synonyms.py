@@ -13,8 +13,8 @@ from benchmarks.synonyms import load_words
 from benchmarks.tiny_quality import CAPTIONS
 from freeda_models.loading import load_key_encoder, load_noun_extractor
 from freeda_models.presets import load_preset
-from freeda_models.sentence_transformer import PACKAGED
-from freeda_models.text_keys import TEMPLATE_SETS, embed_classes, embed_nouns
+from freeda_models.text.keys import TEMPLATE_SETS, embed_classes, embed_nouns
+from freeda_models.text.sentence_transformer import PACKAGED
 from freeda_segment.evaluation.datasets import load_scenes
 
 MEASURED = 0.846

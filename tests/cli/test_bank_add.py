@@ -12,7 +12,7 @@ import pytest
 from freeda_cli.bank_add import hints, separation_facts
 from freeda_ingest.report import IngestReport
 from freeda_models.check import PresetCheck
-from freeda_store.separation import Confusion, Neighbour, Separation
+from freeda_store.views.separation import Confusion, Neighbour, Separation
 
 REPORT = IngestReport(
     captions=20,

@@ -14,7 +14,7 @@ import pytest
 from freeda_ingest.authors import authors_manifest, import_authors_bank
 from freeda_models.loading import load_key_encoder
 from freeda_models.presets import load_preset
-from freeda_models.text_keys import TEMPLATE_SETS, embed_classes
+from freeda_models.text.keys import TEMPLATE_SETS, embed_classes
 from freeda_store import Bank
 from freeda_store.errors import AuthorsBankError
 

@@ -97,8 +97,8 @@ def save_backbone(folder: Path) -> None:
 
 def save_bank(folder: Path, preset_file: Path) -> None:
     """A bank with one car, made by those networks."""
-    from freeda_models.backbone_files import backbone_identity
-    from freeda_models.clip_files import clip_identity
+    from freeda_models.clip.files import clip_identity
+    from freeda_models.dinov2.files import backbone_identity
 
     preset = load_preset(str(preset_file))
     clip = ModelRecord.of(clip_identity(preset.clip))

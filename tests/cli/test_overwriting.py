@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from freeda_store.own_files import is_ours
+from freeda_store.files.own_files import is_ours
 
 FORMATS = "overlay,png,rle,geojson,npz,preview"
 RESULTS = (
@@ -143,7 +143,7 @@ def test_the_bank_is_no_place_for_a_sheet(freeda: Any, bank: Path) -> None:
 def test_what_cannot_be_written_is_said_before_anything(
     freeda: Any, bank: Path, opened: Any, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("freeda_store.hindrances.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("freeda_store.opening.hindrances.free_bytes", lambda _: 1000)
     Path("captions.jsonl").write_text(json.dumps({"caption": "a car"}) + "\n")
     for command in (
         ("ingest", "captions.jsonl"),

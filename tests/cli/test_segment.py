@@ -21,7 +21,7 @@ from freeda_models.presets import load_preset
 from freeda_segment import BackgroundStrategy, Segmenter
 from freeda_segment.errors import ClassesError, OptionError
 from freeda_segment.outputs import read_labels
-from freeda_segment.superpixels import Felzenszwalb, Slic
+from freeda_segment.regions.superpixels import Felzenszwalb, Slic
 
 TINY_FILTER = ",".join(load_preset("tiny").segment.where)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from freeda_cli.bank_views import verify_facts, verify_verdict
 from freeda_store import VerifyReport
-from freeda_store.evidence import Contradiction
+from freeda_store.repair.evidence import Contradiction
 
 ONE = UUID(int=1)
 

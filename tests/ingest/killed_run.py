@@ -22,10 +22,10 @@ from ingest_fakes import FakeBackbone, FakeGenerator, fake_manifest, fake_models
 from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.ingestor import Ingestor, RunOptions
 from freeda_store import Bank
-from freeda_store.catalog import Catalog
-from freeda_store.thumbnails import FolderThumbnails
+from freeda_store.sql.catalog import Catalog
+from freeda_store.thumbnails.folder import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
-from freeda_store.writer import RevisionWriter
+from freeda_store.writing.writer import RevisionWriter
 
 STEPS = [
     (FakeGenerator, "generate"),

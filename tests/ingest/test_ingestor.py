@@ -26,7 +26,7 @@ from freeda_ingest.report import IngestProgress
 from freeda_models.protocols import GeneratedImage
 from freeda_store import Bank, Caption
 from freeda_store.errors import StorageError
-from freeda_store.writer import RevisionWriter
+from freeda_store.writing.writer import RevisionWriter
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.ingestor import Ingestor
 from freeda_ingest.report import IngestReport
 from freeda_models.protocols import FloatArray, GeneratedImage, GenerationRequest, ImageArray
-from freeda_store import Bank, writer
-from freeda_store.catalog import Catalog
-from freeda_store.thumbnails import FolderThumbnails, encode_attribution
+from freeda_store import Bank
+from freeda_store.sql.catalog import Catalog
+from freeda_store.thumbnails.folder import FolderThumbnails, encode_attribution
 from freeda_store.vectors.edge import EdgeVectors
+from freeda_store.writing import writer
 
 OFF = np.float32(1 + 1e-6)
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.attention_processor import AttnProcessor
 
-from freeda_models.diffusion import PIPELINE_OPTIONS, PIPELINES, load_generator
+from freeda_models.diffusion.generator import PIPELINE_OPTIONS, PIPELINES, load_generator
 from freeda_models.protocols import GenerationRequest
 
 CAPTIONS = {

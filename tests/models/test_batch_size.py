@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeda_models.batch_size import (
+from freeda_models.diffusion.batch_size import (
     MOST,
     TRIAL_CAPTION,
     TRIAL_SPANS,
@@ -19,7 +19,7 @@ from freeda_models.batch_size import (
     largest_fitting,
     remembered,
 )
-from freeda_models.memory import is_out_of_memory
+from freeda_models.diffusion.memory import is_out_of_memory
 from freeda_models.protocols import ModelIdentity
 
 
@@ -41,7 +41,7 @@ class Device:
 @given(st.integers(0, 1000), st.integers(1, 300), st.integers(100, 20_000))
 def test_the_largest_power_of_two_that_fits(base: int, each: int, budget: int) -> None:
     device = Device(base, each, memory=budget * 5 // 4)
-    with patch("freeda_models.batch_size.release_memory"):  # it takes a tenth of a second
+    with patch("freeda_models.diffusion.batch_size.release_memory"):  # it takes a tenth of a second
         found = largest_fitting(device.draw, budget)
     fits = [1, *(size for size in (2, 4, 8, 16, 32, 64) if base + each * size <= budget)]
     assert found == max(fits)
@@ -97,7 +97,7 @@ def test_a_size_belongs_to_all_networks_and_to_offloading(
     monkeypatch.setattr(
         torch.cuda, "get_device_properties", lambda device: SimpleNamespace(name="GPU", total_memory=8)
     )
-    monkeypatch.setattr("freeda_models.batch_size._measure", lambda generator, device: next(sizes))
+    monkeypatch.setattr("freeda_models.diffusion.batch_size._measure", lambda generator, device: next(sizes))
     whole, offloaded = (
         SimpleNamespace(identity=identity("generator"), offload=offload) for offload in ("none", "model")
     )

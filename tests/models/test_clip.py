@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from freeda_models.clip import OpenClipEncoder, load_clip
-from freeda_models.clip_files import clip_files, clip_identity
+from freeda_models.clip.encoder import OpenClipEncoder, load_clip
+from freeda_models.clip.files import clip_files, clip_identity
 from freeda_models.errors import InputError, ModelMissingError, PresetError, UnsupportedModelError
 from freeda_models.pixels import PixelPreparation
 from freeda_models.presets import ClipSettings

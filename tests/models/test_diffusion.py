@@ -13,10 +13,10 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 from rounding import assert_near, assert_same_picture
 
-from freeda_models.attribution import AttributionRecorder, cross_attention_layers
-from freeda_models.diffusion import PIPELINE_OPTIONS, PIPELINES, SCHEDULERS, load_generator
+from freeda_models.diffusion.attribution import AttributionRecorder, cross_attention_layers
+from freeda_models.diffusion.files import generator_identity
+from freeda_models.diffusion.generator import PIPELINE_OPTIONS, PIPELINES, SCHEDULERS, load_generator
 from freeda_models.errors import InputError, ModelMissingError, UnsupportedModelError
-from freeda_models.generator_files import generator_identity
 from freeda_models.protocols import GenerationRequest, ImageGenerator
 
 KINDS = ("sd1", "sd2", "sdxl")
@@ -223,7 +223,7 @@ def test_half_precision_files_are_computed_in_full_on_the_cpu(generator_settings
 def test_loading_and_drawing_write_nothing_to_the_terminal(generator_settings):
     settings = generator_settings("sdxl")
     code = (
-        "from freeda_models.diffusion import load_generator\n"
+        "from freeda_models.diffusion.generator import load_generator\n"
         "from freeda_models.presets import GeneratorSettings\n"
         "from freeda_models.protocols import GenerationRequest\n"
         f"settings = GeneratorSettings.model_validate_json({settings.model_dump_json()!r})\n"

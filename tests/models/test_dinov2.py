@@ -10,8 +10,8 @@ import pytest
 import torch
 import transformers
 
-from freeda_models.backbone_files import backbone_identity
-from freeda_models.dinov2 import MODELS, load_backbone
+from freeda_models.dinov2.backbone import MODELS, load_backbone
+from freeda_models.dinov2.files import backbone_identity
 from freeda_models.errors import InputError, ModelMissingError, PresetError, UnsupportedModelError
 from freeda_models.pixels import IMAGENET_MEAN, IMAGENET_STD
 from freeda_models.presets import BackboneSettings

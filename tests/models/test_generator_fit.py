@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 
 import freeda_models
 from freeda_models.check import ComponentState, check_preset
+from freeda_models.diffusion.fit import check_generator_files
 from freeda_models.errors import UnsupportedModelError
-from freeda_models.generator_fit import check_generator_files
 from freeda_models.loading import load_backbone, load_generator, load_text_image_encoder
 from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import GenerationRequest

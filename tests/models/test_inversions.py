@@ -11,10 +11,10 @@ from diffusers.loaders import TextualInversionLoaderMixin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeda_models.diffusion import DiffusionGenerator, load_pipeline
+from freeda_models.diffusion.files import generator_identity
+from freeda_models.diffusion.generator import DiffusionGenerator, load_pipeline
+from freeda_models.diffusion.inversions import drawn_prompt
 from freeda_models.errors import UnsupportedModelError
-from freeda_models.generator_files import generator_identity
-from freeda_models.inversions import drawn_prompt
 from freeda_models.protocols import GenerationRequest
 
 VECTORS = ["<toy>", "<toy>_1", "<toy>_2", "<hue>", "<one>"]

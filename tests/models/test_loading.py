@@ -17,11 +17,11 @@ from rounding import assert_near
 from freeda_models import loading, weights
 from freeda_models.check import ComponentState, check_preset
 from freeda_models.devices import compute_dtype, resolve_device
-from freeda_models.diffusion import load_pipeline
+from freeda_models.diffusion.generator import load_pipeline
 from freeda_models.errors import DeviceError, ModelMissingError, UnsupportedModelError
+from freeda_models.nouns.vocabulary import unknown_names
 from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import GenerationRequest
-from freeda_models.vocabulary import unknown_names
 from freeda_models.weights import file_sha256, files_sha256, model_source
 
 SHA = "ab" * 32
@@ -111,7 +111,7 @@ def test_a_cached_hub_model_loads_offline(no_network, backbone_settings):
     source = model_source("someone/dino", "1" * 40)
     assert source.fetch(("config.json", "model.safetensors")).name == "1" * 40
     settings = backbone_settings("dinov2").model_copy(update={"model": "someone/dino", "revision": "1" * 40})
-    from freeda_models.dinov2 import load_backbone
+    from freeda_models.dinov2.backbone import load_backbone
 
     local, hub = load_backbone(backbone_settings("dinov2"), "cpu"), load_backbone(settings, "cpu")
     image = np.full((1, 32, 32, 3), 90, np.uint8)

@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from benchmarks.nouns import SPLITS, LabelledCaption, Outcome, mistakes, read_labelled, run, score, table
-from freeda_models.noun_keys import RULES
-from freeda_models.nouns import load_noun_extractor
+from freeda_models.nouns.extractor import load_noun_extractor
+from freeda_models.nouns.noun_keys import RULES
 from freeda_models.presets import NounSettings
 from freeda_models.protocols import NounKind
 

@@ -14,8 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeda_models.errors import PackageMissingError, PresetError
-from freeda_models.noun_keys import _is_denied
-from freeda_models.nouns import find_spacy_model, load_noun_extractor, noun_identity, read_stop_nouns
+from freeda_models.nouns.extractor import (
+    find_spacy_model,
+    load_noun_extractor,
+    noun_identity,
+    read_stop_nouns,
+)
+from freeda_models.nouns.noun_keys import _is_denied
 from freeda_models.presets import NounSettings, load_preset
 from freeda_models.protocols import NounExtractor, NounKind
 

@@ -8,8 +8,8 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resize
 
-from freeda_models.backbone_files import backbone_identity
-from freeda_models.clip_files import clip_identity
+from freeda_models.clip.files import clip_identity
+from freeda_models.dinov2.files import backbone_identity
 from freeda_models.pixels import PixelPreparation, Resize
 
 ONE = (1.0, 1.0, 1.0)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from freeda_models.diffusion import PIPELINE_OPTIONS, PIPELINES, load_generator, load_pipeline
+from freeda_models.diffusion.files import generator_identity
+from freeda_models.diffusion.generator import PIPELINE_OPTIONS, PIPELINES, load_generator, load_pipeline
+from freeda_models.diffusion.self_attention import SelfAttentionRecorder, self_attention_layers, sharpen
 from freeda_models.errors import UnsupportedModelError
-from freeda_models.generator_files import generator_identity
 from freeda_models.protocols import GenerationRequest
-from freeda_models.self_attention import SelfAttentionRecorder, self_attention_layers, sharpen
 
 CAPTIONS = ("a red car and blue tree on the grass", "fire truck under sky", "a cat")
 SPANS = (((6, 9), (19, 23)), ((5, 10),), ((2, 5),))

@@ -11,7 +11,7 @@ import torch
 from freeda_models.errors import InputError, PackageMissingError
 from freeda_models.presets import KeySettings
 from freeda_models.protocols import TextEncoder
-from freeda_models.sentence_transformer import PACKAGED, load_sentence_encoder, sentence_identity
+from freeda_models.text.sentence_transformer import PACKAGED, load_sentence_encoder, sentence_identity
 
 sentence_transformers = pytest.importorskip("sentence_transformers")
 
@@ -101,7 +101,7 @@ def test_identity_and_refusals(settings):
 
 
 def test_the_extra_is_named_when_it_is_not_installed(monkeypatch):
-    monkeypatch.setattr("freeda_models.sentence_transformer.find_spec", lambda _name: None)
+    monkeypatch.setattr("freeda_models.text.sentence_transformer.find_spec", lambda _name: None)
     with pytest.raises(PackageMissingError, match=r"freeda\[sentence-transformers\]"):
         load_sentence_encoder(KeySettings(encoder="all-MiniLM-L6-v2"), "cpu")
 

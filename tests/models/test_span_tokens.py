@@ -9,7 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from freeda_models.errors import InputError, UnsupportedModelError
-from freeda_models.span_tokens import (
+from freeda_models.text.span_tokens import (
     ClipBpeCutter,
     FastCutter,
     locate_span,

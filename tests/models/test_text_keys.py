@@ -12,7 +12,7 @@ from rounding import assert_near
 from freeda_models.errors import InputError, PresetError
 from freeda_models.presets import KeySettings
 from freeda_models.protocols import ModelIdentity, Noun, NounKind
-from freeda_models.text_keys import (
+from freeda_models.text.keys import (
     STRATEGIES,
     TEMPLATE_SETS,
     PromptMean,
@@ -154,7 +154,7 @@ def test_presets_may_name_every_template_set():
 
 def test_every_strategy_works_with_clip(clip_settings):
     """With a real encoder every strategy gives unit rows of the encoder's size."""
-    from freeda_models.clip import load_clip
+    from freeda_models.clip.encoder import load_clip
 
     encoder = load_clip(clip_settings, "cpu")
     captions = ["a red car on the grass", "a blue tree"]

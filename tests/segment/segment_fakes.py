@@ -10,8 +10,8 @@ from uuid import UUID, uuid5
 import numpy as np
 
 from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity, Span
+from freeda_segment.regions.superpixels import Felzenszwalb
 from freeda_segment.settings import SegmentSettings
-from freeda_segment.superpixels import Felzenszwalb
 from freeda_store import Caption, Filter, Manifest, ModelRecord, NewGeneration, NewPrototype, Scores
 from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
 

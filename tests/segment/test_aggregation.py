@@ -15,11 +15,11 @@ from segment_fakes import (
     unit,
 )
 
-from freeda_segment.aggregation import AGGREGATIONS, cluster_directions, pool_max, pool_mean, vote
 from freeda_segment.classes import parse_classes
 from freeda_segment.errors import OptionError
-from freeda_segment.prototypes import build_prototypes
-from freeda_segment.retrieval import TextLookup
+from freeda_segment.retrieval.aggregation import AGGREGATIONS, cluster_directions, pool_max, pool_mean, vote
+from freeda_segment.retrieval.lookup import TextLookup
+from freeda_segment.retrieval.prototypes import build_prototypes
 from freeda_segment.segmenter import Segmenter
 
 

@@ -15,7 +15,6 @@ from evaluation_fakes import ColourLabeller, ColourRecipe, MortalRecipe, write_s
 from PIL import Image
 from segment_fakes import COLOURS, FakeBank, FakeClip, small_settings, striped_picture
 
-from freeda_segment.background import Background
 from freeda_segment.classes import ClassList, ClassName
 from freeda_segment.errors import EvaluationError, ImageError, OptionError, OutputError
 from freeda_segment.evaluation.datasets import Scenes
@@ -27,9 +26,10 @@ from freeda_segment.evaluation.plan import Plan, dataset_settings, parse_methods
 from freeda_segment.evaluation.report import MethodResult, write_evaluation
 from freeda_segment.evaluation.run import EvaluationProgress, SkippedPicture, run
 from freeda_segment.evaluation.specs import DatasetClasses, load_spec
+from freeda_segment.pixels.background import Background
+from freeda_segment.regions.superpixels import Felzenszwalb
 from freeda_segment.segmenter import Segmenter
 from freeda_segment.settings import SegmentSettings
-from freeda_segment.superpixels import Felzenszwalb
 
 PICTURES = 5
 

@@ -18,15 +18,15 @@ from segment_fakes import (
     striped_picture,
 )
 
-from freeda_segment.background import Background
 from freeda_segment.errors import NoPrototypesError, OptionError
-from freeda_segment.explanation import explain_pixels
-from freeda_segment.mending import retire_and_compare
+from freeda_segment.explain.explanation import explain_pixels
+from freeda_segment.explain.retire_and_compare import retire_and_compare
 from freeda_segment.outputs.explanation_json import explanation_document
 from freeda_segment.outputs.explanation_page import ExplanationPage
-from freeda_segment.segmentation import RegionPlace
+from freeda_segment.pixels.background import Background
+from freeda_segment.regions.superpixels import parse_superpixels
+from freeda_segment.result import RegionPlace
 from freeda_segment.segmenter import Segmenter
-from freeda_segment.superpixels import parse_superpixels
 from freeda_store import Bank, Caption
 from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
-from freeda_segment.background import Background
 from freeda_segment.outputs import (
     IndexEntry,
     Result,
@@ -23,6 +22,7 @@ from freeda_segment.outputs import (
 )
 from freeda_segment.outputs.geojson import trace_polygons
 from freeda_segment.outputs.report import report
+from freeda_segment.pixels.background import Background
 from freeda_segment.segmenter import Segmenter
 from freeda_store.errors import OverwriteError
 

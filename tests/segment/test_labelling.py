@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from segment_fakes import FakeBackbone, FakeClip, small_settings
 
-from freeda_segment.background import Background, BackgroundStrategy
 from freeda_segment.classes import ClassName
 from freeda_segment.encoding import encode_image
 from freeda_segment.errors import OptionError
 from freeda_segment.images import Picture
-from freeda_segment.labelling import BAND_PIXELS, LabelRequest, label_pixels
-from freeda_segment.prototypes import ClassPrototypes
-from freeda_segment.refinement import Refinement
-from freeda_segment.similarity import WindowScores, normalised, score_window
-from freeda_segment.windows import window_boxes
+from freeda_segment.pixels.background import Background, BackgroundStrategy
+from freeda_segment.pixels.labelling import BAND_PIXELS, LabelRequest, label_pixels
+from freeda_segment.pixels.refinement import Refinement
+from freeda_segment.regions.similarity import WindowScores, normalised, score_window
+from freeda_segment.regions.windows import window_boxes
+from freeda_segment.retrieval.prototypes import ClassPrototypes
 
 strategies = st.sampled_from([None, *BackgroundStrategy])
 
@@ -96,7 +96,7 @@ def test_labels_equal_the_literal_ones(seed, size_hw, classes, alpha, strategy, 
 @pytest.mark.parametrize("kept_bytes", [0, 10**6])
 @pytest.mark.parametrize("strategy", [None, *BackgroundStrategy])
 def test_labels_in_bands_equal_the_literal_ones(strategy, kept_bytes, monkeypatch):
-    monkeypatch.setattr("freeda_segment.labelling._KEPT_BYTES", kept_bytes)
+    monkeypatch.setattr("freeda_segment.pixels.labelling._KEPT_BYTES", kept_bytes)
     background = Background(strategy, 0.5) if strategy else None
     check(5, (31, 33), 3, 0.8, background, 3000, band_pixels=100)
     check(5, (31, 33), 3, 0.8, background, 10**6, band_pixels=1)

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 from segment_fakes import striped_picture
 
-from freeda_segment.background import Background
 from freeda_segment.errors import OptionError, OutputError
 from freeda_segment.outputs import DEFAULT_FORMATS, Result, read_labels, write_outputs
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.resume import made_of
-from freeda_segment.segmentation import Origin
+from freeda_segment.pixels.background import Background
+from freeda_segment.result import Origin
 
 
 def result(segmenter, names=("red", "blue"), classes=None, size=(40, 60), **changes) -> Result:

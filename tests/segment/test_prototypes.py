@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from segment_fakes import COLOURS, FakeBank, FakeClip, small_settings, unit
 
-from freeda_models.text_keys import TEMPLATE_SETS
+from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment.classes import parse_classes
 from freeda_segment.errors import ModelOutputError, NoPrototypesError, OptionError
-from freeda_segment.prototypes import build_prototypes
-from freeda_segment.retrieval import TextLookup
+from freeda_segment.retrieval.lookup import TextLookup
+from freeda_segment.retrieval.prototypes import build_prototypes
 from freeda_segment.settings import SegmentSettings
 from freeda_store import parse_filter
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freeda_segment.errors import OptionError
-from freeda_segment.refinement import Refinement, refine
+from freeda_segment.pixels.refinement import Refinement, refine
 
 
 @settings(max_examples=12)

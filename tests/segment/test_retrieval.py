@@ -6,7 +6,7 @@ import numpy as np
 from rounding import assert_near
 from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
-from freeda_segment.retrieval import Memory, TextEvidence, TextLookup
+from freeda_segment.retrieval.lookup import Memory, TextEvidence, TextLookup
 from freeda_segment.segmenter import Segmenter
 from freeda_store import parse_filter
 

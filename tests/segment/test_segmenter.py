@@ -19,13 +19,13 @@ from segment_fakes import (
 )
 
 from freeda_models.presets import load_preset
-from freeda_segment.background import Background, BackgroundStrategy
 from freeda_segment.errors import ClassesError, ImageError, ModelOutputError, OptionError
 from freeda_segment.evaluation.datasets import Scenes
 from freeda_segment.evaluation.evaluate import evaluate_scenes
-from freeda_segment.refinement import Refinement
+from freeda_segment.pixels.background import Background, BackgroundStrategy
+from freeda_segment.pixels.refinement import Refinement
+from freeda_segment.regions.superpixels import ALGORITHMS, parse_superpixels
 from freeda_segment.segmenter import Segmenter, open_segmenter
-from freeda_segment.superpixels import ALGORITHMS, parse_superpixels
 from freeda_store import Bank, parse_filter
 from freeda_store.errors import BankMissingError, ManifestMismatchError
 

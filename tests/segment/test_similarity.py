@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeda_segment.classes import ClassName
-from freeda_segment.prototypes import ClassPrototypes
-from freeda_segment.similarity import (
+from freeda_segment.regions.similarity import (
     PixelScores,
     axis_samples,
     normalised,
@@ -17,6 +16,7 @@ from freeda_segment.similarity import (
     region_weights,
     score_window,
 )
+from freeda_segment.retrieval.prototypes import ClassPrototypes
 
 sides = st.integers(1, 70)
 grids = st.integers(1, 12)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from freeda_segment.errors import OptionError
 from freeda_segment.evaluation.specs import load_spec
-from freeda_segment.superpixels import ALGORITHMS, Felzenszwalb, Slic, parse_superpixels
+from freeda_segment.regions.superpixels import ALGORITHMS, Felzenszwalb, Slic, parse_superpixels
 
 REAL = [name for name in ALGORITHMS if name != "none"]
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeda_segment.windows import (
+from freeda_segment.regions.windows import (
     central_window,
     overlap_count,
     resize_picture,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from store_makers import make_manifest
 
-from freeda_store import Bank, authors_import
-from freeda_store.authors_bank import AuthorsBank
-from freeda_store.authors_import import AuthorsProgress, copy_authors_bank
+from freeda_store import Bank
+from freeda_store.authors import copy as authors_import
+from freeda_store.authors.copy import AuthorsProgress, copy_authors_bank
+from freeda_store.authors.files import AuthorsBank
 
 BATCH = 8
 

@@ -14,8 +14,8 @@ from typing import Any
 from store_makers import make_generation, make_manifest
 
 from freeda_store import Bank, generation_key, parse_filter
-from freeda_store.catalog import Catalog
-from freeda_store.thumbnails import FolderThumbnails
+from freeda_store.sql.catalog import Catalog
+from freeda_store.thumbnails.folder import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
 
 MOMENTS: dict[str, tuple[type, str, str]] = {

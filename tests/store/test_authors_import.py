@@ -19,12 +19,12 @@ from rounding import assert_near
 from store_makers import TEXT_DIM, VISUAL_DIM
 
 from freeda_store import Bank, copy_bank
-from freeda_store.authors_bank import AuthorsBank, noun_of
-from freeda_store.authors_import import AuthorsProgress, AuthorsReport, copy_authors_bank
-from freeda_store.contact_sheet import SIDE, draw_contact_sheet
+from freeda_store.authors.copy import AuthorsProgress, AuthorsReport, copy_authors_bank
+from freeda_store.authors.files import AuthorsBank, noun_of
 from freeda_store.errors import AuthorsBankError, FaissMissingError, ThumbnailAbsentError
-from freeda_store.remote_thumbnails import RemoteThumbnails
-from freeda_store.viewing import WatchedThumbnails
+from freeda_store.thumbnails.remote import RemoteThumbnails
+from freeda_store.views.contact_sheet import SIDE, draw_contact_sheet
+from freeda_store.views.viewing import WatchedThumbnails
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "killed_import.py"

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freeda_store.contact_sheet import (
+from freeda_store.errors import PrototypeMissingError, ThumbnailMissingError
+from freeda_store.records import PrototypeInfo, Scores
+from freeda_store.vectors.filters import Filter, parse_filter
+from freeda_store.views.contact_sheet import (
     SIDE,
     choose_prototypes,
     draw_contact_sheet,
     overlay_attribution,
     sheet_name,
 )
-from freeda_store.errors import PrototypeMissingError, ThumbnailMissingError
-from freeda_store.records import PrototypeInfo, Scores
-from freeda_store.vectors.filters import Filter, parse_filter
 
 
 def make_info(number: int, noun: str = "car", contrast: float = 2.0, picture: str = "red") -> PrototypeInfo:

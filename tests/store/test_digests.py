@@ -20,9 +20,9 @@ from freeda_store import Bank
 from freeda_store.digests import Checksums, canonical_point, canonical_text, record_digest, vectors_digest
 from freeda_store.errors import BankDamagedError
 from freeda_store.payload import make_payload
-from freeda_store.proofs import add_checksums, listed_prototypes
 from freeda_store.sharing.archive import export_bank, import_bank
-from freeda_store.tables import PrototypeRow
+from freeda_store.sql.proofs import add_checksums, listed_prototypes
+from freeda_store.sql.tables import PrototypeRow
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.protocol import VectorSizes
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeda_store.disk_cache import DiskCache
+from freeda_store.hosted.disk_cache import DiskCache
 
 
 def open_cache(folder: Path, limit: int = 10**6) -> DiskCache:
@@ -44,7 +44,7 @@ def test_it_is_for_its_user_alone(tmp_path: Path) -> None:
 def test_it_stays_within_its_size_and_keeps_what_was_used_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from freeda_store import disk_cache
+    from freeda_store.hosted import disk_cache
 
     cache = open_cache(tmp_path, 400_000)
     monkeypatch.setattr(disk_cache.time, "time", lambda: 86_400.0 * 100)
@@ -111,7 +111,7 @@ def test_without_a_place_there_is_no_cache(tmp_path: Path) -> None:
 def test_a_cache_that_another_process_holds_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from freeda_store import disk_cache
+    from freeda_store.hosted import disk_cache
 
     monkeypatch.setattr(disk_cache, "_BUSY_SECONDS", 0.1)
     cache = open_cache(tmp_path)

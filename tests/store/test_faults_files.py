@@ -14,9 +14,9 @@ from PIL import Image
 from store_makers import TEXT_DIM, make_generation
 
 from freeda_store import Bank
-from freeda_store.contact_sheet import SIDE, draw_contact_sheet
 from freeda_store.errors import BankError, ThumbnailDamagedError, ThumbnailMissingError
-from freeda_store.viewing import WatchedThumbnails, look
+from freeda_store.views.contact_sheet import SIDE, draw_contact_sheet
+from freeda_store.views.viewing import WatchedThumbnails, look
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def webp_of(side: int) -> bytes:
 def test_bytes_that_fit_their_key_and_are_no_picture(
     bank: Bank, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("freeda_store.thumbnails.MAX_PIXELS", 50 * 50)
+    monkeypatch.setattr("freeda_store.thumbnails.folder.MAX_PIXELS", 50 * 50)
     data = {"no picture": b"no picture", "cut short": webp_of(40)[:-20], "too large": webp_of(100)}[kind]
     key = bank._stores.thumbnails.put(data)
     with pytest.raises(ThumbnailDamagedError, match=f"thumbnail {key} is no picture that can be shown"):

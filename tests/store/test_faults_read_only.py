@@ -16,7 +16,7 @@ from system_conditions import as_nobody, immutable, read_only_mount, small_disk
 
 from freeda_store import Bank
 from freeda_store.errors import BankInUseError, StorageError
-from freeda_store.room import copy_with_holes, held_bytes, room_to_read, temporary_place
+from freeda_store.files.room import copy_with_holes, held_bytes, room_to_read, temporary_place
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "used_bank.py"
@@ -110,8 +110,8 @@ def test_a_full_disk_in_memory_is_read_from_another(shared: Path, tmp_path: Path
 
 
 def test_no_room_anywhere_is_said(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freeda_store.room.free_bytes", lambda _: 1000)
-    monkeypatch.setattr("freeda_store.hindrances.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("freeda_store.files.room.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("freeda_store.opening.hindrances.free_bytes", lambda _: 1000)
     with pytest.raises(StorageError, match=r"takes a copy, and no temporary folder has the \d+ MB.*TMPDIR"):
         Bank.open(shared)
 
@@ -119,7 +119,7 @@ def test_no_room_anywhere_is_said(shared: Path, tmp_path: Path, monkeypatch: pyt
 @pytest.fixture
 def hindered(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As if there were no room on the disk of the bank alone."""
-    monkeypatch.setattr("freeda_store.hindrances.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("freeda_store.opening.hindrances.free_bytes", lambda _: 1000)
     return shared
 
 
@@ -152,7 +152,7 @@ def test_readers_are_several_and_keep_writers_out(hindered: Path, monkeypatch: p
         with pytest.raises(BankInUseError):
             Bank.open(hindered)
     with Bank.open(hindered), monkeypatch.context() as patch:
-        patch.setattr("freeda_store.hindrances.free_bytes", lambda _: 1000)
+        patch.setattr("freeda_store.opening.hindrances.free_bytes", lambda _: 1000)
         with pytest.raises(BankInUseError):
             Bank.open(hindered)
 

@@ -17,8 +17,8 @@ from system_conditions import as_nobody, failing, immutable, limited
 
 from freeda_store import Bank
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
-from freeda_store.lock_holders import lock_holder
-from freeda_store.system_faults import fault_of, look
+from freeda_store.files.lock_holders import lock_holder
+from freeda_store.files.system_faults import fault_of, look
 from freeda_store.vectors.edge_faults import opening_error, refusal
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from font_makers import write_font
 from PIL import ImageFont
 
-from freeda_store import fonts
+from freeda_store.views import fonts
 
 BUILT_IN = "Aileron"
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from store_makers import make_manifest
 
 from freeda_store import Manifest
-from freeda_store.counts import Totals
 from freeda_store.errors import ArchiveError, BankDamagedError
-from freeda_store.published import Notes, Published
-from freeda_store.revisions import RevisionRecord
+from freeda_store.history import RevisionRecord
+from freeda_store.hosted.published import Notes, Published
 from freeda_store.sharing.layout import FileEntry, Index, RevisionEntry, file_names, read_index
+from freeda_store.sql.counts import Totals
 
 FIRST = RevisionRecord(3, 1, None, "", "first", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z", 4, 0)
 SECOND = RevisionRecord(7, 2, 3, "", "second", "2026-01-02T00:00:00Z", "2026-01-02T00:00:01Z", 1, 2)

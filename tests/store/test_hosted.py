@@ -12,7 +12,7 @@ import pytest
 from hosted_makers import Team
 from store_makers import NOUNS, make_generation, make_manifest, text_key
 
-from freeda_store import Bank, ModelRecord, RevisionInfo, hosted, parse_filter
+from freeda_store import Bank, ModelRecord, RevisionInfo, parse_filter
 from freeda_store.errors import (
     BankDamagedError,
     BankError,
@@ -25,7 +25,8 @@ from freeda_store.errors import (
     TagError,
     ThumbnailMissingError,
 )
-from freeda_store.profiles import hides_profile
+from freeda_store.hosted import opening as hosted
+from freeda_store.opening.profiles import hides_profile
 from freeda_store.vectors.board import _HEAD as NOTE_HEAD
 from freeda_store.vectors.board import Board
 from freeda_store.vectors.collection import look, payload_indexes, real_name
@@ -162,10 +163,10 @@ def test_commits_of_two_writers_wait_for_each_other(team: Team) -> None:
 
 def test_captions_of_two_writers_at_once(team: Team) -> None:
     """The same captions are inserted by many at once; none of them may fail."""
-    from freeda_store.catalog import Catalog
-    from freeda_store.keys import generation_key
-    from freeda_store.postgres import open_postgres
-    from freeda_store.rows import StoredGeneration
+    from freeda_store.ids import generation_key
+    from freeda_store.sql.catalog import Catalog
+    from freeda_store.sql.postgres import open_postgres
+    from freeda_store.sql.rows import StoredGeneration
 
     engine = open_postgres(team.sql_url, "pw-7f3a91c2")
     catalog = Catalog(engine)

@@ -14,8 +14,8 @@ from test_schema import add_migration
 
 from freeda_store import Bank
 from freeda_store.errors import NewerSchemaError, SettingsError, StorageError, UpgradeError
-from freeda_store.postgres import migrate, open_postgres
-from freeda_store.tables import Base
+from freeda_store.sql.postgres import migrate, open_postgres
+from freeda_store.sql.tables import Base
 
 
 def fill(bank: Bank) -> None:

@@ -11,7 +11,7 @@ import pytest
 from store_makers import make_generation
 
 from freeda_store import Bank, NewGeneration
-from freeda_store.stores import differences
+from freeda_store.writing.stores import differences
 
 
 def lone(index: int) -> NewGeneration:

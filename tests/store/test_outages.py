@@ -19,10 +19,10 @@ from store_makers import make_generation, make_manifest
 
 from freeda_store import Bank
 from freeda_store.errors import BankInUseError, StorageError
-from freeda_store.patience import Patience
-from freeda_store.patient_catalog import PatientCatalog
-from freeda_store.postgres import open_postgres
-from freeda_store.tables import Base
+from freeda_store.hosted.patience import Patience
+from freeda_store.sql.patient_catalog import PatientCatalog
+from freeda_store.sql.postgres import open_postgres
+from freeda_store.sql.tables import Base
 
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode")
 
@@ -173,8 +173,8 @@ def cut(catalog: PatientCatalog, server: PostgresServer, moment: str, patch: pyt
 def test_a_connection_lost_in_a_transaction_doubles_nothing(
     catalog: PatientCatalog, own_postgres: PostgresServer, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from freeda_store.keys import generation_key
-    from freeda_store.rows import StoredGeneration
+    from freeda_store.ids import generation_key
+    from freeda_store.sql.rows import StoredGeneration
 
     def step(work: Callable[[], Any]) -> Any:
         cut(catalog, own_postgres, moment, monkeypatch)
@@ -223,7 +223,7 @@ def test_what_the_database_refuses_is_not_tried_again(catalog: PatientCatalog) -
 def test_all_questions_of_a_catalog_are_patient() -> None:
     import inspect
 
-    from freeda_store.catalog import Catalog
+    from freeda_store.sql.catalog import Catalog
 
     public = {n for n, m in inspect.getmembers(Catalog, inspect.isfunction) if not n.startswith("_")}
     mine = {n for n in public if getattr(PatientCatalog, n) is not getattr(Catalog, n)}
@@ -236,7 +236,7 @@ def test_all_questions_of_a_catalog_are_patient() -> None:
 def test_each_refusal_of_the_database_has_its_own_advice(
     own_postgres: PostgresServer, catalog: PatientCatalog
 ) -> None:
-    from freeda_store.postgres import has_tables
+    from freeda_store.sql.postgres import has_tables
 
     def told(url: str, password: str = PASSWORD) -> str:
         with pytest.raises(StorageError) as caught:

@@ -11,9 +11,9 @@ from store_makers import make_generation
 
 from freeda_store import Bank, export_table
 from freeda_store.errors import ArchiveExistsError, OverwriteError
-from freeda_store.own_files import file_ids, is_ours, require_free
+from freeda_store.files.own_files import file_ids, is_ours, require_free
+from freeda_store.files.whole_files import replaced, written_whole
 from freeda_store.sharing.archive import export_bank
-from freeda_store.whole_files import replaced, written_whole
 
 
 @pytest.fixture

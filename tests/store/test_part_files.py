@@ -20,7 +20,7 @@ from store_makers import TEXT_DIM, VISUAL_DIM
 
 from freeda_store import Caption, Scores, generation_key
 from freeda_store.errors import ArchiveError
-from freeda_store.keys import prototype_id
+from freeda_store.ids import prototype_id
 from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, RETIREMENTS, THUMBNAILS, VECTORS
 from freeda_store.sharing.part_files import decode_part, encode_part
 from freeda_store.sharing.part_tables import decode_retirements, encode_retirements, read_table, write_table

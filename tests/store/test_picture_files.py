@@ -13,14 +13,14 @@ from PIL import Image
 from tifffile import imwrite
 
 from freeda_store.errors import ThumbnailDamagedError
-from freeda_store.picture_files import (
+from freeda_store.files.picture_files import (
     FORMATS,
     PictureTooLargeError,
     UnknownFormatError,
     UnreadablePictureError,
     opened_picture,
 )
-from freeda_store.thumbnails import decode
+from freeda_store.thumbnails.folder import decode
 
 PRODUCT = ("freeda_models", "freeda_store", "ingest", "freeda_segment", "cli")
 
@@ -101,7 +101,7 @@ def test_the_header_is_that_of_the_encoder() -> None:
 @pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
 def test_formats_that_take_more_memory_have_a_lower_limit(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cost = {"WEBP": 16, "AVIF": 12}[kind]
-    monkeypatch.setattr("freeda_store.picture_files._MOST_BYTES", cost * 1000)
+    monkeypatch.setattr("freeda_store.files.picture_files._MOST_BYTES", cost * 1000)
     assert read(encoded(kind, (40, 25))) == (40, 25)
     with pytest.raises(PictureTooLargeError, match=r"take too much memory as .*limit 1,000"):
         read(encoded(kind, (40, 26)))
@@ -109,7 +109,7 @@ def test_formats_that_take_more_memory_have_a_lower_limit(kind: str, monkeypatch
 
 
 def test_a_progressive_jpeg_holds_its_coefficients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freeda_store.picture_files._MOST_BYTES", 7 * 999)
+    monkeypatch.setattr("freeda_store.files.picture_files._MOST_BYTES", 7 * 999)
     assert read(encoded("JPEG", (40, 25))) == (40, 25)
     with pytest.raises(PictureTooLargeError, match="take too much memory as JPEG"):
         read(encoded("JPEG", (40, 25), progressive=True))
@@ -124,7 +124,7 @@ def test_a_jpeg_of_too_many_scans_is_refused() -> None:
 
 
 def test_a_tile_may_not_be_larger_than_pictures_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freeda_store.picture_files._MOST_BYTES", 4 * 1024)
+    monkeypatch.setattr("freeda_store.files.picture_files._MOST_BYTES", 4 * 1024)
     assert read(tiled(32)) == (16, 12)
     with pytest.raises(PictureTooLargeError, match="TIFF tile"):
         read(tiled(48))
@@ -150,4 +150,4 @@ def test_there_is_no_other_door() -> None:
         if re.search(r"\bImage\.open\(|\bfrom PIL\.Image import open|imread\(", line)
     ]
     assert len(found) == 1
-    assert found[0].startswith("freeda_store/picture_files.py:")
+    assert found[0].startswith("freeda_store/files/picture_files.py:")

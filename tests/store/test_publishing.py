@@ -13,9 +13,9 @@ from qdrant_stub import API_KEY, QdrantStub, running_stub
 from store_makers import make_generation, make_manifest
 
 from freeda_store import Bank, RevisionInfo, parse_filter
-from freeda_store.counts import LISTED, Totals, shares
-from freeda_store.published import PAGE_CHARS, Notes, Published, named_pages
-from freeda_store.revisions import RevisionRecord
+from freeda_store.history import RevisionRecord
+from freeda_store.hosted.published import PAGE_CHARS, Notes, Published, named_pages
+from freeda_store.sql.counts import LISTED, Totals, shares
 from freeda_store.vectors.board import Board
 from freeda_store.vectors.collection import METADATA_KEY, create_collection, real_name
 from freeda_store.vectors.protocol import VectorSizes

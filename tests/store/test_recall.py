@@ -13,12 +13,12 @@ from qdrant_stub import API_KEY, QdrantStub, running_stub
 from store_makers import NOUNS, make_generation, make_manifest, text_key
 
 from freeda_store import Bank, Filter, parse_filter
-from freeda_store.disk_cache import DiskCache, cache_folder
-from freeda_store.disk_recall import DiskRecall, open_recall
-from freeda_store.recall import NoRecall
+from freeda_store.history import History, RevisionRecord
+from freeda_store.hosted.disk_cache import DiskCache, cache_folder
+from freeda_store.hosted.disk_recall import DiskRecall, open_recall
+from freeda_store.hosted.recall import NoRecall
+from freeda_store.opening.settings import Profile
 from freeda_store.records import FloatArray
-from freeda_store.revisions import History, RevisionRecord
-from freeda_store.settings import Profile
 from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import Fetched, Hits
 

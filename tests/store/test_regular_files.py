@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from freeda_store.errors import ArchiveError, ThumbnailDamagedError
-from freeda_store.regular_files import NotRegularFileError, open_regular, read_regular
+from freeda_store.files.regular_files import NotRegularFileError, open_regular, read_regular
 from freeda_store.sharing.archive import ArchiveSource
-from freeda_store.thumbnails import FolderThumbnails
+from freeda_store.thumbnails.folder import FolderThumbnails
 
 
 def test_a_file_is_read_by_whatever_link_or_name(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_thumbnail_that_is_a_pipe_or_huge_is_damaged(
 ) -> None:
     store = FolderThumbnails(tmp_path)
     key = store.put(b"picture")
-    monkeypatch.setattr("freeda_store.thumbnails.MAX_BYTES", 6)
+    monkeypatch.setattr("freeda_store.thumbnails.folder.MAX_BYTES", 6)
     with pytest.raises(ThumbnailDamagedError, match="larger than 6 bytes"):
         store.get(key)
     [file] = tmp_path.glob("*/*.webp")

@@ -15,12 +15,12 @@ from freeda_store.errors import (
     ThumbnailKeyError,
     ThumbnailMissingError,
 )
-from freeda_store.hosted import open_thumbnails
-from freeda_store.patience import Patience
-from freeda_store.remote_thumbnails import NoThumbnails, RemoteThumbnails
-from freeda_store.settings import Profile
-from freeda_store.thumbnails import FolderThumbnails
-from freeda_store.web_thumbnails import WebThumbnails
+from freeda_store.hosted.opening import open_thumbnails
+from freeda_store.hosted.patience import Patience
+from freeda_store.opening.settings import Profile
+from freeda_store.thumbnails.folder import FolderThumbnails
+from freeda_store.thumbnails.remote import NoThumbnails, RemoteThumbnails
+from freeda_store.thumbnails.web import WebThumbnails
 
 
 def test_a_bucket_keeps_what_is_put() -> None:
@@ -72,7 +72,7 @@ def test_a_store_that_is_away_for_a_moment_is_waited_for(monkeypatch: pytest.Mon
 def test_too_large_an_object_is_not_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     store = RemoteThumbnails(f"memory://{uuid4()}/pictures/")
     key = store.put(b"0123456789")
-    monkeypatch.setattr("freeda_store.remote_thumbnails.MAX_BYTES", 9)
+    monkeypatch.setattr("freeda_store.thumbnails.remote.MAX_BYTES", 9)
     with pytest.raises(ThumbnailDamagedError):
         store.get(key)
 

@@ -21,7 +21,7 @@ from store_makers import WITHOUT_CHECKSUMS, make_generation
 
 from freeda_store import Bank, VerifyReport, parse_filter
 from freeda_store.errors import BankDamagedError, ReadOnlyBankError, StorageError
-from freeda_store.salvage import open_to_verify, salvage
+from freeda_store.repair.salvage import open_to_verify, salvage
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Point
 
@@ -289,7 +289,7 @@ def test_a_repair_without_room_replaces_nothing(mine: Path, monkeypatch: pytest.
     with open_to_verify(mine) as bank:
         victim = next(bank.infos()).id
         bank._stores.vectors.set_payload([victim], {"noun": "cbr"})
-        monkeypatch.setattr("freeda_store.rebuild.free_bytes", lambda _: 1000)
+        monkeypatch.setattr("freeda_store.repair.rebuild.free_bytes", lambda _: 1000)
         with pytest.raises(StorageError, match=r"a repair needs .* MB of free disk space"):
             bank.verify(repair=True)
         monkeypatch.undo()

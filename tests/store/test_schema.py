@@ -12,9 +12,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from store_makers import make_generation
 
-from freeda_store import Bank, schema
+from freeda_store import Bank
 from freeda_store.errors import NewerSchemaError, UpgradeError
-from freeda_store.tables import Base
+from freeda_store.sql import schema
+from freeda_store.sql.tables import Base
 
 LATER = '''
 """A later migration."""

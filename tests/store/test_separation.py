@@ -24,7 +24,7 @@ from freeda_store import (
 )
 from freeda_store.errors import PrototypeMissingError
 from freeda_store.retrieval import PrototypeVectors
-from freeda_store.separation import measure_separation
+from freeda_store.views.separation import measure_separation
 
 VISUALS = {
     "car": [(1, 0, 0), (1, 0.1, 0), (0, 1, 0.1)],  # the last one looks like a tree

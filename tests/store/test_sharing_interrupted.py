@@ -29,7 +29,7 @@ from freeda_store.errors import (
     UnfinishedRunError,
 )
 from freeda_store.sharing.copy import copy
-from freeda_store.stores import show_retirements
+from freeda_store.writing.stores import show_retirements
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 

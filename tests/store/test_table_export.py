@@ -13,7 +13,7 @@ from store_makers import make_generation
 from freeda_store import Bank, Scores, parse_filter
 from freeda_store.errors import StorageError, TableFormatError
 from freeda_store.records import PrototypeInfo
-from freeda_store.table_export import COLUMNS, export_table
+from freeda_store.views.table_export import COLUMNS, export_table
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_scores_that_were_never_made_are_empty(bank: Bank, tmp_path: Path) -> No
 
 
 def test_many_batches_join(filled: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("freeda_store.table_export._BATCH_ROWS", 7)
+    monkeypatch.setattr("freeda_store.views.table_export._BATCH_ROWS", 7)
     export_table(filled, tmp_path / "bank.parquet")
     assert parquet.read_table(tmp_path / "bank.parquet").to_pylist() == expected(list(filled.infos()))
 

@@ -19,7 +19,7 @@ from freeda_store.errors import (
     ThumbnailKeyError,
     ThumbnailMissingError,
 )
-from freeda_store.web_thumbnails import MAX_REDIRECTS, WebThumbnails
+from freeda_store.thumbnails.web import MAX_REDIRECTS, WebThumbnails
 
 PICTURE = b"picture"
 KEY = hashlib.sha256(PICTURE).hexdigest()

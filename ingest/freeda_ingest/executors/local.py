@@ -22,8 +22,8 @@ from freeda_ingest.models import IngestModels
 from freeda_ingest.pipeline import log_result, process_halves
 from freeda_ingest.reading import read_batch
 from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
-from freeda_models.batch_size import fitting_batch_size
-from freeda_models.memory import is_out_of_memory
+from freeda_models.diffusion.batch_size import fitting_batch_size
+from freeda_models.diffusion.memory import is_out_of_memory
 
 IN_HAND = 2
 
@@ -51,7 +51,7 @@ class LocalExecutor:
             yield from in_flight(batches, submit, limit=1 if live else IN_HAND)
 
     def fitting_batch_size(self) -> int | None:
-        """See :meth:`freeda_ingest.executors.protocol.Executor.fitting_batch_size`; a GPU's loads networks."""
+        """See :meth:`freeda_ingest.executors.protocol.Executor.fitting_batch_size`; loads a GPU's."""
         if not self._models.device.startswith("cuda"):
             return None
         models = self._models

@@ -1,0 +1,1 @@
+"""CLIP through open_clip: the network, its files and its identity."""

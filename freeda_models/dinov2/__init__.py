@@ -1,0 +1,1 @@
+"""Dense backbones through transformers: the networks, their files and their identity."""

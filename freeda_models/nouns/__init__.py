@@ -1,0 +1,1 @@
+"""Nouns of captions through spaCy, and the words that a preset knows."""

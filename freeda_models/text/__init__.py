@@ -1,0 +1,1 @@
+"""Text keys: nouns and class names as vectors, by CLIP or by a sentence encoder."""

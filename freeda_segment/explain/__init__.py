@@ -1,0 +1,1 @@
+"""Why a region has its label, and what retiring prototypes changes."""

@@ -1,0 +1,241 @@
+"""Why a region has its label: scores of the best classes, and the prototypes behind them.
+
+The scores of a region are means over its pixels of what decided their labels: the local and global
+similarity of every class, averaged over the windows that cover a pixel (before any refinement).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_models.protocols import BoolArray, FloatArray
+from freeda_segment.pixels.labelling import BACKGROUND
+from freeda_segment.regions.similarity import IndexArray, WindowScores, axis_samples, normalised
+from freeda_segment.regions.windows import central_window
+from freeda_store.records import PrototypeInfo
+
+if TYPE_CHECKING:
+    from freeda_segment.result import Evidence, RegionPlace, Segmentation
+    from freeda_store.retrieval import PrototypeVectors
+
+SHOWN = 12
+
+
+class VectorSource(Protocol):
+    """What explaining needs of a bank to tell how alike a region and a prototype look."""
+
+    def vectors(self, ids: Sequence[UUID], /) -> PrototypeVectors:
+        """Vectors of prototypes, in the order asked for."""
+
+
+@dataclass(frozen=True)
+class PrototypeEvidence:
+    """One prototype behind a class.
+
+    Attributes:
+        info: what the bank knows of it.
+        text: the text of the class that retrieved it.
+        similarity: cosine of its text key with that text.
+        likeness: cosine of its visual vector with the region's feature; None when no bank was asked.
+    """
+
+    info: PrototypeInfo
+    text: str
+    similarity: float
+    likeness: float | None
+
+
+@dataclass(frozen=True)
+class ClassEvidence:
+    """How one class fits a region.
+
+    Attributes:
+        index, name: of the class.
+        local: similarity of the region with the class's prototypes, sigmoid of cosine.
+        overall: cosine of the picture (its windows) with the class's text.
+        score: alpha * local + (1 - alpha) * overall.
+        prototypes: those that look most like the region, or without a bank those whose text keys
+            are most similar, first; not all.
+        total: how many there are.
+    """
+
+    index: int
+    name: str
+    local: float
+    overall: float
+    score: float
+    prototypes: tuple[PrototypeEvidence, ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a region has its label.
+
+    Attributes:
+        place: the region; its label is -1 for a pixel in no superpixel.
+        mask: bool (h, w) at working size, its pixels.
+        box_xyxy: around it in the original picture, in pixels, stops excluded.
+        area: its share of the picture, 0..1.
+        label: of most of its pixels in the label map, -1 for background.
+        label_name: name of that class, "" for background.
+        best: the class with the highest score; differs from ``label`` where background or
+            refinement decided.
+        runner_up: the class with the next score; None when there is only one class.
+    """
+
+    place: RegionPlace
+    mask: BoolArray
+    box_xyxy: tuple[int, int, int, int]
+    area: float
+    label: int
+    label_name: str
+    best: ClassEvidence
+    runner_up: ClassEvidence | None
+
+    @property
+    def margin(self) -> float | None:
+        """How far the best class leads the runner-up; None without one."""
+        return None if self.runner_up is None else self.best.score - self.runner_up.score
+
+
+def region_mask(evidence: Evidence, working_hw: tuple[int, int], place: RegionPlace) -> BoolArray:
+    """Pixels of a superpixel that it has in the merged region map: bool (h, w) at working size."""
+    box, window = evidence.boxes[place.window], evidence.windows[place.window]
+    mask = np.zeros(working_hw, dtype=np.bool_)
+    nearest = central_window(working_hw, evidence.boxes)[box.slices]
+    mask[box.slices] = (window.labels == place.label) & (nearest == place.window)
+    return mask
+
+
+def explain_pixels(
+    segmentation: Segmentation, place: RegionPlace, mask_hw: BoolArray, bank: VectorSource | None, shown: int
+) -> Explanation:
+    """Explain a set of pixels; use ``Segmentation.explain`` or ``explain_at`` instead.
+
+    Args:
+        segmentation: the result that they belong to.
+        place: the superpixel that they lie in.
+        mask_hw: bool (h, w) at working size, at least one pixel.
+        bank: where visual vectors come from; None leaves out likeness.
+        shown: prototypes a class at most.
+    """
+    evidence = segmentation.evidence
+    rows, columns = np.nonzero(mask_hw)
+    local, overall = _mean_scores(evidence, rows, columns, mask_hw.shape)
+    scores = evidence.alpha * local + (1 - evidence.alpha) * overall
+    feature = _feature(evidence, place, rows, columns)
+    first, *rest = np.argsort(-scores, kind="stable")[:2]
+
+    def of_class(index: int) -> ClassEvidence:
+        known = _prototypes(evidence, index, feature, bank)
+        numbers = float(local[index]), float(overall[index]), float(scores[index])
+        return ClassEvidence(
+            index, segmentation.class_names[index], *numbers, tuple(known[:shown]), len(known)
+        )
+
+    original, box = _in_original(mask_hw, segmentation.size_hw)
+    label = _majority(segmentation.labels[original], len(segmentation.class_names))
+    return Explanation(
+        place=place,
+        mask=mask_hw,
+        box_xyxy=box,
+        area=float(mask_hw.mean()),
+        label=label,
+        label_name="" if label == BACKGROUND else segmentation.class_names[label],
+        best=of_class(int(first)),
+        runner_up=of_class(int(rest[0])) if rest else None,
+    )
+
+
+def _mean_scores(
+    evidence: Evidence, rows: IndexArray, columns: IndexArray, working_hw: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Local and global similarity of each class, float64 (C,), mean over pixels and their windows."""
+    counts = np.zeros(working_hw)
+    for box in evidence.boxes:
+        counts[box.slices] += 1
+    weights = 1 / counts[rows, columns] / len(rows)
+    classes = len(evidence.prototypes.classes)
+    local, overall = np.zeros(classes), np.zeros(classes)
+    for box, window in zip(evidence.boxes, evidence.windows, strict=True):
+        inside = (rows >= box.top) & (rows < box.bottom) & (columns >= box.left) & (columns < box.right)
+        if inside.any():
+            here = weights[inside]
+            local += _weighted_local(window, rows[inside] - box.top, columns[inside] - box.left, here)
+            overall += here.sum() * window.overall
+    return local, overall
+
+
+def _weighted_local(
+    window: WindowScores, rows: IndexArray, columns: IndexArray, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted sum over pixels of the local similarity: regions where covered, else patches, bilinear."""
+    labels = window.labels[rows, columns]
+    covered = np.append(window.covered, False)[labels]
+    total = np.bincount(labels[covered], weights[covered], minlength=len(window.covered)) @ window.regions
+    height, width = window.labels.shape
+    y = axis_samples(window.tokens.shape[0], height).at(rows[~covered])
+    x = axis_samples(window.tokens.shape[1], width).at(columns[~covered])
+    for row, row_weight in ((y.low, 1 - y.weight), (y.high, y.weight)):
+        for column, column_weight in ((x.low, 1 - x.weight), (x.high, x.weight)):
+            total = total + (weights[~covered] * row_weight * column_weight) @ window.tokens[row, column]
+    return np.asarray(total, dtype=np.float64)
+
+
+def _feature(evidence: Evidence, place: RegionPlace, rows: IndexArray, columns: IndexArray) -> FloatArray:
+    """Feature of the region, or of the patch at its middle where it has none: float32 (D,)."""
+    window, encoded = evidence.windows[place.window], evidence.encoded[place.window]
+    if place.label >= 0 and window.covered[place.label]:
+        region: FloatArray = encoded.regions.vectors[place.label]
+        return region
+    height, width = window.labels.shape
+    middle_y, middle_x = rows.mean() - encoded.box.top, columns.mean() - encoded.box.left
+    row = round(middle_y / max(height - 1, 1) * (encoded.tokens.shape[0] - 1))
+    column = round(middle_x / max(width - 1, 1) * (encoded.tokens.shape[1] - 1))
+    patch: FloatArray = encoded.tokens[row, column]
+    return patch
+
+
+def _prototypes(
+    evidence: Evidence, index: int, feature: FloatArray, bank: VectorSource | None
+) -> list[PrototypeEvidence]:
+    """All prototypes of a class, each once (with the text it is nearest to), the most telling first."""
+    found: dict[UUID, tuple[float, str, PrototypeInfo]] = {}
+    for support in evidence.prototypes.support[index]:
+        for id_, similarity, info in zip(support.ids, support.similarities, support.infos, strict=True):
+            if id_ not in found or similarity > found[id_][0]:
+                found[id_] = float(similarity), support.text, info
+    likeness: dict[UUID, float] = {}
+    if bank is not None:
+        cosines = normalised(bank.vectors(list(found)).visuals) @ feature
+        likeness = dict(zip(found, map(float, cosines), strict=True))
+    made = [
+        PrototypeEvidence(info, text, similarity, likeness.get(id_))
+        for id_, (similarity, text, info) in found.items()
+    ]
+    order = {each.info.id: likeness.get(each.info.id, each.similarity) for each in made}
+    return sorted(made, key=lambda each: (-order[each.info.id], each.info.id))
+
+
+def _in_original(mask_hw: BoolArray, size_hw: tuple[int, int]) -> tuple[BoolArray, tuple[int, int, int, int]]:
+    """The mask at the original size, each pixel taking the nearest, and the box around it."""
+    rows = np.minimum(np.arange(size_hw[0]) * mask_hw.shape[0] // size_hw[0], mask_hw.shape[0] - 1)
+    columns = np.minimum(np.arange(size_hw[1]) * mask_hw.shape[1] // size_hw[1], mask_hw.shape[1] - 1)
+    original: BoolArray = mask_hw[np.ix_(rows, columns)]
+    if not original.any():  # smaller than a pixel of the original
+        row, column = (int(values.mean()) for values in np.nonzero(mask_hw))
+        original[row * size_hw[0] // mask_hw.shape[0], column * size_hw[1] // mask_hw.shape[1]] = True
+    high, wide = np.flatnonzero(original.any(axis=1)), np.flatnonzero(original.any(axis=0))
+    return original, (int(wide[0]), int(high[0]), int(wide[-1]) + 1, int(high[-1]) + 1)
+
+
+def _majority(labels: NDArray[np.int16], classes: int) -> int:
+    counts = np.bincount(labels - BACKGROUND, minlength=classes + 1)
+    return int(counts.argmax()) + BACKGROUND

@@ -1,0 +1,83 @@
+"""Where results come from: said of a segmenter that works, and foreseen of one that is not loaded yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from freeda_models.presets import Preset
+from freeda_segment.result import Origin, Setting
+from freeda_segment.settings import SegmentSettings
+from freeda_store.records import RevisionInfo
+
+
+def describe_origin(
+    address: object,
+    revision: RevisionInfo | None,
+    models: Mapping[str, str],
+    settings: SegmentSettings,
+    templates: str,
+) -> Origin:
+    """What results say of where they come from.
+
+    Args:
+        address: of the bank; ``str()`` of it is shown to people.
+        revision: that the bank showed.
+        models: model names by role.
+        settings: that are worked with.
+        templates: name of the prompt templates in use.
+    """
+    return Origin(
+        bank=str(address),
+        revision=None if revision is None else revision.number,
+        committed_at="" if revision is None else revision.committed_at,
+        models=dict(models),
+        settings=describe_settings(settings, templates),
+    )
+
+
+def foresee_origin(address: str | Path, preset: Preset, settings: SegmentSettings) -> Origin | None:
+    """What a segmenter of these would say, without loading a network.
+
+    Args:
+        address: of the bank.
+        preset: whose models would be loaded.
+        settings: that would be worked with.
+
+    Returns:
+        The origin; None when the preset is not the one that made the bank, so that only loading can
+        tell whether its models fit.
+
+    Raises:
+        BankMissingError, BankInUseError and other errors of ``freeda_store.Bank.open``.
+    """
+    from freeda_store import Bank
+
+    with Bank.open(address) as bank:
+        manifest = bank.manifest
+        if preset.name != manifest.preset:
+            return None
+        models = {"clip": manifest.clip.id, "backbone": manifest.backbone.id, "keys": manifest.keys.id}
+        templates = settings.templates or manifest.templates
+        return describe_origin(bank.address, bank.revision, models, settings, templates)
+
+
+def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Setting]:
+    """Every setting by name, flat, as reports show them."""
+    flat: dict[str, Setting] = {"templates": templates}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.name == "superpixels":
+            flat["superpixels"] = value.name
+            flat |= {f"superpixels.{name}": number for name, number in asdict(value).items()}
+        elif field.name in ("background", "refinement"):
+            flat[field.name] = "none" if value is None else _short(value)
+        elif field.name not in ("batch_size", "templates"):
+            flat[field.name] = str(value) if field.name == "where" else value
+    return flat
+
+
+def _short(options: Any) -> str:
+    return " ".join(f"{name}={value}" for name, value in asdict(options).items())

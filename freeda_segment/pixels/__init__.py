@@ -1,0 +1,1 @@
+"""From scores to labels: labelling, background and refinement of borders."""

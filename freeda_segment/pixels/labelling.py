@@ -1,0 +1,266 @@
+"""From scores to a label map at the original size, in bounded memory.
+
+Classes are expanded to pixels a few at a time, and pixels of the original size a band of rows at a
+time; of a band's pixels only the best class so far and its score are kept. What stays is a band's
+labels, so memory is that of a small picture but for the label map itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_models.protocols import FloatArray, ImageArray
+from freeda_segment.pixels.background import Background, WindowBackground
+from freeda_segment.pixels.refinement import Refinement, refine
+from freeda_segment.regions.similarity import PixelScores, WindowScores
+from freeda_segment.regions.windows import Box, overlap_count, upsample_rows
+
+if TYPE_CHECKING:
+    import torch
+
+BACKGROUND = -1
+"""Label of pixels that belong to no class."""
+
+LabelMap = NDArray[np.int16]
+"""Class indices, or :data:`BACKGROUND`."""
+
+CHUNK_BYTES = 24 * 2**20
+"""Size of one block of scores, classes times working pixels: small enough for memory to be reused."""
+
+BAND_PIXELS = 1_000_000
+"""Pixels of the original size that are labelled at a time."""
+
+_BLOCK_BYTES = 4 * 2**20
+"""Size of one block of scores, classes times pixels of the original size."""
+
+_KEPT_BYTES = 256 * 2**20
+_KEPT_REFINED_BYTES = 512 * 2**20
+"""Scores over the working picture are computed once when they fit in this, and once a band when not."""
+
+_UNKEPT_BANDS = 8
+"""How many times larger bands are when their scores must be computed again for each."""
+
+
+@dataclass(frozen=True)
+class LabelledPixels:
+    """The winner of every pixel of a picture, or of some rows of it.
+
+    Attributes:
+        labels: int16 (H, W), index of the class, or -1 for background.
+        scores: float32 (H, W), score of the best class, also where background won.
+        top: the first row.
+    """
+
+    labels: LabelMap
+    scores: FloatArray
+    top: int = 0
+
+    @property
+    def rows(self) -> slice:
+        """Its rows in the picture."""
+        return slice(self.top, self.top + len(self.labels))
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """What to label and how.
+
+    Attributes:
+        working: uint8 (h, w, 3), the working picture.
+        size_hw: height and width of the label map wanted.
+        boxes: the windows over the working picture.
+        windows: their scores, in the same order.
+        alpha: weight of the local similarity.
+        background, refinement: see their modules; None for none.
+    """
+
+    working: ImageArray
+    size_hw: tuple[int, int]
+    boxes: tuple[Box, ...]
+    windows: Sequence[WindowScores]
+    alpha: float
+    background: Background | None = None
+    refinement: Refinement | None = None
+
+    @property
+    def working_hw(self) -> tuple[int, int]:
+        """Height and width of the working picture."""
+        return self.working.shape[0], self.working.shape[1]
+
+
+def label_pixels(
+    request: LabelRequest, chunk_bytes: int = CHUNK_BYTES, band_pixels: int = BAND_PIXELS
+) -> LabelledPixels:
+    """Give every pixel of the original picture the class with the highest score.
+
+    Of equal scores the class that comes first wins, and background wins over classes.
+    """
+    whole = LabelledPixels(np.empty(request.size_hw, np.int16), np.empty(request.size_hw, np.float32))
+    for band in label_bands(request, chunk_bytes, band_pixels):
+        whole.labels[band.rows], whole.scores[band.rows] = band.labels, band.scores
+    return whole
+
+
+def label_bands(
+    request: LabelRequest, chunk_bytes: int = CHUNK_BYTES, band_pixels: int = BAND_PIXELS
+) -> Iterator[LabelledPixels]:
+    """:func:`label_pixels` a band of rows at a time, from top to bottom."""
+    import torch
+
+    working = _WorkingScores(request, chunk_bytes)
+    height, width = request.size_hw
+    step = max(1, band_pixels * (1 if working.kept else _UNKEPT_BANDS) // width)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
+        best = torch.full((rows.stop - top, width), -torch.inf)
+        labels = torch.full((rows.stop - top, width), BACKGROUND, dtype=torch.int16)
+        for first, scores in working.chunks():
+            _keep_best(scores, first, request.size_hw, rows, best, labels, chunk_bytes)
+        background = working.background()
+        if background is not None:
+            _put_background(background, request.size_hw, rows, best, labels, chunk_bytes)
+        yield LabelledPixels(labels.numpy(), best.numpy(), top)
+
+
+class _WorkingScores:
+    """Averaged scores over the working picture, a few classes at a time, as often as they are wanted."""
+
+    def __init__(self, request: LabelRequest, chunk_bytes: int) -> None:
+        import torch
+
+        self._request = request
+        self._count = torch.from_numpy(overlap_count(request.working_hw, request.boxes))
+        self._pixels = [PixelScores(window) for window in request.windows]
+        self._chunks = list(_chunks(request, chunk_bytes))
+        self._background: torch.Tensor | None = None
+        height, width = request.working_hw
+        most = _KEPT_BYTES if request.refinement is None else _KEPT_REFINED_BYTES
+        fits = 4 * height * width * self._chunks[-1].stop <= most
+        self._kept: list[tuple[int, torch.Tensor]] | None = [] if fits else None
+        self._seen = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether they are computed once and kept."""
+        return self._kept is not None
+
+    def chunks(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """The first class of each chunk, and scores float32 (c, h, w)."""
+        if self._seen and self._kept is not None:
+            yield from self._kept
+            return
+        strategy = None if self._seen else self._request.background
+        states = [strategy.of_window(box.size_hw) for box in self._request.boxes] if strategy else []
+        for classes in self._chunks:
+            scores = _average_scores(self._request, self._pixels, classes, self._count, states)
+            if self._kept is not None:
+                self._kept.append((classes.start, scores))
+            yield classes.start, scores
+        if states:
+            self._background = self._average_background(states)
+        self._seen = True
+
+    def background(self) -> torch.Tensor | None:
+        """The averaged background score, float32 (1, h, w), once all chunks were seen; None for none."""
+        return self._background
+
+    def _average_background(self, states: Sequence[WindowBackground]) -> torch.Tensor:
+        import torch
+
+        total = torch.zeros(1, *self._request.working_hw)
+        for box, state in zip(self._request.boxes, states, strict=True):
+            total[(0, *box.slices)] += state.score()
+        return total / self._count
+
+
+def _chunks(request: LabelRequest, chunk_bytes: int) -> Iterator[slice]:
+    """Slices of classes whose scores over the working picture fit in a block."""
+    classes = len(request.windows[0].overall)
+    size = max(1, chunk_bytes // (4 * request.working_hw[0] * request.working_hw[1]))
+    for start in range(0, classes, size):
+        yield slice(start, min(start + size, classes))
+
+
+def _average_scores(
+    request: LabelRequest,
+    pixels: Sequence[PixelScores],
+    classes: slice,
+    count: torch.Tensor,
+    backgrounds: Sequence[WindowBackground],
+) -> torch.Tensor:
+    """Scores of some classes over the working picture, float32 (c, h, w); tells backgrounds of them."""
+    import torch
+
+    total = torch.zeros(0)
+    if len(request.boxes) > 1:
+        total = torch.zeros(classes.stop - classes.start, *request.working_hw)
+    for index, box in enumerate(request.boxes):
+        local = pixels[index].local(classes)
+        scores = _window_scores(request, request.windows[index], box, local, classes)
+        if backgrounds:
+            backgrounds[index].observe(local, scores)
+        if len(request.boxes) == 1:
+            return scores
+        total[(slice(None), *box.slices)] += scores
+    return total.div_(count)
+
+
+def _window_scores(
+    request: LabelRequest, window: WindowScores, box: Box, local: torch.Tensor, classes: slice
+) -> torch.Tensor:
+    """alpha * local + (1 - alpha) * global, refined when asked for: float32 (c, H, W)."""
+    import torch
+
+    overall = torch.from_numpy(window.overall[classes])[:, None, None]
+    scores = torch.add((1 - request.alpha) * overall, local, alpha=request.alpha)
+    if request.refinement is None:
+        return scores
+    crop = torch.from_numpy(request.working[box.slices].astype(np.float32)).permute(2, 0, 1)
+    return refine(crop, scores, request.refinement)
+
+
+def _bands(classes: int, rows: slice, width: int, chunk_bytes: int) -> Iterator[slice]:
+    """Slices of some rows of the original size whose scores fit in a block."""
+    step = max(1, min(chunk_bytes, _BLOCK_BYTES) // (4 * classes * width))
+    for start in range(rows.start, rows.stop, step):
+        yield slice(start, min(start + step, rows.stop))
+
+
+def _keep_best(
+    scores_chw: torch.Tensor,
+    first: int,
+    size_hw: tuple[int, int],
+    rows: slice,
+    best: torch.Tensor,
+    labels: torch.Tensor,
+    chunk_bytes: int,
+) -> None:
+    """Let some classes, numbered from ``first``, compete for rows; changes ``best`` and ``labels``."""
+    import torch
+
+    for part in _bands(scores_chw.shape[0], rows, size_hw[1], chunk_bytes):
+        inside = slice(part.start - rows.start, part.stop - rows.start)
+        best_here, labels_here = best[inside], labels[inside]
+        for offset, scores in enumerate(upsample_rows(scores_chw, size_hw, part)):
+            labels_here.masked_fill_(scores > best_here, first + offset)
+            torch.maximum(best_here, scores, out=best_here)
+
+
+def _put_background(
+    scores_1hw: torch.Tensor,
+    size_hw: tuple[int, int],
+    rows: slice,
+    best: torch.Tensor,
+    labels: torch.Tensor,
+    chunk_bytes: int,
+) -> None:
+    """Set the label of those rows' pixels whose background score reaches the best class."""
+    for part in _bands(1, rows, size_hw[1], chunk_bytes):
+        inside = slice(part.start - rows.start, part.stop - rows.start)
+        background = upsample_rows(scores_1hw, size_hw, part)[0]
+        labels[inside].masked_fill_(background >= best[inside], BACKGROUND)

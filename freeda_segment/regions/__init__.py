@@ -1,0 +1,1 @@
+"""What divides a picture, and the windows over it."""

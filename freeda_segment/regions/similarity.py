@@ -1,0 +1,216 @@
+"""Region features and scores (method, online stage 6 and 7), without a mask a superpixel.
+
+A superpixel's binary mask, resampled bilinearly (corners aligned) to the token grid, weighs at most
+four of its pixels a token. So the weights of all superpixels over all tokens are one sparse matrix
+(S, tokens) with at most four entries a column, and region features are one sparse product. Scores
+are kept a region, and become pixels once, a few classes at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_models.protocols import BoolArray, FloatArray
+from freeda_segment.regions.superpixels import LabelArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from freeda_segment.retrieval.prototypes import ClassPrototypes
+
+IndexArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class AxisSamples:
+    """Where the tokens of one axis sample the pixels of that axis, corners aligned.
+
+    Attributes:
+        low, high: int64 (tokens,), the two pixels; equal at the far end.
+        weight: float32 (tokens,), of ``high``; ``low`` has 1 - weight.
+    """
+
+    low: IndexArray
+    high: IndexArray
+    weight: FloatArray
+
+    def at(self, indices: IndexArray) -> AxisSamples:
+        """The samples of some tokens."""
+        return AxisSamples(self.low[indices], self.high[indices], self.weight[indices])
+
+
+def axis_samples(pixels: int, tokens: int) -> AxisSamples:
+    """Bilinear samples of one axis, in the float32 arithmetic of ``F.interpolate``.
+
+    Whether a superpixel at the edge is touched hangs on the last bit. Each step here is one operation
+    of numpy, which every processor rounds alike.
+    """
+    positions = np.arange(tokens, dtype=np.float32)
+    if pixels != tokens:
+        positions *= np.float32(pixels - 1) / np.float32(tokens - 1) if tokens > 1 else np.float32(0)
+    low = np.minimum(positions.astype(np.int64), pixels - 1)
+    high = np.minimum(low + 1, pixels - 1)
+    weight = np.clip(positions - low.astype(np.float32), 0, 1)
+    return AxisSamples(low, high, weight.astype(np.float32))
+
+
+def region_weights(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> Any:
+    """How much each token counts for each superpixel.
+
+    Args:
+        labels_hw: int32 (H, W), 0..S-1, or -1 for pixels in no superpixel.
+        grid_hw: rows and columns of tokens.
+
+    Returns:
+        scipy CSR matrix, float32 (S, rows * columns), at most four entries a column: row s equals
+        superpixel s's binary mask resampled bilinearly with aligned corners.
+    """
+    from scipy.sparse import csr_matrix
+
+    vertical = axis_samples(labels_hw.shape[0], grid_hw[0])
+    horizontal = axis_samples(labels_hw.shape[1], grid_hw[1])
+    one = np.float32(1)
+    corners = [
+        (labels_hw[np.ix_(y, x)], wy[:, None] * wx[None, :])
+        for y, wy in ((vertical.low, one - vertical.weight), (vertical.high, vertical.weight))
+        for x, wx in ((horizontal.low, one - horizontal.weight), (horizontal.high, horizontal.weight))
+    ]
+    tokens = np.tile(np.arange(grid_hw[0] * grid_hw[1]), len(corners))
+    labels = np.concatenate([corner.ravel() for corner, _ in corners])
+    weights = np.concatenate([weight.ravel() for _, weight in corners])
+    inside = labels >= 0
+    shape = (int(labels_hw.max(initial=-1)) + 1, grid_hw[0] * grid_hw[1])
+    return csr_matrix((weights[inside], (labels[inside], tokens[inside])), shape=shape, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class RegionFeatures:
+    """Features of the superpixels of one window.
+
+    Attributes:
+        vectors: float32 (S, D), L2-normalised; zero where not covered.
+        covered: bool (S,), False for superpixels that touch no sampled point: they have no
+            feature, and their pixels keep the patch-level similarity.
+    """
+
+    vectors: FloatArray
+    covered: BoolArray
+
+
+def pool_regions(tokens_hwd: FloatArray, labels_hw: LabelArray) -> RegionFeatures:
+    """Mean of the patch tokens over each superpixel, L2-normalised.
+
+    Args:
+        tokens_hwd: float32 (h, w, D), patch features, not normalised.
+        labels_hw: int32 (H, W), see :func:`region_weights`.
+    """
+    height, width, depth = tokens_hwd.shape
+    weights = region_weights(labels_hw, (height, width))
+    sums: FloatArray = weights @ tokens_hwd.reshape(height * width, depth)
+    covered = np.linalg.norm(sums, axis=1) > 0
+    return RegionFeatures(normalised(sums), covered)
+
+
+def normalised(vectors: FloatArray) -> FloatArray:
+    """L2-normalise the last axis; zero vectors stay zero."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit = np.zeros_like(vectors)
+    np.divide(vectors, norms, out=unit, where=norms > 0)
+    return unit
+
+
+def sigmoid(values: FloatArray) -> FloatArray:
+    """1 / (1 + exp(-x)); meant for cosines, so overflow is no matter."""
+    result: FloatArray = (1 / (1 + np.exp(-values))).astype(np.float32)
+    return result
+
+
+@dataclass(frozen=True)
+class WindowScores:
+    """How well each class fits one window, a region and a patch; pixels are made by :class:`PixelScores`.
+
+    Attributes:
+        labels: int32 (H, W), superpixels of the window, -1 for none.
+        covered: bool (S,), see :class:`RegionFeatures`.
+        regions: float32 (S, C), local similarity sigmoid(cosine) of each superpixel.
+        tokens: float32 (h, w, C), local similarity of each patch.
+        overall: float32 (C,), cosine of the window's CLIP embedding with each class.
+    """
+
+    labels: LabelArray
+    covered: BoolArray
+    regions: FloatArray
+    tokens: FloatArray
+    overall: FloatArray
+
+
+def score_window(
+    labels_hw: LabelArray,
+    regions: RegionFeatures,
+    tokens_hwd: FloatArray,
+    embedding: FloatArray,
+    prototypes: ClassPrototypes,
+) -> WindowScores:
+    """Compare one window's regions, patches and CLIP embedding with every class.
+
+    Args:
+        labels_hw: int32 (H, W).
+        regions: features of its superpixels.
+        tokens_hwd: float32 (h, w, D), L2-normalised patch features.
+        embedding: float32 (D_clip,), L2-normalised.
+        prototypes: of the classes; of several, the most similar one counts.
+    """
+    height, width, depth = tokens_hwd.shape
+    flat = prototypes.local_cosines(tokens_hwd.reshape(height * width, depth))
+    return WindowScores(
+        labels=labels_hw,
+        covered=regions.covered,
+        regions=sigmoid(prototypes.local_cosines(regions.vectors)),
+        tokens=sigmoid(flat).reshape(height, width, -1),
+        overall=prototypes.global_cosines(embedding[None])[0],
+    )
+
+
+class PixelScores:
+    """Local similarity of one window's pixels, made for a few classes at a time.
+
+    Pixels of covered superpixels get their region's value, the others the patch-level similarity
+    upsampled bilinearly with aligned corners.
+    """
+
+    def __init__(self, scores: WindowScores) -> None:
+        self._scores = scores
+        self._size_hw = (scores.labels.shape[0], scores.labels.shape[1])
+        self._labels = scores.labels.ravel().astype(np.intp)
+        covered = np.append(scores.covered, False)[self._labels]  # -1 is the last
+        self._uncovered = np.flatnonzero(~covered)
+        rows, columns = np.divmod(self._uncovered, self._size_hw[1])
+        self._vertical = axis_samples(scores.tokens.shape[0], self._size_hw[0]).at(rows)
+        self._horizontal = axis_samples(scores.tokens.shape[1], self._size_hw[1]).at(columns)
+
+    def local(self, classes: slice) -> torch.Tensor:
+        """Some classes: float32 (c, H, W)."""
+        import torch
+        import torch.nn.functional as F
+
+        patches = np.ascontiguousarray(self._scores.tokens[:, :, classes].transpose(2, 0, 1))
+        if not self._scores.covered.any():
+            tokens = torch.from_numpy(patches)[None]
+            return F.interpolate(tokens, self._size_hw, mode="bilinear", align_corners=True)[0]
+        regions = np.ascontiguousarray(self._scores.regions[:, classes].T)
+        pixels = np.take(regions, self._labels, axis=1, mode="clip")  # -1 takes any value
+        pixels[:, self._uncovered] = self._uncovered_values(patches)
+        return torch.from_numpy(pixels.reshape(len(pixels), *self._size_hw))
+
+    def _uncovered_values(self, patches_chw: FloatArray) -> FloatArray:
+        """Upsampled patches at the uncovered pixels only: float32 (c, N)."""
+        y, x = self._vertical, self._horizontal
+        near_top, near_left = np.float32(1) - y.weight, np.float32(1) - x.weight
+        upper = patches_chw[:, y.low, x.low] * near_left + patches_chw[:, y.low, x.high] * x.weight
+        lower = patches_chw[:, y.high, x.low] * near_left + patches_chw[:, y.high, x.high] * x.weight
+        values: FloatArray = upper * near_top + lower * y.weight
+        return values

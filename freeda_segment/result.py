@@ -1,0 +1,275 @@
+"""The result of labelling one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_models.protocols import FloatArray
+from freeda_segment.encoding import EncodedWindow
+from freeda_segment.errors import OptionError
+from freeda_segment.explain.explanation import SHOWN, Explanation, VectorSource, explain_pixels, region_mask
+from freeda_segment.pixels.labelling import BACKGROUND, LabelledPixels, LabelMap, LabelRequest, label_pixels
+from freeda_segment.regions.similarity import WindowScores
+from freeda_segment.regions.windows import Box, central_window
+from freeda_segment.retrieval.prototypes import ClassPrototypes
+
+LabelArray = NDArray[np.int32]
+Setting = str | int | float | None
+
+_COUNTED_PIXELS = 500_000
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """What one class got of a picture.
+
+    Attributes:
+        index: its label.
+        name: what it is called.
+        pixels: how many it won.
+        area: their share of the picture, 0..1.
+        score: mean final score over them; None when it won none.
+    """
+
+    index: int
+    name: str
+    pixels: int
+    area: float
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a result comes from.
+
+    Attributes:
+        bank: address of the bank.
+        revision: number of the revision it showed, None before its first commit.
+        committed_at: when that revision was committed; tells a bank from one remade in its place.
+        models: model names by role.
+        settings: every setting that shaped the result.
+    """
+
+    bank: str = ""
+    revision: int | None = None
+    committed_at: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What explaining needs: the scores of every region, not of every pixel.
+
+    Attributes:
+        boxes: the windows over the working picture.
+        windows: their scores, a superpixel and a patch.
+        prototypes: the classes with the prototypes behind them.
+        alpha: weight of the local similarity.
+        encoded: the windows' features, in the same order; shared with the encoded picture.
+    """
+
+    boxes: tuple[Box, ...]
+    windows: tuple[WindowScores, ...]
+    prototypes: ClassPrototypes
+    alpha: float
+    encoded: tuple[EncodedWindow, ...]
+
+
+@dataclass(frozen=True)
+class RegionPlace:
+    """One superpixel: its window, and its label there (-1 when the pixel is in no superpixel)."""
+
+    window: int
+    label: int
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A labelled picture.
+
+    Attributes:
+        labels: int16 (H, W) at the original size; index into ``class_names``, -1 for background.
+        class_names: names by label.
+        shares: what each class got, by label.
+        background_area: share of the picture that no class got, 0..1.
+        region_map: int32 (h, w) at working size; superpixels numbered through all windows, each
+            pixel taking that of the window in which it lies most centrally; -1 for none.
+        evidence: for explaining.
+        request: what was labelled, from which scores of pixels are made when they are asked for.
+        origin: bank, revision, models and settings.
+        notes: what a person should know, e.g. classes that the preset's models do not know.
+    """
+
+    labels: LabelMap
+    class_names: tuple[str, ...]
+    shares: tuple[ClassShare, ...]
+    background_area: float
+    region_map: LabelArray
+    evidence: Evidence
+    request: LabelRequest
+    origin: Origin = Origin()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.labels.shape[0], self.labels.shape[1]
+
+    @cached_property
+    def scores(self) -> FloatArray:
+        """float32 (H, W), score of the best class, also where background won; made when first asked for."""
+        return label_pixels(self.request).scores
+
+    def mask(self, name: str) -> NDArray[np.bool_]:
+        """Where a class is: bool (H, W).
+
+        Raises:
+            OptionError: there is no such class.
+        """
+        if name not in self.class_names:
+            raise OptionError(f"there is no class '{name}'; the classes are {', '.join(self.class_names)}.")
+        found: NDArray[np.bool_] = self.labels == self.class_names.index(name)
+        return found
+
+    def region_at(self, x: int, y: int) -> RegionPlace:
+        """The superpixel at a pixel of the original picture.
+
+        Raises:
+            OptionError: the pixel lies outside.
+        """
+        row, column = self._working_pixel(x, y)
+        window = int(central_window(self._working_hw, self.evidence.boxes)[row, column])
+        box = self.evidence.boxes[window]
+        return RegionPlace(
+            window, int(self.evidence.windows[window].labels[row - box.top, column - box.left])
+        )
+
+    def explain(
+        self, region: RegionPlace, bank: VectorSource | None = None, shown: int = SHOWN
+    ) -> Explanation:
+        """Why a superpixel has its label: scores, runner-up, and the prototypes behind both.
+
+        Args:
+            region: as :meth:`region_at` or :meth:`largest_regions` give it.
+            bank: when given, tells how alike the region and each prototype look.
+            shown: prototypes a class at most.
+
+        Raises:
+            OptionError: the region has no pixel, or is none; use :meth:`explain_at` for a pixel.
+        """
+        known = 0 <= region.window < len(self.evidence.windows) and region.label >= 0
+        mask = region_mask(self.evidence, self._working_hw, region) if known else None
+        if mask is None or not mask.any():
+            raise OptionError(f"there is no region {region}; ask region_at for one, or explain_at a pixel.")
+        return explain_pixels(self, region, mask, bank, shown)
+
+    def explain_at(self, x: int, y: int, bank: VectorSource | None = None, shown: int = SHOWN) -> Explanation:
+        """Why the superpixel at a pixel of the original picture has its label; a pixel that is in no
+        superpixel is explained alone.
+
+        Raises:
+            OptionError: the pixel lies outside.
+        """
+        place = self.region_at(x, y)
+        if place.label >= 0:
+            return self.explain(place, bank, shown)
+        mask = np.zeros(self._working_hw, dtype=np.bool_)
+        mask[self._working_pixel(x, y)] = True
+        return explain_pixels(self, place, mask, bank, shown)
+
+    def largest_regions(self, most: int) -> list[tuple[int, int]]:
+        """A pixel (x, y) in the largest region of each class that the picture has, largest class first.
+
+        Without superpixels it is a pixel of the class.
+
+        Args:
+            most: how many classes at most.
+        """
+        present = sorted((share for share in self.shares if share.pixels), key=lambda share: -share.pixels)
+        return [self._telling_pixel(share.index) for share in present[:most]]
+
+    def _telling_pixel(self, index: int) -> tuple[int, int]:
+        rows, columns = np.nonzero(self.labels == index)
+        height, width = self.size_hw
+        high, wide = self._working_hw
+        regions = self.region_map[rows * high // height, columns * wide // width]
+        largest = int(np.bincount(regions + 1).argmax()) - 1
+        inside = np.flatnonzero(regions == largest)
+        middle = inside[len(inside) // 2]
+        return int(columns[middle]), int(rows[middle])
+
+    @property
+    def _working_hw(self) -> tuple[int, int]:
+        return self.region_map.shape[0], self.region_map.shape[1]
+
+    def _working_pixel(self, x: int, y: int) -> tuple[int, int]:
+        """Row and column of the working picture under a pixel of the original.
+
+        Raises:
+            OptionError: the pixel lies outside.
+        """
+        height, width = self.size_hw
+        if not (0 <= x < width and 0 <= y < height):
+            raise OptionError(
+                f"pixel {x},{y} lies outside the picture of {width} x {height}; choose another."
+            )
+        rows, columns = self._working_hw
+        return min(y * rows // height, rows - 1), min(x * columns // width, columns - 1)
+
+
+class ShareCount:
+    """Counts what each class gets, a band at a time."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._counts = np.zeros(len(names) + 1, dtype=np.int64)
+        self._sums = np.zeros(len(names) + 1)
+
+    def add(self, band: LabelledPixels) -> None:
+        """Count some rows."""
+        rows = max(1, _COUNTED_PIXELS // band.labels.shape[1])
+        for start in range(0, band.labels.shape[0], rows):
+            shifted = band.labels[start : start + rows].ravel() - np.int16(BACKGROUND)
+            scores = band.scores[start : start + rows].ravel()
+            self._counts += np.bincount(shifted, minlength=len(self._counts))
+            self._sums += np.bincount(shifted, weights=scores, minlength=len(self._counts))
+
+    def shares(self) -> tuple[ClassShare, ...]:
+        """What each class got, by label."""
+        total = self._counts.sum()
+        return tuple(
+            ClassShare(
+                index=index,
+                name=name,
+                pixels=int(self._counts[index + 1]),
+                area=float(self._counts[index + 1] / total),
+                score=float(self._sums[index + 1] / self._counts[index + 1])
+                if self._counts[index + 1]
+                else None,
+            )
+            for index, name in enumerate(self._names)
+        )
+
+    def background_area(self) -> float:
+        """The share of the picture that no class got."""
+        return float(self._counts[0] / self._counts.sum())
+
+
+def merge_regions(
+    size_hw: tuple[int, int], boxes: tuple[Box, ...], windows: tuple[WindowScores, ...]
+) -> LabelArray:
+    """One map of the superpixels of all windows; see ``Segmentation.region_map``."""
+    nearest = central_window(size_hw, boxes)
+    merged = np.full(size_hw, -1, dtype=np.int32)
+    first = 0
+    for index, (box, window) in enumerate(zip(boxes, windows, strict=True)):
+        here = (nearest[box.slices] == index) & (window.labels >= 0)
+        merged[box.slices][here] = window.labels[here] + first
+        first += len(window.covered)
+    return merged

@@ -1,0 +1,1 @@
+"""What a bank knows of each class: looked up, aggregated, and held as prototypes."""

@@ -1,0 +1,35 @@
+"""What a person should know of class names that a preset's models do not know."""
+
+from __future__ import annotations
+
+from freeda_models.identity import CLIP_KEYS
+from freeda_models.nouns.vocabulary import unknown_names
+from freeda_models.presets import Preset
+from freeda_segment.classes import ClassList
+from freeda_segment.retrieval.prototypes import ClassPrototypes
+
+
+def warnings(preset: Preset | None, classes: ClassList) -> tuple[str, ...]:
+    """That CLIP cannot place a name. Other key spaces can, and :func:`readings` tells where."""
+    if preset is None or preset.keys.encoder != CLIP_KEYS:
+        return ()
+    texts = [text for each in classes.classes for text in each.texts]
+    return tuple(
+        f"preset '{preset.name}' does not know '{text}'; "
+        "make a bank with a preset for photographs, such as sd21, to segment it well."
+        for text in unknown_names(preset, texts)
+    )
+
+
+def readings(preset: Preset | None, prototypes: ClassPrototypes) -> tuple[str, ...]:
+    """As which noun of the bank a strange name is read, where another space than CLIP's makes keys."""
+    if preset is None or preset.keys.encoder == CLIP_KEYS:
+        return ()
+    supports = [support for texts in prototypes.support for support in texts if support.ids]
+    strange = set(unknown_names(preset, [support.text for support in supports]))
+    return tuple(
+        f"'{support.text}' is read as '{support.infos[0].noun}', the nearest noun of the bank "
+        f"(similarity {float(support.similarities[0]):.2f})."
+        for support in supports
+        if support.text in strange
+    )

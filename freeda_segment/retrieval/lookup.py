@@ -1,0 +1,221 @@
+"""What a bank knows of a text: embedded, retrieved and aggregated once (method, online stage 1 to 3).
+
+Retrieval happens in the bank's key space, which need not be CLIP's; the global similarity is always
+CLIP's. What was found is remembered by revision, text, k, filter and whatever else shapes it, so that
+naming a class again costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+import numpy as np
+
+from freeda_models.protocols import FloatArray, TextEncoder
+from freeda_models.text.keys import embed_classes, prompts_named
+from freeda_segment.errors import ModelOutputError
+from freeda_segment.retrieval.aggregation import AGGREGATIONS
+from freeda_segment.settings import SegmentSettings
+from freeda_store import Filter
+from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
+
+logger = logging.getLogger(__name__)
+
+_SAME_KEY = 1e-4
+"""Cosines that differ by no more are those of one text key, up to rounding."""
+
+_QUERY_MEMORY = 64 * 2**20
+"""Bytes of visual vectors that one retrieval call may bring."""
+
+REMEMBERED = 1024
+"""Texts that are remembered: more than any data set has classes."""
+
+
+class PrototypeSource(Protocol):
+    """What retrieval needs of a bank."""
+
+    def nearest(self, queries: FloatArray, k: int, where: Filter = ...) -> list[Retrieved]:
+        """The k nearest prototypes of each query."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """The prototypes of the bank behind one text of a class, most similar first.
+
+    Attributes:
+        text: what was looked up.
+        query: float32 (D_text,), its embedding in the key space.
+        ids: of the prototypes that were used.
+        similarities: float32 (K,), cosine of each text key with the query.
+        infos: what the bank knows of each.
+    """
+
+    text: str
+    query: FloatArray
+    ids: tuple[UUID, ...]
+    similarities: FloatArray
+    infos: tuple[PrototypeInfo, ...]
+
+
+@dataclass(frozen=True)
+class TextEvidence:
+    """All that a text of a class brings.
+
+    Attributes:
+        embedding: float32 (D_clip,), L2-normalised CLIP embedding, mean over templates.
+        rows: float32 (P, D), its prototypes; (0, D) when nothing usable came back.
+        support: the prototypes of the bank behind them.
+    """
+
+    embedding: FloatArray
+    rows: FloatArray
+    support: Support
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What texts brought, in their order, and the revision that the bank showed."""
+
+    revision: RevisionInfo | None
+    evidence: tuple[TextEvidence, ...]
+
+
+class Memory:
+    """The texts looked up last, by all that shapes what was found."""
+
+    def __init__(self, capacity: int = REMEMBERED) -> None:
+        self._found: OrderedDict[Hashable, TextEvidence] = OrderedDict()
+        self._capacity = capacity
+
+    def get(self, key: Hashable) -> TextEvidence | None:
+        """What is remembered, which counts as used now."""
+        found = self._found.get(key)
+        if found is not None:
+            self._found.move_to_end(key)
+        return found
+
+    def put(self, key: Hashable, evidence: TextEvidence) -> None:
+        """Remember; the text that was not used longest is forgotten when there are too many."""
+        self._found[key] = evidence
+        self._found.move_to_end(key)
+        if len(self._found) > self._capacity:
+            self._found.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class TextLookup:
+    """Looks texts up in a bank.
+
+    Attributes:
+        source: the bank.
+        keys: encoder of the bank's key space; may be ``clip`` itself, then texts are embedded once.
+        clip: encoder of the global similarity.
+        templates: name of the prompt templates, one of ``TEMPLATE_SETS``.
+        settings: ``k``, ``where``, ``similarity_threshold``, ``aggregation`` and ``prototypes`` count.
+        revision: tells the revision that the bank shows.
+        memory: what was found before, with this bank and these encoders.
+    """
+
+    source: PrototypeSource
+    keys: TextEncoder
+    clip: TextEncoder
+    templates: str
+    settings: SegmentSettings
+    revision: Callable[[], RevisionInfo | None] = lambda: None
+    memory: Memory = field(default_factory=Memory)
+
+    def __call__(self, texts: Sequence[str]) -> LookedUp:
+        """What each text brings. All of it comes from one revision, also when another is committed."""
+        while True:
+            revision = self.revision()
+            found = self._look_up(texts, revision)
+            if self.revision() == revision:
+                self._remember(found, revision)
+                return LookedUp(revision, tuple(found[text] for text in texts))
+
+    def _look_up(self, texts: Sequence[str], revision: RevisionInfo | None) -> dict[str, TextEvidence]:
+        keys = {text: self._key(revision, text) for text in texts}
+        found = {text: kept for text, key in keys.items() if (kept := self.memory.get(key)) is not None}
+        missing = [text for text in keys if text not in found]
+        return found | dict(zip(missing, self._find(missing), strict=True))
+
+    def _remember(self, found: Mapping[str, TextEvidence], revision: RevisionInfo | None) -> None:
+        for text, evidence in found.items():
+            self.memory.put(self._key(revision, text), evidence)
+
+    def _key(self, revision: RevisionInfo | None, text: str) -> Hashable:
+        chosen, number = self.settings, None if revision is None else revision.number
+        shaping = (chosen.k, chosen.where, chosen.similarity_threshold, chosen.aggregation, chosen.prototypes)
+        return (number, self.templates, text, *shaping)
+
+    def _find(self, texts: Sequence[str]) -> Iterator[TextEvidence]:
+        if not texts:
+            return
+        prompts = prompts_named(self.templates)
+        embeddings = _finite(embed_classes(self.clip, texts, prompts), texts, self.clip)
+        queries = embeddings
+        if self.keys is not self.clip:
+            queries = _finite(embed_classes(self.keys, texts, prompts), texts, self.keys)
+        retrieved = _retrieve(self.source, queries, self.settings)
+        for text, embedding, query, found in zip(texts, embeddings, queries, retrieved, strict=True):
+            used = _usable(found, self.settings.similarity_threshold)
+            support = Support(text, query, used.ids, used.similarities, used.infos)
+            yield TextEvidence(embedding, _prototypes(used, self.settings), support)
+
+
+def _finite(embeddings: FloatArray, texts: Sequence[str], encoder: TextEncoder) -> FloatArray:
+    """One text without numbers would leave its class, and every class after it, without a pixel."""
+    broken = [text for text, row in zip(texts, embeddings, strict=True) if not np.isfinite(row).all()]
+    if broken:
+        raise ModelOutputError(
+            f"the text encoder {encoder.identity.id} gave values that are not numbers for '{broken[0]}'; "
+            "try another device (--device cpu)."
+        )
+    return embeddings
+
+
+def _retrieve(source: PrototypeSource, queries: FloatArray, settings: SegmentSettings) -> Iterator[Retrieved]:
+    """Retrieve in batches, so that 500 classes of 350 vectors need not fit in memory together."""
+    size = 16
+    start = 0
+    while start < len(queries):
+        batch = source.nearest(queries[start : start + size], settings.k, settings.where)
+        yield from batch
+        start += size
+        largest = max((found.visuals.nbytes for found in batch), default=0)
+        size = max(1, _QUERY_MEMORY // max(largest, 1))
+
+
+def _usable(found: Retrieved, threshold: float | None) -> Retrieved:
+    """Leave out vectors that are not finite, and those under the threshold.
+
+    The nearest stays, and with it those that are as near: prototypes of one noun often share their
+    text key, and which of them comes first says nothing.
+    """
+    keep = np.isfinite(found.visuals).all(axis=1) if len(found.ids) else np.zeros(0, dtype=bool)
+    if not keep.all():
+        logger.warning("left out %d prototypes that are not finite", int((~keep).sum()))
+    if threshold is not None and keep.any():
+        nearest = float(found.similarities[keep].max())
+        keep &= found.similarities >= min(threshold, nearest - _SAME_KEY)
+    chosen = np.flatnonzero(keep)
+    return Retrieved(
+        ids=tuple(found.ids[index] for index in chosen),
+        similarities=found.similarities[chosen],
+        visuals=found.visuals[chosen],
+        infos=tuple(found.infos[index] for index in chosen),
+    )
+
+
+def _prototypes(used: Retrieved, settings: SegmentSettings) -> FloatArray:
+    """Prototypes (P, D) of one text; zero vectors, which have no direction, are left out."""
+    if not used.ids:
+        return used.visuals
+    rows = AGGREGATIONS[settings.aggregation].gather(used.visuals, used.similarities, settings.prototypes)
+    kept: FloatArray = rows[np.linalg.norm(rows, axis=1) > 0]
+    return kept

@@ -1,0 +1,150 @@
+"""Class prototypes: what a bank knows of each class (method, online stage 1 to 3).
+
+Retrieval happens in the bank's key space, which need not be CLIP's; the global similarity is always
+CLIP's. A class with several texts is a union: it has the prototypes and embeddings of all of them,
+and the most similar one counts (unless an aggregation pools them otherwise).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from freeda_models.protocols import FloatArray
+from freeda_segment.classes import ClassName
+from freeda_segment.errors import ModelOutputError, NoPrototypesError
+from freeda_segment.regions.similarity import normalised
+from freeda_segment.retrieval.aggregation import AGGREGATIONS, Pooling, pool_max, pool_mean, vote
+from freeda_segment.retrieval.lookup import Support, TextLookup
+from freeda_segment.settings import SegmentSettings
+from freeda_store import Filter
+from freeda_store.records import RevisionInfo
+
+
+@dataclass(frozen=True)
+class ClassPrototypes:
+    """Classes ready to be compared with pictures.
+
+    Attributes:
+        classes: in the order of the label map's indices.
+        vectors: float32 (P, D), L2-normalised prototypes, class after class; at least one a class.
+        vector_starts: int64 (C,), where each class's prototypes start.
+        embeddings: float32 (T, D_clip), L2-normalised CLIP embeddings, class after class.
+        embedding_starts: int64 (C,), where each class's embeddings start.
+        support: for each class, one :class:`Support` a text.
+        notes: what a person should know.
+        pooling: how the prototypes of a class speak with one voice.
+        text_starts: int64 (T',), where the prototypes of each text start; needed for ``MEAN``.
+        voters: how many prototypes vote, for ``VOTE``.
+        revision: that the bank showed when it was asked.
+        settings: that the bank was asked with; None when made by hand.
+    """
+
+    classes: tuple[ClassName, ...]
+    vectors: FloatArray
+    vector_starts: np.ndarray[tuple[int], np.dtype[np.int64]]
+    embeddings: FloatArray
+    embedding_starts: np.ndarray[tuple[int], np.dtype[np.int64]]
+    support: tuple[tuple[Support, ...], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    pooling: Pooling = Pooling.MAX
+    text_starts: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
+    voters: int = 1
+    revision: RevisionInfo | None = None
+    settings: SegmentSettings | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return tuple(each.name for each in self.classes)
+
+    def local_cosines(self, features_nd: FloatArray) -> FloatArray:
+        """L2-normalised features (N, D) to float32 (N, C): cosine with each class, see ``pooling``.
+
+        Raises:
+            ModelOutputError: features and prototypes have different lengths.
+        """
+        _check_lengths(features_nd, self.vectors)
+        if self.pooling is Pooling.VOTE:
+            return vote(features_nd, self.vectors, self.vector_starts, self.voters)
+        cosines = features_nd @ self.vectors.T
+        if self.pooling is Pooling.MEAN and self.text_starts is not None:
+            of_text = pool_mean(cosines, self.text_starts)
+            return pool_max(of_text, np.searchsorted(self.text_starts, self.vector_starts))
+        return pool_max(cosines, self.vector_starts)
+
+    def global_cosines(self, embeddings_nd: FloatArray) -> FloatArray:
+        """CLIP embeddings (N, D_clip) to float32 (N, C): cosine with the nearest text.
+
+        Raises:
+            ModelOutputError: the embeddings have different lengths.
+        """
+        _check_lengths(embeddings_nd, self.embeddings)
+        return pool_max(embeddings_nd @ self.embeddings.T, self.embedding_starts)
+
+
+def _check_lengths(features: FloatArray, rows: FloatArray) -> None:
+    if features.shape[1] != rows.shape[1]:
+        raise ModelOutputError(
+            f"features have {features.shape[1]} numbers and the bank's vectors {rows.shape[1]}; "
+            "use the preset that made the bank."
+        )
+
+
+def build_prototypes(
+    classes: Sequence[ClassName],
+    lookup: TextLookup,
+    notes: tuple[str, ...] = (),
+) -> ClassPrototypes:
+    """Join what the bank knows of the classes' texts.
+
+    Args:
+        classes: at least one.
+        lookup: embeds and retrieves texts; its settings count here.
+        notes: passed on.
+
+    Raises:
+        NoPrototypesError: names the classes for which nothing usable came back.
+    """
+    settings = lookup.settings
+    texts = [text for each in classes for text in each.texts]
+    owners = np.repeat(np.arange(len(classes)), [len(each.texts) for each in classes])
+    vectors: list[FloatArray] = []
+    owner_of_vector: list[int] = []
+    text_starts: list[int] = []
+    support: list[list[Support]] = [[] for _ in classes]
+    looked_up = lookup(texts)
+    for owner, found in zip(owners, looked_up.evidence, strict=True):
+        if len(found.rows):
+            text_starts.append(len(vectors))
+        vectors += list(found.rows)
+        owner_of_vector += [int(owner)] * len(found.rows)
+        support[owner].append(found.support)
+    _refuse_empty(classes, owner_of_vector, settings.where)
+    return ClassPrototypes(
+        classes=tuple(classes),
+        vectors=normalised(np.stack(vectors)),
+        vector_starts=np.searchsorted(owner_of_vector, np.arange(len(classes))),
+        embeddings=np.stack([found.embedding for found in looked_up.evidence]),
+        embedding_starts=np.searchsorted(owners, np.arange(len(classes))),
+        support=tuple(tuple(each) for each in support),
+        notes=notes,
+        pooling=AGGREGATIONS[settings.aggregation].pooling,
+        text_starts=np.array(text_starts, dtype=np.int64),
+        voters=settings.neighbours,
+        revision=looked_up.revision,
+        settings=settings,
+    )
+
+
+def _refuse_empty(classes: Sequence[ClassName], owner_of_vector: Sequence[int], where: Filter) -> None:
+    missing = sorted(set(range(len(classes))) - set(owner_of_vector))
+    if not missing:
+        return
+    named = ", ".join(f"'{classes[index].name}'" for index in missing[:5])
+    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+    filtered = f" under the filter '{where}'" if str(where) else ""
+    advice = "widen the filter" if filtered else "ingest captions first (freeda ingest)"
+    raise NoPrototypesError(f"the bank has no usable prototype for {named}{more}{filtered}; {advice}.")

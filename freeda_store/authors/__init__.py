@@ -1,0 +1,1 @@
+"""The bank that the authors of FreeDA published: its files, and copying it into one of ours."""

@@ -1,0 +1,61 @@
+"""Writing files so that a reader sees the old one or the new one, never a part.
+
+What is written may be read by whom the user's umask lets. A link stays, and the file that it leads to is
+replaced. What is no regular file is never replaced; ``own_files.py`` has the rest of that rule.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from freeda_store.errors import StorageError
+from freeda_store.files.own_files import kind_of
+
+PART_PATTERN = ".*.part"
+"""What a killed writer left half written is called."""
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; move it there when the block ends well.
+
+    Raises:
+        OSError: the folder cannot be made, the file cannot be written, or something is there that is no
+            regular file.
+    """
+    target = path.resolve() if path.is_symlink() else path
+    part = target.with_name(f".{uuid4().hex}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        _require_regular(target)
+        part.replace(target)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """:func:`replaced` with this package's error.
+
+    Raises:
+        StorageError: the folder cannot be made or the file cannot be written.
+    """
+    try:
+        with replaced(path) as part:
+            yield part
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written ({error.strerror or error}); choose another place or free disk space."
+        ) from error
+
+
+def _require_regular(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if (kind := kind_of(path.stat().st_mode)) is not None:
+            raise OSError(errno.EEXIST, f"it is {kind}", str(path))

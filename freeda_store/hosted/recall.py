@@ -1,0 +1,47 @@
+"""What a bank gave before and need not be asked for again; a folder's bank remembers nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+from freeda_store.history import History
+from freeda_store.records import FloatArray
+from freeda_store.vectors.filters import PointFilter
+from freeda_store.vectors.protocol import Fetched, Hits
+
+Search: TypeAlias = Callable[[FloatArray], list[Hits]]
+Fetch: TypeAlias = Callable[[Sequence[UUID]], Fetched]
+
+
+class Recall(Protocol):
+    """Between a retrieval and the vector store."""
+
+    def hits(
+        self, queries: FloatArray, k: int, where: PointFilter, history: History, search: Search
+    ) -> list[Hits]:
+        """The answers to float32 (Q, D_text) queries; ``search`` is asked for those that are not known."""
+
+    def prototypes(self, ids: Sequence[UUID], history: History, fetch: Fetch) -> Fetched:
+        """Payloads and visual vectors by id; ``fetch`` is asked for those that are not known."""
+
+    def close(self) -> None:
+        """Let go of files."""
+
+
+class NoRecall:
+    """Of a bank whose vectors lie on this machine."""
+
+    def hits(
+        self, queries: FloatArray, k: int, where: PointFilter, history: History, search: Search
+    ) -> list[Hits]:
+        """All asked."""
+        return search(queries)
+
+    def prototypes(self, ids: Sequence[UUID], history: History, fetch: Fetch) -> Fetched:
+        """All asked."""
+        return fetch(ids)
+
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,135 @@
+"""Repaired vectors take the place of the old ones; a kill at any moment leaves one of both in use.
+
+The new folder is made whole under another name, then ``vectors`` is moved to ``damaged/N`` and the new
+one takes its name. Between those two steps there is no ``vectors``, and whoever opens the bank next
+makes the second step.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from freeda_store.errors import BankInUseError, StorageError
+from freeda_store.files.system_faults import system_error
+from freeda_store.opening.profiles import DATABASE_NAME
+
+logger = logging.getLogger(__name__)
+
+VECTORS = "vectors"
+NEW = "vectors.new"
+TRIAL = "vectors.trial"
+_READY = "vectors.ready"
+
+
+def finish_swap(folder: Path) -> None:
+    """Make the last step of a repair that was killed before it.
+
+    Raises:
+        BankInUseError: another process is at it.
+        StorageError: the folder cannot be written.
+    """
+    vectors, ready = folder / VECTORS, folder / _READY
+    if vectors.exists() or not ready.is_dir():
+        return
+    with repairing(folder), refusing(folder):
+        if not vectors.exists() and ready.is_dir():
+            ready.rename(vectors)
+            _sync(folder)
+
+
+def swap(folder: Path, place: Path) -> None:
+    """Put the folder ``vectors.new`` in the place of ``vectors``, which goes to ``place``."""
+    vectors, ready = folder / VECTORS, folder / _READY
+    for path in sorted((folder / NEW).rglob("*")):
+        _sync(path)
+    _sync(folder / NEW)
+    clear(ready)
+    (folder / NEW).rename(ready)
+    _sync(folder)
+    if vectors.exists():
+        vectors.rename(place / VECTORS)
+        _sync(place)
+    ready.rename(vectors)
+    _sync(folder)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed repairs left, once ``vectors`` is in its place."""
+    for name in (NEW, TRIAL, _READY):
+        clear(folder / name)
+
+
+def clear(path: Path) -> None:
+    """Remove a folder, if it is there."""
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def new_place(folder: Path) -> Path:
+    """A new numbered folder for what is replaced, with a copy of the database in it."""
+    count = 1
+    while (place := folder / "damaged" / str(count)).exists():
+        count += 1
+    place.mkdir(parents=True)
+    with (
+        closing(sqlite3.connect(folder / DATABASE_NAME)) as source,
+        closing(sqlite3.connect(place / DATABASE_NAME)) as copy,
+    ):
+        source.backup(copy)
+    return place
+
+
+@contextmanager
+def repairing(folder: Path) -> Iterator[None]:
+    """Keep out everybody else who would repair a bank; a kill lets go.
+
+    Raises:
+        BankInUseError: another process is at it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BankInUseError(
+                f"another process repairs the bank in {folder}; wait until it ends."
+            ) from error
+        except OSError as error:
+            logger.info("%s lies on a file system that locks no folders (%s)", folder, error)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def refusing(folder: Path) -> Iterator[None]:
+    """Turn the system's refusals into this package's error; what was not replaced is as it was.
+
+    Raises:
+        StorageError: names the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise system_error(error, folder) from error
+    except sqlite3.OperationalError as error:
+        raise StorageError(
+            f"{folder / DATABASE_NAME} cannot be copied ({error}); free disk space or correct the "
+            "permissions, then run the same command again. Nothing was given up."
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    """Make a file or a folder survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,413 @@
+"""What SQL knows: captions, generations, prototypes, revisions and tags. It is the one truth."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, or_, select, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.sql import false
+
+from freeda_store.digests import Checksums
+from freeda_store.history import History, RevisionRecord
+from freeda_store.hosted.identity import without_identity
+from freeda_store.payload import StoredPrototype
+from freeda_store.sql.counts import ViewCounts
+from freeda_store.sql.faults import sql_error
+from freeda_store.sql.row_values import check_row, naming_unreadable
+from freeda_store.sql.rows import (
+    IN_LIST,
+    StoredGeneration,
+    every_prototype,
+    insert_generations,
+    insert_new,
+    insert_retirements,
+    read_prototype,
+)
+from freeda_store.sql.tables import (
+    GenerationRow,
+    ManifestRow,
+    PrototypeRow,
+    RetirementRow,
+    RevisionRow,
+    TagRow,
+)
+from freeda_store.vectors.filters import View
+
+T = TypeVar("T")
+
+
+def now() -> str:
+    """The time as all tables keep it: ISO 8601, UTC, seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def chunks(values: Iterable[T], size: int = IN_LIST) -> Iterator[list[T]]:
+    """Lists of at most ``size`` values."""
+    rest = iter(values)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def inside(column: InstrumentedAttribute[int], view: View) -> ColumnElement[bool]:
+    """Whether a revision id lies in a view."""
+    return or_(false(), *[column.between(first, last) for first, last in view.ranges])
+
+
+def visible(view: View) -> ColumnElement[bool]:
+    """Whether a view shows a prototype."""
+    retired = exists().where(
+        RetirementRow.prototype_id == PrototypeRow.id, inside(RetirementRow.revision_id, view)
+    )
+    return inside(PrototypeRow.revision_id, view) & ~retired
+
+
+class Catalog:
+    """The bank's tables behind the questions that the bank asks.
+
+    Every method may be called twice with the same arguments and leaves what one call leaves: a connection
+    may be lost when a commit has taken place and its answer has not arrived.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction; the database's errors come out as this package's."""
+        try:
+            with naming_unreadable(self._engine.url), self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise sql_error(error, self._engine.url) from error
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def size_bytes(self) -> int:
+        """Bytes that the database takes on disk."""
+        if self._engine.dialect.name == "postgresql":
+            with self.transaction() as connection:
+                size = func.pg_database_size(func.current_database())
+                return int(connection.execute(select(size)).scalar_one())
+        file = Path(self._engine.url.database or "")
+        return sum(path.stat().st_size for path in file.parent.glob(f"{file.name}*"))
+
+    def published_counts(self, revision: int | None) -> ViewCounts | None:
+        """What a revision of this number shows, where that needs no SQL; None where SQL is asked."""
+        return None
+
+    # manifest
+
+    def manifest(self) -> str | None:
+        """The stored manifest's JSON."""
+        with self.transaction() as connection:
+            document = connection.execute(select(ManifestRow.document)).scalar()
+        return None if document is None else without_identity(document)
+
+    def write_manifest(self, document: str) -> None:
+        """Store a new bank's manifest."""
+        with self.transaction() as connection:
+            row = insert_new(connection, ManifestRow)
+            connection.execute(row.values(id=1, document=document, created_at=now()))
+
+    # revisions and tags
+
+    def history(self) -> History:
+        """All revisions and tags."""
+        table = RevisionRow.__table__
+        with self.transaction() as connection:
+            tags = connection.execute(
+                select(TagRow.name, TagRow.revision_id)
+            ).all()  # first: all are known below
+            rows = connection.execute(select(table)).all()
+        for row in rows:
+            check_row(row, RevisionRow)
+        records = [RevisionRecord(**row._mapping) for row in rows]
+        return History(records, {row.name: row.revision_id for row in tags})
+
+    def find_open(self, run_key: str) -> int | None:
+        """The id of the open revision that an earlier run of this key left."""
+        with self.transaction() as connection:
+            return connection.execute(
+                select(RevisionRow.id).where(RevisionRow.run_key == run_key, RevisionRow.number.is_(None))
+            ).scalar()
+
+    def open_revision(self, run_key: str, message: str) -> int:
+        """The id of the open revision of this run, made when there is none."""
+        if (found := self.find_open(run_key)) is not None:
+            return found
+        values = {"run_key": run_key, "message": message, "created_at": now()}
+        counts = {"prototypes_added": 0, "prototypes_retired": 0}
+        with self.transaction() as connection:
+            return connection.execute(
+                insert(RevisionRow).values(**values, **counts).returning(RevisionRow.id)
+            ).scalar_one()
+
+    def commit_revision(self, revision: int, parent: int | None) -> None:
+        """Give a revision its number, its parent and its counts."""
+        with self.transaction() as connection:
+            last = connection.execute(select(func.max(RevisionRow.number))).scalar() or 0
+            connection.execute(
+                update(RevisionRow)
+                .where(RevisionRow.id == revision, RevisionRow.number.is_(None))
+                .values(
+                    number=last + 1,
+                    parent_id=parent,
+                    committed_at=now(),
+                    prototypes_added=_count(connection, PrototypeRow.revision_id == revision),
+                    prototypes_retired=_count(connection, RetirementRow.revision_id == revision),
+                )
+            )
+
+    def drop_revision(self, revision: int) -> None:
+        """Forget an open revision that holds nothing."""
+        with self.transaction() as connection:
+            connection.execute(delete(RetirementRow).where(RetirementRow.revision_id == revision))
+            connection.execute(delete(RevisionRow).where(RevisionRow.id == revision))
+
+    def set_tag(self, name: str, revision: int) -> None:
+        """Name a revision; a tag of this name moves."""
+        with self.transaction() as connection:
+            connection.execute(delete(TagRow).where(TagRow.name == name))
+            connection.execute(insert(TagRow).values(name=name, revision_id=revision, created_at=now()))
+
+    def drop_tag(self, name: str) -> None:
+        """Forget a tag."""
+        with self.transaction() as connection:
+            connection.execute(delete(TagRow).where(TagRow.name == name))
+
+    # generations
+
+    def stored(self, keys: Iterable[UUID], view: View) -> set[UUID]:
+        """Those of the generations that the view holds complete."""
+        found: set[UUID] = set()
+        with self.transaction() as connection:
+            for batch in chunks(keys):
+                query = select(GenerationRow.key).where(
+                    GenerationRow.key.in_(batch),
+                    GenerationRow.complete,
+                    inside(GenerationRow.revision_id, view),
+                )
+                found.update(connection.execute(query).scalars())
+        return found
+
+    def doubles(self, revision: int, view: View) -> list[UUID]:
+        """Keys of the generations of one revision that a view, which does not show it, holds complete."""
+        other = aliased(GenerationRow)
+        held = exists().where(other.key == GenerationRow.key, other.complete, inside(other.revision_id, view))
+        query = select(GenerationRow.key).where(GenerationRow.revision_id == revision, held)
+        with self.transaction() as connection:
+            return list(connection.execute(query).scalars())
+
+    def has_generations(self, revision: int) -> bool:
+        """Whether one revision wrote any."""
+        query = select(GenerationRow.id).where(GenerationRow.revision_id == revision).limit(1)
+        with self.transaction() as connection:
+            return connection.execute(query).first() is not None
+
+    def incomplete(self, revision: int) -> list[UUID]:
+        """Keys of the generations of one revision that a repair marked as not done."""
+        with self.transaction() as connection:
+            query = select(GenerationRow.key).where(
+                GenerationRow.revision_id == revision, ~GenerationRow.complete
+            )
+            return list(connection.execute(query).scalars())
+
+    def survivors(self, keys: Sequence[UUID], view: View) -> list[UUID]:
+        """Visible prototypes of incomplete generations, which a new drawing replaces."""
+        found: list[UUID] = []
+        with self.transaction() as connection:
+            for batch in chunks(keys):
+                query = (
+                    select(PrototypeRow.id)
+                    .join(GenerationRow, GenerationRow.id == PrototypeRow.generation_id)
+                    .where(GenerationRow.key.in_(batch), ~GenerationRow.complete, visible(view))
+                )
+                found.extend(connection.execute(query).scalars())
+        return found
+
+    def insert_generations(
+        self,
+        revision: int,
+        generations: Sequence[StoredGeneration],
+        proofs: Mapping[UUID, Checksums],
+        replaced: Sequence[UUID],
+    ) -> None:
+        """Mark generations done, with their captions and prototypes, in one transaction."""
+        with self.transaction() as connection:
+            done = {
+                key
+                for batch in chunks(g.key for g in generations)
+                for key in _written(connection, revision, batch)
+            }
+            new = [generation for generation in generations if generation.key not in done]
+            insert_generations(connection, revision, new, proofs)
+            insert_retirements(connection, revision, replaced)
+
+    def drop_generations(self, revision: int, keys: Sequence[UUID]) -> None:
+        """Forget generations of an open revision, with their prototypes and retirements."""
+        with self.transaction() as connection:
+            for batch in chunks(keys):
+                mine = (GenerationRow.key.in_(batch)) & (GenerationRow.revision_id == revision)
+                ids = select(GenerationRow.id).where(mine)
+                prototypes = select(PrototypeRow.id).where(PrototypeRow.generation_id.in_(ids))
+                connection.execute(delete(RetirementRow).where(RetirementRow.prototype_id.in_(prototypes)))
+                connection.execute(delete(PrototypeRow).where(PrototypeRow.generation_id.in_(ids)))
+                connection.execute(delete(GenerationRow).where(mine))
+
+    def generations_of(self, prototypes: Iterable[UUID]) -> set[UUID]:
+        """Keys of the generations that prototypes came from."""
+        found: set[UUID] = set()
+        with self.transaction() as connection:
+            for batch in chunks(prototypes):
+                query = (
+                    select(GenerationRow.key)
+                    .join(PrototypeRow, GenerationRow.id == PrototypeRow.generation_id)
+                    .where(PrototypeRow.id.in_(batch))
+                )
+                found.update(connection.execute(query).scalars())
+        return found
+
+    def forget_prototypes(self, ids: Sequence[UUID]) -> None:
+        """Drop prototypes whose vectors are lost, and mark their generations incomplete."""
+        with self.transaction() as connection:
+            for batch in chunks(ids):
+                owners = select(PrototypeRow.generation_id).where(PrototypeRow.id.in_(batch))
+                connection.execute(
+                    update(GenerationRow).where(GenerationRow.id.in_(owners)).values(complete=False)
+                )
+                connection.execute(delete(RetirementRow).where(RetirementRow.prototype_id.in_(batch)))
+                connection.execute(delete(PrototypeRow).where(PrototypeRow.id.in_(batch)))
+
+    # prototypes
+
+    def prototype_ids(self, revision: int) -> Generator[UUID, None, None]:
+        """Ids of the prototypes that one revision wrote, in order."""
+        query = select(PrototypeRow.id).where(PrototypeRow.revision_id == revision).order_by(PrototypeRow.id)
+        with self.transaction() as connection:
+            yield from connection.execution_options(yield_per=1000).execute(query).scalars()
+
+    def committed_prototypes(self) -> int:
+        """How many prototypes committed revisions wrote, whatever shows them."""
+        committed = select(RevisionRow.id).where(RevisionRow.number.is_not(None))
+        with self.transaction() as connection:
+            return _count(connection, PrototypeRow.revision_id.in_(committed))
+
+    def count_shown(self, view: View) -> int:
+        """How many prototypes a view shows."""
+        mine = inside(PrototypeRow.revision_id, view)
+        hidden = (
+            select(func.count(RetirementRow.prototype_id.distinct()))
+            .join(PrototypeRow, PrototypeRow.id == RetirementRow.prototype_id)
+            .where(inside(RetirementRow.revision_id, view), mine)
+        )
+        with self.transaction() as connection:
+            return _count(connection, mine) - connection.execute(hidden).scalar_one()
+
+    def shared_nouns(self, revision: int, view: View) -> list[str]:
+        """Nouns that one revision wrote prototypes of and that have at least two in a view, sorted."""
+        mine = select(PrototypeRow.noun).where(PrototypeRow.revision_id == revision)
+        shown = select(PrototypeRow.noun).where(PrototypeRow.noun.in_(mine), visible(view))
+        with self.transaction() as connection:
+            query = shown.group_by(PrototypeRow.noun).having(func.count() > 1)
+            return sorted(connection.execute(query).scalars())
+
+    def prototypes_of(self, noun: str, revision: int) -> list[UUID]:
+        """Ids of the prototypes of a noun that one revision wrote, sorted."""
+        mine = (PrototypeRow.revision_id == revision) & (PrototypeRow.noun == noun)
+        with self.transaction() as connection:
+            return sorted(connection.execute(select(PrototypeRow.id).where(mine)).scalars())
+
+    def showing(self, noun: str, view: View) -> list[UUID]:
+        """Ids of the prototypes of a noun that a view shows, sorted."""
+        query = select(PrototypeRow.id).where(PrototypeRow.noun == noun, visible(view))
+        with self.transaction() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def set_outlier_distances(self, revision: int, groups: Mapping[float, Sequence[UUID]]) -> None:
+        """Write down the distances of prototypes of an open revision, by value; 0 for its others."""
+        some = (PrototypeRow.revision_id == revision) & (PrototypeRow.outlier_distance != 0)
+        with self.transaction() as connection:
+            connection.execute(update(PrototypeRow).where(some).values(outlier_distance=0.0))
+            for distance, ids in groups.items():
+                for batch in chunks(ids):
+                    chosen = update(PrototypeRow).where(PrototypeRow.id.in_(batch))
+                    connection.execute(chosen.values(outlier_distance=distance))
+
+    def shown(self, ids: Iterable[UUID], view: View) -> set[UUID]:
+        """Those of the prototypes that a view shows."""
+        found: set[UUID] = set()
+        with self.transaction() as connection:
+            for batch in chunks(ids):
+                query = select(PrototypeRow.id).where(PrototypeRow.id.in_(batch), visible(view))
+                found.update(connection.execute(query).scalars())
+        return found
+
+    def gained(self, before: View, after: View) -> list[UUID]:
+        """Ids of the prototypes that one view shows and another does not, sorted."""
+        query = select(PrototypeRow.id).where(visible(after), ~visible(before))
+        with self.transaction() as connection:
+            return list(connection.execute(query.order_by(PrototypeRow.id)).scalars())
+
+    def nouns(self, view: View) -> set[str]:
+        """The nouns of the prototypes that a view shows."""
+        with self.transaction() as connection:
+            query = select(PrototypeRow.noun).where(visible(view)).distinct()
+            return set(connection.execute(query).scalars())
+
+    def retire(self, revision: int, ids: Sequence[UUID]) -> None:
+        """Write down that a revision hides prototypes."""
+        with self.transaction() as connection:
+            insert_retirements(connection, revision, ids)
+
+    def retirements(self, ids: Sequence[UUID] | None = None) -> dict[UUID, tuple[int, ...]]:
+        """The revisions that hide each prototype, rising; all of them when no ids are given."""
+        found: dict[UUID, list[int]] = {}
+        query = select(RetirementRow.prototype_id, RetirementRow.revision_id).order_by(
+            RetirementRow.revision_id
+        )
+        with self.transaction() as connection:
+            for batch in [None] if ids is None else chunks(ids):
+                part = query if batch is None else query.where(RetirementRow.prototype_id.in_(batch))
+                for id_, revision in connection.execute(part):
+                    found.setdefault(id_, []).append(revision)
+        return {id_: tuple(revisions) for id_, revisions in found.items()}
+
+    def retired_by(self, revision: int) -> list[UUID]:
+        """Ids that one revision hides."""
+        with self.transaction() as connection:
+            query = select(RetirementRow.prototype_id).where(RetirementRow.revision_id == revision)
+            return list(connection.execute(query).scalars())
+
+    def prototypes(self) -> Iterator[StoredPrototype]:
+        """All prototypes there are, whatever shows them, in the order of their ids."""
+        with self.transaction() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(every_prototype()):
+                yield read_prototype(row)
+
+    def thumbnail_keys(self) -> set[str]:
+        """Keys of all thumbnails that should exist; the empty key, for one never kept, is none."""
+        with self.transaction() as connection:
+            pictures = connection.execute(select(GenerationRow.picture_key)).scalars()
+            maps = connection.execute(select(PrototypeRow.attribution_key)).scalars()
+            return {*pictures, *maps} - {""}
+
+
+def _written(connection: Connection, revision: int, keys: Sequence[UUID]) -> Iterable[UUID]:
+    """Those of the generations that one revision has rows of."""
+    mine = (GenerationRow.revision_id == revision) & GenerationRow.key.in_(keys)
+    return connection.execute(select(GenerationRow.key).where(mine)).scalars()
+
+
+def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).where(condition)).scalar_one()

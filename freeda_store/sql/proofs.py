@@ -1,0 +1,88 @@
+"""Rows of prototypes with all that proves them: their checksums, and the ids that hang on their content."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, update
+
+from freeda_store.digests import Checksums
+from freeda_store.payload import StoredPrototype
+from freeda_store.sql.catalog import Catalog, chunks
+from freeda_store.sql.rows import every_prototype, read_prototype
+from freeda_store.sql.tables import CaptionRow, PrototypeRow
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class ListedPrototype:
+    """A prototype as SQL lists it.
+
+    Attributes:
+        prototype: its row, its generation's and its caption's, extra fields included.
+        proof: its checksums.
+        caption_id: the id of its caption's row, which is a hash of all of the caption.
+    """
+
+    prototype: StoredPrototype
+    proof: Checksums
+    caption_id: UUID
+
+
+def listed_prototypes(catalog: Catalog) -> Generator[ListedPrototype, None, None]:
+    """All prototypes there are, in the order of their ids. No transaction is open between them."""
+    last: UUID | None = None
+    while page := _page(catalog, last):
+        yield from page
+        last = page[-1].prototype.id
+
+
+def _page(catalog: Catalog, after: UUID | None) -> list[ListedPrototype]:
+    p, c = PrototypeRow.__table__.c, CaptionRow.__table__.c
+    query = every_prototype() if after is None else every_prototype().where(p.id > after)
+    found = []
+    with catalog.transaction() as connection:
+        for row in connection.execute(query.limit(_PAGE)):
+            read, get = read_prototype(row), row._mapping
+            read = replace(read, caption=replace(read.caption, extra=get[c.extra]))
+            proof = Checksums(get[p.vectors_digest], get[p.record_digest])
+            found.append(ListedPrototype(read, proof, get[c.id]))
+    return found
+
+
+def vectors_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
+    """Checksums of prototypes' vectors; those that have none are left out."""
+    found: dict[UUID, bytes] = {}
+    with catalog.transaction() as connection:
+        for batch in chunks(ids):
+            query = select(PrototypeRow.id, PrototypeRow.vectors_digest).where(PrototypeRow.id.in_(batch))
+            found |= {id_: digest for id_, digest in connection.execute(query) if digest is not None}
+    return found
+
+
+def add_checksums(catalog: Catalog, proofs: Mapping[UUID, Checksums]) -> None:
+    """Write down checksums of prototypes that have none, and leave those alone that have."""
+    columns = (("vectors_digest", PrototypeRow.vectors_digest), ("record_digest", PrototypeRow.record_digest))
+    with catalog.transaction() as connection:
+        for name, column in columns:
+            attribute = name.removesuffix("_digest")
+            rows = [
+                {"which": id_, name: getattr(proof, attribute)}
+                for id_, proof in proofs.items()
+                if getattr(proof, attribute) is not None
+            ]
+            if rows:
+                table = PrototypeRow.__table__
+                change = update(PrototypeRow).where(table.c.id == bindparam("which"), column.is_(None))
+                connection.execute(change.values({name: bindparam(name)}), rows)
+
+
+def replace_checksums(catalog: Catalog, proofs: Mapping[UUID, Checksums]) -> None:
+    """Write down checksums in place of those that are proved wrong."""
+    with catalog.transaction() as connection:
+        for id_, proof in proofs.items():
+            change = update(PrototypeRow).where(PrototypeRow.id == id_)
+            connection.execute(change.values(vectors_digest=proof.vectors, record_digest=proof.record))

@@ -1,0 +1,85 @@
+"""What is in a bank, counted for one of its revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from freeda_store.manifest import Manifest, ModelRecord
+from freeda_store.records import JsonValue
+from freeda_store.sql.counts import count_view
+from freeda_store.thumbnails.folder import FolderThumbnails, ThumbnailStore
+from freeda_store.vectors.filters import View
+from freeda_store.writing.stores import Stores
+
+
+@dataclass(frozen=True)
+class BankStats:
+    """Counts of what a view shows, and sizes of the whole bank.
+
+    Attributes:
+        revision: number of the view's revision, None before the first commit.
+        prototypes, nouns, captions, generations: what the view shows.
+        revisions: committed ones, in the whole bank.
+        unfinished_runs: open revisions, left by runs that ended early or still go on.
+        by_source, by_license: visible prototypes of each, of the most frequent ones at most
+            ``counts.LISTED``; ``""`` stands for unknown.
+        other_sources, other_licenses: visible prototypes of all those that are not listed.
+        bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together; None where it
+            is not known, for a server or an object store does not tell.
+        preset: name of the preset that made the bank.
+        models: clip, backbone, generator, nouns, keys.
+    """
+
+    revision: int | None
+    prototypes: int
+    nouns: int
+    captions: int
+    generations: int
+    revisions: int
+    unfinished_runs: int
+    by_source: Mapping[str, int]
+    by_license: Mapping[str, int]
+    other_sources: int
+    other_licenses: int
+    bytes_sql: int | None
+    bytes_vectors: int | None
+    bytes_thumbnails: int | None
+    preset: str
+    models: Mapping[str, ModelRecord]
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Plain values for ``json.dumps``, with the attributes' names as keys."""
+        models: dict[str, JsonValue] = {role: model.model_dump() for role, model in self.models.items()}
+        return asdict(self) | {"models": models}
+
+
+def count_stats(
+    stores: Stores, manifest: Manifest, view: View, *, revision: int | None, revisions: int, unfinished: int
+) -> BankStats:
+    """Count what a view shows and how much room the bank takes."""
+    counts = stores.catalog.published_counts(revision) or count_view(stores.catalog, view)
+    totals = counts.totals
+    return BankStats(
+        revision=revision,
+        prototypes=totals.prototypes,
+        nouns=totals.nouns,
+        captions=totals.captions,
+        generations=totals.generations,
+        revisions=revisions,
+        unfinished_runs=unfinished,
+        by_source=counts.by_source.largest,
+        by_license=counts.by_license.largest,
+        other_sources=counts.by_source.others,
+        other_licenses=counts.by_license.others,
+        bytes_sql=stores.catalog.size_bytes() or None,
+        bytes_vectors=stores.vectors.size_bytes() or None,
+        bytes_thumbnails=_thumbnail_bytes(stores.thumbnails),
+        preset=manifest.preset,
+        models=manifest.models(),
+    )
+
+
+def _thumbnail_bytes(thumbnails: ThumbnailStore) -> int | None:
+    """Those of a folder, which may be none; another place does not tell."""
+    return thumbnails.size_bytes() if isinstance(thumbnails, FolderThumbnails) else None

@@ -1,0 +1,92 @@
+"""What a generation must be before any of it is written."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from freeda_store.errors import InvalidGenerationError
+from freeda_store.limits import MAX_INTEGER, storable
+from freeda_store.records import Caption, NewGeneration, NewPrototype
+from freeda_store.thumbnails.folder import MAX_PIXELS
+from freeda_store.vectors.protocol import VectorSizes
+
+FLOAT16_MAX = 65504.0
+
+
+def check_generation(generation: NewGeneration, sizes: VectorSizes) -> None:
+    """Refuse a generation that could not be stored or found again.
+
+    Raises:
+        InvalidGenerationError: names the caption, the field and what was expected.
+    """
+    name = f"generation of {generation.caption.text[:60]!r}"
+    _check_caption(generation.caption, name)
+    if not 0 <= generation.seed <= MAX_INTEGER:
+        raise InvalidGenerationError(f"{name}: seed {generation.seed} is outside 0 to 2**63 - 1.")
+    image = generation.image_hwc
+    if image is not None and (
+        image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0
+    ):
+        raise InvalidGenerationError(
+            f"{name}: image_hwc is {image.dtype} {image.shape}; expected uint8 (H, W, 3)."
+        )
+    if image is not None and image.shape[0] * image.shape[1] > MAX_PIXELS:
+        raise InvalidGenerationError(
+            f"{name}: image_hwc has {image.shape[1]} x {image.shape[0]} pixels; "
+            f"at most {MAX_PIXELS:,} can be kept."
+        )
+    seen: set[tuple[str, tuple[int, int]]] = set()
+    for prototype in generation.prototypes:
+        _check_prototype(prototype, f"{name}, noun {prototype.noun!r}", sizes, len(generation.caption.text))
+        place = (prototype.noun, prototype.span)
+        if place in seen:
+            raise InvalidGenerationError(f"{name}: noun {prototype.noun!r} at {prototype.span} comes twice.")
+        seen.add(place)
+
+
+def _check_caption(caption: Caption, name: str) -> None:
+    if not caption.text:
+        raise InvalidGenerationError(f"{name}: the caption is empty.")
+    for field in ("text", "external_id", "source", "license", "url"):
+        _check_text(getattr(caption, field), f"{name}: caption.{field}")
+
+
+def _check_text(value: str, name: str) -> None:
+    if storable(value) == value:
+        return
+    if "\x00" in value:
+        raise InvalidGenerationError(f"{name} holds a NUL character; remove it.")
+    raise InvalidGenerationError(f"{name} is not valid Unicode; remove lone surrogates.")
+
+
+def _check_prototype(prototype: NewPrototype, name: str, sizes: VectorSizes, length: int) -> None:
+    if not prototype.noun:
+        raise InvalidGenerationError(f"{name}: the noun is empty.")
+    _check_text(prototype.noun, f"{name}: noun")
+    start, stop = prototype.span
+    if not 0 <= start < stop <= length:
+        raise InvalidGenerationError(f"{name}: span {prototype.span} is outside the caption (0, {length}).")
+    for field, size in (("text_key", sizes.text), ("visual", sizes.visual)):
+        vector = getattr(prototype, field)
+        if vector.shape != (size,):
+            raise InvalidGenerationError(f"{name}: {field} has shape {vector.shape}; expected ({size},).")
+        if not np.isfinite(vector).all():
+            raise InvalidGenerationError(f"{name}: {field} holds a value that is not finite; drop it.")
+    norm = float(np.linalg.norm(prototype.text_key.astype(np.float64)))
+    if abs(norm - 1.0) > 1e-2:
+        raise InvalidGenerationError(f"{name}: text_key has length {norm:.3f}; expected 1 (L2-normalised).")
+    if float(np.abs(prototype.visual).max()) > FLOAT16_MAX:
+        raise InvalidGenerationError(f"{name}: visual is larger than float16 holds ({FLOAT16_MAX:.0f}).")
+    scores = prototype.scores
+    values = (scores.contrast, scores.area, scores.clip_agreement, scores.outlier_distance)
+    if not all(math.isfinite(value) for value in values):
+        raise InvalidGenerationError(f"{name}: {scores} holds a value that is not finite.")
+    attribution = prototype.attribution_hw
+    if attribution is not None and (
+        attribution.dtype != np.uint8 or attribution.ndim != 2 or attribution.size == 0
+    ):
+        raise InvalidGenerationError(
+            f"{name}: attribution_hw is {attribution.dtype} {attribution.shape}; expected uint8 (h, w)."
+        )
