@@ -39,6 +39,7 @@ MISUSE = {
     "TagError",
     "CaptionsError",
     "OptionError",
+    "OverwriteError",
     "ClassesError",
 }
 
