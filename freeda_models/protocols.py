@@ -77,7 +77,7 @@ class GenerationRequest:
     spans: tuple[Span, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GeneratedImage:
     """A drawn caption.
 

@@ -18,7 +18,7 @@ from freeda_segment.regions.windows import Box, resize_picture, window_boxes, wo
 from freeda_segment.settings import SegmentSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EncodedWindow:
     """One window of the working picture.
 
@@ -37,7 +37,7 @@ class EncodedWindow:
     embedding: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EncodedImage:
     """A picture ready to be labelled with any classes.
 

@@ -89,7 +89,7 @@ class RegionPlace:
     label: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Segmentation:
     """A labelled picture.
 

@@ -59,7 +59,7 @@ class Scores:
         return self.area > 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NewPrototype:
     """A prototype on its way into a bank.
 
@@ -82,7 +82,7 @@ class NewPrototype:
     attribution_hw: ImageArray | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NewGeneration:
     """One drawn caption with what was read from it: the unit that is written or not written.
 
@@ -122,7 +122,7 @@ class PrototypeInfo:
     revision: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Retrieved:
     """The nearest prototypes of one text, most similar first.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from freeda_store.writing.stores import Stores
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PrototypeVectors:
     """Vectors of prototypes, one row each.
 

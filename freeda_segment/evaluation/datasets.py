@@ -15,7 +15,7 @@ from freeda_models.protocols import ImageArray
 from freeda_segment.errors import DatasetError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scenes:
     """Rendered scenes that no network was trained on.
 

@@ -31,7 +31,7 @@ from freeda_store.files.picture_files import UnreadablePictureError, opened_pict
 from freeda_store.files.regular_files import open_regular
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledPicture:
     """A picture with its truth.
 

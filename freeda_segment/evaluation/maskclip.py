@@ -49,7 +49,7 @@ def load_dense_clip(preset: Preset, device: str) -> DenseClip:
     return clip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaskClipClasses:
     """Embedded classes.
 

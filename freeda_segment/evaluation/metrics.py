@@ -14,7 +14,7 @@ IGNORE = 255
 """Truth label of pixels that are not counted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Confusion:
     """How often each true class was labelled as each class.
 
@@ -65,7 +65,7 @@ class Confusion:
         return Confusion(self.counts + other.counts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metrics:
     """What a confusion amounts to.
 

@@ -74,7 +74,7 @@ class ClassEvidence:
     total: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """Why a region has its label.
 

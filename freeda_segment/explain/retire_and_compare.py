@@ -27,7 +27,7 @@ class RetiringBank(PrototypeSource, Protocol):
         """Hide prototypes from a new revision on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """A picture before and after.
 

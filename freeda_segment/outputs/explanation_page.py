@@ -44,7 +44,7 @@ code { font-size: .87em; user-select: all; }
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExplanationPage:
     """What a page shows.
 

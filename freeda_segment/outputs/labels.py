@@ -30,7 +30,7 @@ UNLABELLED_KEY = "freeda:unlabelled"
 UNLABELLED_8, UNLABELLED_16 = 255, 65535
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelMap:
     """A label map read back.
 

@@ -8,7 +8,7 @@ from freeda_models.protocols import ImageArray
 from freeda_segment.result import Segmentation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """A picture with its segmentation.
 

@@ -46,7 +46,7 @@ _UNKEPT_BANDS = 8
 """How many times larger bands are when their scores must be computed again for each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelledPixels:
     """The winner of every pixel of a picture, or of some rows of it.
 
@@ -66,7 +66,7 @@ class LabelledPixels:
         return slice(self.top, self.top + len(self.labels))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelRequest:
     """What to label and how.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 IndexArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AxisSamples:
     """Where the tokens of one axis sample the pixels of that axis, corners aligned.
 
@@ -87,7 +87,7 @@ def region_weights(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> Any:
     return csr_matrix((weights[inside], (labels[inside], tokens[inside])), shape=shape, dtype=np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RegionFeatures:
     """Features of the superpixels of one window.
 
@@ -129,7 +129,7 @@ def sigmoid(values: FloatArray) -> FloatArray:
     return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WindowScores:
     """How well each class fits one window, a region and a patch; pixels are made by :class:`PixelScores`.
 

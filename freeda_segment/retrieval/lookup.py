@@ -43,7 +43,7 @@ class PrototypeSource(Protocol):
         """The k nearest prototypes of each query."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Support:
     """The prototypes of the bank behind one text of a class, most similar first.
 
@@ -62,7 +62,7 @@ class Support:
     infos: tuple[PrototypeInfo, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TextEvidence:
     """All that a text of a class brings.
 

@@ -23,7 +23,7 @@ from freeda_store import Filter
 from freeda_store.records import RevisionInfo
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClassPrototypes:
     """Classes ready to be compared with pictures.
 

@@ -58,7 +58,7 @@ class Tally:
         return made
 
 
-@dataclass
+@dataclass(eq=False)
 class Stored:
     """What payloads and vectors say, point by point; memory is one tally a value.
 

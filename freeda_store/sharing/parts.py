@@ -56,7 +56,7 @@ class SharedGeneration:
     prototypes: tuple[SharedPrototype, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Some generations of one revision, in the order of their keys.
 

@@ -21,7 +21,7 @@ class VectorSizes:
     visual: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Point:
     """A prototype as an engine holds it.
 
@@ -38,7 +38,7 @@ class Point:
     payload: Payload
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hits:
     """Nearest points of one query: ids, and float32 (K,) cosines, most similar first.
 
@@ -49,7 +49,7 @@ class Hits:
     similarities: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fetched:
     """Points by id.
 

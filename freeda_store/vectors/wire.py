@@ -31,7 +31,7 @@ _UPSERT, _SEARCHES = '{"points":[]}', '{"searches":[]}'
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Search:
     """One nearest-neighbour query.
 
@@ -48,7 +48,7 @@ class Search:
     limit: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     """A point as it was fetched: its vectors by name, float32."""
 

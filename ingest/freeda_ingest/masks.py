@@ -105,7 +105,7 @@ MAX_CONTRAST = 1000.0
 DEFAULT_MASKS = MaskSettings()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mask:
     """A noun's weak mask and the map it was cut from.
 
