@@ -114,5 +114,5 @@ class MaskClip:
                     covered=np.zeros(0, dtype=np.bool_),
                     regions=np.zeros((0, scores.shape[1]), dtype=np.float32),
                     tokens=scores.reshape(height, width, -1),
-                    overall=np.zeros(scores.shape[1], dtype=np.float32),
+                    global_score=np.zeros(scores.shape[1], dtype=np.float32),
                 )

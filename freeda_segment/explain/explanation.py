@@ -58,8 +58,8 @@ class ClassEvidence:
     Attributes:
         index, name: of the class.
         local: similarity of the region with the class's prototypes, sigmoid of cosine.
-        overall: cosine of the picture (its windows) with the class's text.
-        score: alpha * local + (1 - alpha) * overall.
+        global_score: cosine of the picture (its windows) with the class's text.
+        score: alpha * local + (1 - alpha) * global_score.
         prototypes: those that look most like the region, or without a bank those whose text keys
             are most similar, first; not all.
         total: how many there are.
@@ -68,7 +68,7 @@ class ClassEvidence:
     index: int
     name: str
     local: float
-    overall: float
+    global_score: float
     score: float
     prototypes: tuple[PrototypeEvidence, ...]
     total: int
@@ -128,14 +128,14 @@ def explain_pixels(
     """
     evidence = segmentation.evidence
     rows, columns = np.nonzero(mask_hw)
-    local, overall = _mean_scores(evidence, rows, columns, mask_hw.shape)
-    scores = evidence.alpha * local + (1 - evidence.alpha) * overall
+    local, global_score = _mean_scores(evidence, rows, columns, mask_hw.shape)
+    scores = evidence.alpha * local + (1 - evidence.alpha) * global_score
     feature = _feature(evidence, place, rows, columns)
     first, *rest = np.argsort(-scores, kind="stable")[:2]
 
     def of_class(index: int) -> ClassEvidence:
         known = _prototypes(evidence, index, feature, bank)
-        numbers = float(local[index]), float(overall[index]), float(scores[index])
+        numbers = float(local[index]), float(global_score[index]), float(scores[index])
         return ClassEvidence(
             index, segmentation.class_names[index], *numbers, tuple(known[:shown]), len(known)
         )
@@ -163,14 +163,14 @@ def _mean_scores(
         counts[box.slices] += 1
     weights = 1 / counts[rows, columns] / len(rows)
     classes = len(evidence.prototypes.classes)
-    local, overall = np.zeros(classes), np.zeros(classes)
+    local, global_score = np.zeros(classes), np.zeros(classes)
     for box, window in zip(evidence.boxes, evidence.windows, strict=True):
         inside = (rows >= box.top) & (rows < box.bottom) & (columns >= box.left) & (columns < box.right)
         if inside.any():
             here = weights[inside]
             local += _weighted_local(window, rows[inside] - box.top, columns[inside] - box.left, here)
-            overall += here.sum() * window.overall
-    return local, overall
+            global_score += here.sum() * window.global_score
+    return local, global_score
 
 
 def _weighted_local(

@@ -76,7 +76,7 @@ def _class(each: ClassEvidence) -> dict[str, Any]:
         "name": each.name,
         "score": each.score,
         "local": each.local,
-        "global": each.overall,
+        "global": each.global_score,
         "prototypes_total": each.total,
         "prototypes": [_prototype(prototype) for prototype in each.prototypes],
     }

@@ -110,7 +110,7 @@ class ExplanationPage:
         classes = [each.best, *([each.runner_up] if each.runner_up is not None else [])]
         rows = "".join(
             f"<tr><td>{escape(one.name)}</td><td>{one.score:.4f}</td><td>{one.local:.4f}</td>"
-            f"<td>{one.overall:.4f}</td><td>{one.total}</td></tr>"
+            f"<td>{one.global_score:.4f}</td><td>{one.total}</td></tr>"
             for one in classes
         )
         margin = "" if each.margin is None else f"<p>Margin over the runner-up: <b>{each.margin:.4f}</b></p>"

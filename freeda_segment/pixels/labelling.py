@@ -180,7 +180,7 @@ class _WorkingScores:
 
 def _chunks(request: LabelRequest, chunk_bytes: int) -> Iterator[slice]:
     """Slices of classes whose scores over the working picture fit in a block."""
-    classes = len(request.windows[0].overall)
+    classes = len(request.windows[0].global_score)
     size = max(1, chunk_bytes // (4 * request.working_hw[0] * request.working_hw[1]))
     for start in range(0, classes, size):
         yield slice(start, min(start + size, classes))
@@ -216,8 +216,8 @@ def _window_scores(
     """alpha * local + (1 - alpha) * global, refined when asked for: float32 (c, H, W)."""
     import torch
 
-    overall = torch.from_numpy(window.overall[classes])[:, None, None]
-    scores = torch.add((1 - request.alpha) * overall, local, alpha=request.alpha)
+    global_score = torch.from_numpy(window.global_score[classes])[:, None, None]
+    scores = torch.add((1 - request.alpha) * global_score, local, alpha=request.alpha)
     if request.refinement is None:
         return scores
     crop = torch.from_numpy(request.working[box.slices].astype(np.float32)).permute(2, 0, 1)

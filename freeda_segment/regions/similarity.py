@@ -138,14 +138,14 @@ class WindowScores:
         covered: bool (S,), see :class:`RegionFeatures`.
         regions: float32 (S, C), local similarity sigmoid(cosine) of each superpixel.
         tokens: float32 (h, w, C), local similarity of each patch.
-        overall: float32 (C,), cosine of the window's CLIP embedding with each class.
+        global_score: float32 (C,), cosine of the window's CLIP embedding with each class.
     """
 
     labels: LabelArray
     covered: BoolArray
     regions: FloatArray
     tokens: FloatArray
-    overall: FloatArray
+    global_score: FloatArray
 
 
 def score_window(
@@ -171,7 +171,7 @@ def score_window(
         covered=regions.covered,
         regions=sigmoid(prototypes.local_cosines(regions.vectors)),
         tokens=sigmoid(flat).reshape(height, width, -1),
-        overall=prototypes.global_cosines(embedding[None])[0],
+        global_score=prototypes.global_cosines(embedding[None])[0],
     )
 
 

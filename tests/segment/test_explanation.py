@@ -65,7 +65,7 @@ def test_scores_are_those_that_gave_the_labels(segmenter):
     region = made.explain(place)
     assert (region.label_name, region.best.name) == ("red", "red")
     assert region.margin > 0
-    assert region.best.score == pytest.approx(0.8 * region.best.local + 0.2 * region.best.overall)
+    assert region.best.score == pytest.approx(0.8 * region.best.local + 0.2 * region.best.global_score)
     left, top, right, bottom = region.box_xyxy
     inside = made.scores[top + 2 : bottom - 2, left + 2 : max(left + 3, right - 4)]
     assert region.best.score == pytest.approx(float(inside.mean()), abs=0.03)

@@ -87,7 +87,7 @@ def test_scores_equal_the_literal_ones(height, width, rows, columns, classes, ea
     scores = score_window(labels, pool_regions(tokens, labels), normalised(tokens), embedding, prototypes)
     expected = literal.region_scores(tokens, labels, raw)
     np.testing.assert_allclose(to_pixels(scores, slice(0, classes)).numpy(), expected.numpy(), atol=1e-5)
-    np.testing.assert_allclose(scores.overall, prototypes.embeddings @ embedding, atol=1e-6)
+    np.testing.assert_allclose(scores.global_score, prototypes.embeddings @ embedding, atol=1e-6)
     part = to_pixels(scores, slice(classes // 2, classes))
     np.testing.assert_allclose(part.numpy(), expected[classes // 2 :].numpy(), atol=1e-5)
 
