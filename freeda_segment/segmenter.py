@@ -35,8 +35,8 @@ from freeda_segment.result import (
     ShareCount,
     merge_regions,
 )
-from freeda_segment.retrieval import class_name_notes as strange_names
-from freeda_segment.retrieval.lookup import Memory, PrototypeSource, TextLookup
+from freeda_segment.retrieval import class_name_notes
+from freeda_segment.retrieval.lookup import PrototypeSource, TextCache, TextLookup
 from freeda_segment.retrieval.prototypes import ClassPrototypes, build_prototypes
 from freeda_segment.settings import ENCODING, RETRIEVAL, SegmentSettings
 from freeda_store import Manifest
@@ -103,7 +103,7 @@ class Segmenter:
                 f"the bank's prompt templates '{name}' are unknown to this version; update freeda."
             )
         self._template_set = name
-        self._memory = Memory()
+        self._text_cache = TextCache()
 
     @property
     def settings(self) -> SegmentSettings:
@@ -128,7 +128,7 @@ class Segmenter:
         """
         settings = dataclasses.replace(self._settings, **changes)
         changed = Segmenter(self._bank, self._clip, self._backbone, self._keys, settings, self._preset)
-        changed._memory = self._memory
+        changed._text_cache = self._text_cache
         return changed
 
     def with_bank(self, bank: SegmentBank) -> Segmenter:
@@ -160,7 +160,7 @@ class Segmenter:
             NoPrototypesError: the bank, or what the filter leaves, has nothing for a class.
         """
         parsed = classes if isinstance(classes, ClassList) else parse_classes(classes)
-        notes = (*parsed.notes, *self._other_prompts(), *strange_names.warnings(self._preset, parsed))
+        notes = (*parsed.notes, *self._other_prompts(), *class_name_notes.warnings(self._preset, parsed))
         with _timed("prepare"):
             lookup = TextLookup(
                 self._bank,
@@ -169,10 +169,10 @@ class Segmenter:
                 self._template_set,
                 self._settings,
                 lambda: self._bank.revision,
-                self._memory,
+                self._text_cache,
             )
             built = build_prototypes(parsed.classes, lookup, notes)
-        return dataclasses.replace(built, notes=(*notes, *strange_names.readings(self._preset, built)))
+        return dataclasses.replace(built, notes=(*notes, *class_name_notes.readings(self._preset, built)))
 
     def label(self, encoded: EncodedImage, prototypes: ClassPrototypes) -> Segmentation:
         """Give every pixel a class.

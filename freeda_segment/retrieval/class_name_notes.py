@@ -10,7 +10,7 @@ from freeda_segment.retrieval.prototypes import ClassPrototypes
 
 
 def warnings(preset: Preset | None, classes: ClassList) -> tuple[str, ...]:
-    """That CLIP cannot place a name. Other key spaces can, and :func:`readings` tells where."""
+    """For each name that CLIP does not know, a sentence; other key spaces place it: :func:`readings`."""
     if preset is None or preset.keys.encoder != CLIP_KEYS:
         return ()
     texts = [text for each in classes.classes for text in each.texts]
@@ -22,14 +22,14 @@ def warnings(preset: Preset | None, classes: ClassList) -> tuple[str, ...]:
 
 
 def readings(preset: Preset | None, prototypes: ClassPrototypes) -> tuple[str, ...]:
-    """As which noun of the bank a strange name is read, where another space than CLIP's makes keys."""
+    """For each name that the models do not know, which noun of the bank it is read as; none with CLIP keys."""
     if preset is None or preset.keys.encoder == CLIP_KEYS:
         return ()
     supports = [support for texts in prototypes.support for support in texts if support.ids]
-    strange = set(unknown_names(preset, [support.text for support in supports]))
+    unknown = set(unknown_names(preset, [support.text for support in supports]))
     return tuple(
         f"'{support.text}' is read as '{support.infos[0].noun}', the nearest noun of the bank "
         f"(similarity {float(support.similarities[0]):.2f})."
         for support in supports
-        if support.text in strange
+        if support.text in unknown
     )

@@ -85,22 +85,22 @@ class LookedUp:
     evidence: tuple[TextEvidence, ...]
 
 
-class Memory:
-    """The texts looked up last, by all that shapes what was found."""
+class TextCache:
+    """The evidence of the texts looked up last, under all that shapes it: revision, text and settings."""
 
     def __init__(self, capacity: int = REMEMBERED) -> None:
         self._found: OrderedDict[Hashable, TextEvidence] = OrderedDict()
         self._capacity = capacity
 
     def get(self, key: Hashable) -> TextEvidence | None:
-        """What is remembered, which counts as used now."""
+        """The evidence under a key, which counts as used now; None when there is none."""
         found = self._found.get(key)
         if found is not None:
             self._found.move_to_end(key)
         return found
 
     def put(self, key: Hashable, evidence: TextEvidence) -> None:
-        """Remember; the text that was not used longest is forgotten when there are too many."""
+        """Keep evidence under a key; beyond the capacity the least recently used is dropped."""
         self._found[key] = evidence
         self._found.move_to_end(key)
         if len(self._found) > self._capacity:
@@ -117,8 +117,8 @@ class TextLookup:
         clip: encoder of the global similarity.
         templates: name of the prompt templates, one of ``TEMPLATE_SETS``.
         settings: ``k``, ``where``, ``similarity_threshold``, ``aggregation`` and ``prototypes`` count.
-        revision: tells the revision that the bank shows.
-        memory: what was found before, with this bank and these encoders.
+        revision: returns the revision that the bank shows.
+        cache: what was found before, with this bank and these encoders.
     """
 
     source: PrototypeSource
@@ -127,7 +127,7 @@ class TextLookup:
     templates: str
     settings: SegmentSettings
     revision: Callable[[], RevisionInfo | None] = lambda: None
-    memory: Memory = field(default_factory=Memory)
+    cache: TextCache = field(default_factory=TextCache)
 
     def __call__(self, texts: Sequence[str]) -> LookedUp:
         """What each text brings. All of it comes from one revision, also when another is committed."""
@@ -140,13 +140,13 @@ class TextLookup:
 
     def _look_up(self, texts: Sequence[str], revision: RevisionInfo | None) -> dict[str, TextEvidence]:
         keys = {text: self._key(revision, text) for text in texts}
-        found = {text: kept for text, key in keys.items() if (kept := self.memory.get(key)) is not None}
+        found = {text: kept for text, key in keys.items() if (kept := self.cache.get(key)) is not None}
         missing = [text for text in keys if text not in found]
         return found | dict(zip(missing, self._find(missing), strict=True))
 
     def _remember(self, found: Mapping[str, TextEvidence], revision: RevisionInfo | None) -> None:
         for text, evidence in found.items():
-            self.memory.put(self._key(revision, text), evidence)
+            self.cache.put(self._key(revision, text), evidence)
 
     def _key(self, revision: RevisionInfo | None, text: str) -> Hashable:
         chosen, number = self.settings, None if revision is None else revision.number

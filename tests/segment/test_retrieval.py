@@ -6,7 +6,7 @@ import numpy as np
 from rounding import assert_near
 from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
-from freeda_segment.retrieval.lookup import Memory, TextEvidence, TextLookup
+from freeda_segment.retrieval.lookup import TextCache, TextEvidence, TextLookup
 from freeda_segment.segmenter import Segmenter
 from freeda_store import parse_filter
 
@@ -107,11 +107,11 @@ def test_another_bank_shares_nothing():
 
 
 def test_the_text_not_used_longest_is_forgotten():
-    memory = Memory(capacity=2)
+    cache = TextCache(capacity=2)
     evidence = {name: TextEvidence(np.zeros(1), np.zeros((0, 1)), None) for name in "abc"}
-    memory.put("a", evidence["a"])
-    memory.put("b", evidence["b"])
-    assert memory.get("a") is evidence["a"]
-    memory.put("c", evidence["c"])
-    assert memory.get("b") is None
-    assert memory.get("a") is evidence["a"]
+    cache.put("a", evidence["a"])
+    cache.put("b", evidence["b"])
+    assert cache.get("a") is evidence["a"]
+    cache.put("c", evidence["c"])
+    assert cache.get("b") is None
+    assert cache.get("a") is evidence["a"]

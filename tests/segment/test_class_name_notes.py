@@ -28,7 +28,7 @@ def test_clip_keys_warn_of_names_that_clip_does_not_know() -> None:
     )
 
 
-def test_another_key_space_says_as_which_noun_a_strange_name_is_read() -> None:
+def test_another_key_space_says_as_which_noun_an_unknown_name_is_read() -> None:
     told = notes(preset("all-MiniLM-L6-v2"), "red", "crimson red", "crimson")
     assert told[0].startswith("'crimson red' is read as 'red', the nearest noun of the bank (similarity 0.")
     assert "'crimson' is read as '" in told[1]
