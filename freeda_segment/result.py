@@ -44,7 +44,7 @@ class ClassShare:
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """Where a result comes from.
 
     Attributes:
@@ -102,7 +102,7 @@ class Segmentation:
             pixel taking that of the window in which it lies most centrally; -1 for none.
         evidence: for explaining.
         request: what was labelled, from which scores of pixels are made when they are asked for.
-        origin: bank, revision, models and settings.
+        provenance: bank, revision, models and settings.
         notes: what a person should know, e.g. classes that the preset's models do not know.
     """
 
@@ -113,7 +113,7 @@ class Segmentation:
     region_map: LabelArray
     evidence: Evidence
     request: LabelRequest
-    origin: Origin = Origin()
+    provenance: Provenance = Provenance()
     notes: tuple[str, ...] = ()
 
     @property

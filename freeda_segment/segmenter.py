@@ -24,13 +24,13 @@ from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage, encode_image
 from freeda_segment.errors import ImageError, OptionError
-from freeda_segment.explain.provenance import describe_origin
+from freeda_segment.explain.provenance import describe_provenance
 from freeda_segment.images import Picture, read_picture, to_rgb
 from freeda_segment.pixels.labelling import LabelRequest, label_bands
 from freeda_segment.regions.similarity import score_window
 from freeda_segment.result import (
     Evidence,
-    Origin,
+    Provenance,
     Segmentation,
     ShareCount,
     merge_regions,
@@ -116,9 +116,9 @@ class Segmenter:
         return self._bank
 
     @property
-    def origin(self) -> Origin:
+    def provenance(self) -> Provenance:
         """What its results will say of where they come from: bank, revision, models and settings."""
-        return self._origin(self._bank.revision)
+        return self._provenance(self._bank.revision)
 
     def with_settings(self, **changes: Any) -> Segmenter:
         """A segmenter with the same bank and models and some settings changed.
@@ -211,7 +211,7 @@ class Segmenter:
                 region_map=merge_regions(request.working_hw, encoded.boxes, windows),
                 evidence=Evidence(encoded.boxes, windows, prototypes, self._settings.alpha, encoded.windows),
                 request=request,
-                origin=self._origin(prototypes.revision),
+                provenance=self._provenance(prototypes.revision),
                 notes=prototypes.notes,
             )
 
@@ -250,13 +250,13 @@ class Segmenter:
             "--templates to compare like with like.",
         )
 
-    def _origin(self, revision: RevisionInfo | None) -> Origin:
+    def _provenance(self, revision: RevisionInfo | None) -> Provenance:
         models = {
             "clip": self._clip.identity.id,
             "backbone": self._backbone.identity.id,
             "keys": self._keys.identity.id,
         }
-        return describe_origin(self._bank.address, revision, models, self._settings, self._template_set)
+        return describe_provenance(self._bank.address, revision, models, self._settings, self._template_set)
 
 
 def open_segmenter(

@@ -86,7 +86,7 @@ def explain(
 ) -> None:
     """Tell why regions have their labels: the prototypes behind them, and the runner-up class.
 
-    Writes a page with each prototype's picture, attribution, caption, similarity and origin. With
+    Writes a page with each prototype's picture, attribution, caption, similarity and provenance. With
     --retire a bad prototype is hidden in a new revision, and the page shows the difference.
     """
     from freeda_segment import SegmentSettings, open_segmenter, read_picture, retire_and_compare
@@ -233,7 +233,7 @@ def prototype_rows(each: Explanation) -> list[tuple[object, ...]]:
 
 
 def _tell_difference(comparison: Comparison, after: Sequence[Explanation], bank: str) -> None:
-    old, new = comparison.before.origin.revision, comparison.after.origin.revision
+    old, new = comparison.before.provenance.revision, comparison.after.provenance.revision
     retired = console.count(len(comparison.retired), "prototype")
     console.say(f"revision {new}: {retired} hidden; undo with `freeda bank rollback {old} --bank {bank}`")
     unused = len(comparison.retired) - len(comparison.used)

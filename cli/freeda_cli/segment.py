@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from freeda_segment import ClassList, ClassPrototypes, Segmentation, Segmenter
-    from freeda_segment.result import Origin
+    from freeda_segment.result import Provenance
     from freeda_store.files.own_files import FileIds
 
 EPILOG = 'Example: freeda segment photo.jpg holiday/ -c "red car,tree,grass,sky" --out out'
@@ -64,7 +64,7 @@ def segment(
     way, is skipped. A picture that cannot be read is told of, and the others go on.
     """
     from freeda_segment import SegmentSettings, open_segmenter
-    from freeda_segment.explain.provenance import foresee_origin
+    from freeda_segment.explain.provenance import foresee_provenance
     from freeda_segment.outputs import INDEX_NAME, result_stems
     from freeda_store.files.own_files import file_ids, require_free
 
@@ -95,13 +95,13 @@ def segment(
     inputs = file_ids([*paths, classes_file or "", preset or ""])
     run = _Run(wanted, out, names, as_json, force, inputs)
     stems = result_stems(out, paths)
-    done = {} if force else run.find_done(paths, stems, partial(foresee_origin, bank, chosen, settings))
+    done = {} if force else run.find_done(paths, stems, partial(foresee_provenance, bank, chosen, settings))
     with ExitStack() as stack:
         if len(done) < len(paths):
             announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)
             opened = open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings)
             run.segmenter = stack.enter_context(opened)
-            done |= {} if force else run.find_done(paths, stems, lambda: opened.origin)
+            done |= {} if force else run.find_done(paths, stems, lambda: opened.provenance)
         results = _segment_all(ctx, run, paths, stems, done)
     if as_json:
         console.emit_json(results)
@@ -148,9 +148,9 @@ class _Run:
     _prepared: ClassPrototypes | None = None
 
     def find_done(
-        self, paths: Sequence[Path], stems: Sequence[str], tell_origin: Callable[[], Origin | None]
+        self, paths: Sequence[Path], stems: Sequence[str], find_provenance: Callable[[], Provenance | None]
     ) -> dict[Path, dict[str, Any]]:
-        """The reports of results that are there and up to date; asks for the origin only if one is there."""
+        """The reports of results that are up to date; asks for the provenance only if some are there."""
         from freeda_segment.errors import ImageError
         from freeda_segment.outputs import find_done, made_of, output_paths, picture_hash
 
@@ -159,13 +159,13 @@ class _Run:
             for path, stem in zip(paths, stems, strict=True)
             if output_paths(self.out, stem, ["report"])["report"].is_file()
         }
-        origin = tell_origin() if reported else None
-        if origin is None:
+        provenance = find_provenance() if reported else None
+        if provenance is None:
             return {}
         done = {}
         for path, stem in reported.items():
             with suppress(ImageError):  # whoever segments the picture will say so
-                made = made_of(picture_hash(path), self.classes.classes, origin)
+                made = made_of(picture_hash(path), self.classes.classes, provenance)
                 found = find_done(self.out, stem, made, self.formats)
                 if found is not None:
                     done[path] = found

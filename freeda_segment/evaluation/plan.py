@@ -127,7 +127,7 @@ def plan_freeda(
             segmenter = segmenter.with_settings(**_changes(pictures.spec, segmenter.settings))
         prototypes = segmenter.prepare(classes.texts)
         bank = ReadBank.of(segmenter)
-        origin = segmenter.origin
+        provenance = segmenter.provenance
     chosen = load_preset(preset if preset is not None else bank.manifest.preset)
     bare = without_evidence(prototypes)
     recipe = FreedaRecipe(chosen, device, segmenter.settings, bare, classes.with_background, bank)
@@ -140,9 +140,9 @@ def plan_freeda(
         pictures=pictures,
         recipe=recipe,
         labeller=labeller,
-        bank={"address": origin.bank, "revision": revision},
+        bank={"address": provenance.bank, "revision": revision},
         models=_manifest_models(bank),
-        settings=origin.settings,
+        settings=provenance.settings,
         identity={"manifest": bank.manifest.model_dump(mode="json"), "revision": _moment(bank)},
         notes=prototypes.notes,
     )

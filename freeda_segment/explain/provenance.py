@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from freeda_models.presets import Preset
-from freeda_segment.result import Origin, Setting
+from freeda_segment.result import Provenance, Setting
 from freeda_segment.settings import SegmentSettings
 from freeda_store.records import RevisionInfo
 
 
-def describe_origin(
+def describe_provenance(
     address: object,
     revision: RevisionInfo | None,
     models: Mapping[str, str],
     settings: SegmentSettings,
     templates: str,
-) -> Origin:
+) -> Provenance:
     """What results say of where they come from.
 
     Args:
@@ -29,7 +29,7 @@ def describe_origin(
         settings: that are worked with.
         templates: name of the prompt templates in use.
     """
-    return Origin(
+    return Provenance(
         bank=str(address),
         revision=None if revision is None else revision.number,
         committed_at="" if revision is None else revision.committed_at,
@@ -38,7 +38,7 @@ def describe_origin(
     )
 
 
-def foresee_origin(address: str | Path, preset: Preset, settings: SegmentSettings) -> Origin | None:
+def foresee_provenance(address: str | Path, preset: Preset, settings: SegmentSettings) -> Provenance | None:
     """What a segmenter of these would say, without loading a network.
 
     Args:
@@ -47,7 +47,7 @@ def foresee_origin(address: str | Path, preset: Preset, settings: SegmentSetting
         settings: that would be worked with.
 
     Returns:
-        The origin; None when the preset is not the one that made the bank, so that only loading can
+        The provenance; None when the preset is not the one that made the bank, so that only loading can
         tell whether its models fit.
 
     Raises:
@@ -61,7 +61,7 @@ def foresee_origin(address: str | Path, preset: Preset, settings: SegmentSetting
             return None
         models = {"clip": manifest.clip.id, "backbone": manifest.backbone.id, "keys": manifest.keys.id}
         templates = settings.templates or manifest.templates
-        return describe_origin(bank.address, bank.revision, models, settings, templates)
+        return describe_provenance(bank.address, bank.revision, models, settings, templates)
 
 
 def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Setting]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from freeda_segment.explain.explanation import ClassEvidence, Explanation, PrototypeEvidence
 from freeda_segment.explain.retire_and_compare import Comparison
-from freeda_segment.outputs.report import origin_values
+from freeda_segment.outputs.report import provenance_values
 from freeda_segment.result import Segmentation
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
@@ -40,7 +40,7 @@ def explanation_document(
         JSON_KEY: GENERATOR,
         "format": FORMAT_VERSION,
         "picture": {"source": source, "file": file, "width": width, "height": height, "sha256": sha256},
-        **origin_values(segmentation.origin),
+        **provenance_values(segmentation.provenance),
         "alpha": segmentation.evidence.alpha,
         "regions": [_region(each) for each in explanations],
     }
@@ -48,8 +48,8 @@ def explanation_document(
         document["retired"] = {
             "ids": [str(id_) for id_ in comparison.retired],
             "used": [str(id_) for id_ in comparison.used],
-            "revision_before": comparison.before.origin.revision,
-            "revision_after": comparison.after.origin.revision,
+            "revision_before": comparison.before.provenance.revision,
+            "revision_after": comparison.after.provenance.revision,
             "changed_area": comparison.changed_area,
             "regions": [_region(each) for each in after],
         }

@@ -69,11 +69,11 @@ class ExplanationPage:
     def render(self) -> str:
         """The page as HTML."""
         title = f"Why: {escape(self.source)}"
-        origin = self.segmentation.origin
-        revision = "no revision yet" if origin.revision is None else f"revision {origin.revision}"
+        provenance = self.segmentation.provenance
+        revision = "no revision yet" if provenance.revision is None else f"revision {provenance.revision}"
         parts = [
             f"<h1>{title}</h1>",
-            f'<p class="quiet">Bank {escape(origin.bank)}, {revision}. '
+            f'<p class="quiet">Bank {escape(provenance.bank)}, {revision}. '
             f"Score = {self.segmentation.evidence.alpha:g} × local + "
             f"{1 - self.segmentation.evidence.alpha:g} × global.</p>",
             _figures(("labels", _overlay(self.image, self.source, self.segmentation))),
@@ -88,14 +88,17 @@ class ExplanationPage:
 
     def _difference(self, comparison: Comparison) -> str:
         ids = ", ".join(f"<code>{id_}</code>" for id_ in comparison.retired)
-        unused = len(comparison.retired) - len(comparison.used)
+        unused, revision = (
+            len(comparison.retired) - len(comparison.used),
+            comparison.after.provenance.revision,
+        )
         note = f" {unused} of them stood behind no class here." if unused else ""
         rows = "".join(
             f"<tr><td>{number}</td><td>{_verdict(old)}</td><td>{_verdict(new)}</td></tr>"
             for number, (old, new) in enumerate(zip(self.explanations, self.after, strict=True), start=1)
         )
         return (
-            f"<h2>After retiring</h2><p>{ids}: retired in revision {comparison.after.origin.revision}.{note} "
+            f"<h2>After retiring</h2><p>{ids}: retired in revision {revision}.{note} "
             f"<b>{comparison.changed_area:.1%}</b> of the picture has another label.</p>"
             + _figures(
                 ("labels now", _overlay(self.image, self.source, comparison.after)),
@@ -133,14 +136,14 @@ class ExplanationPage:
     def _card(self, each: PrototypeEvidence) -> str:
         info = each.info
         alike = "" if each.likeness is None else f"looks alike {each.likeness:.3f} · "
-        origin = " · ".join(
+        provenance = " · ".join(
             escape(text) for text in (info.source or "unknown source", info.license, info.url) if text
         )
         return (
             f"<article>{self._pictures(each)}<p>{escape(info.caption)}</p>"
             f'<p class="quiet">{alike}key of <b>{escape(info.noun)}</b> similar to '
             f"<b>{escape(each.text)}</b> {each.similarity:.3f}{_contrast(info)}</p>"
-            f'<p class="quiet">{origin} · revision {info.revision}</p><code>{info.id}</code></article>'
+            f'<p class="quiet">{provenance} · revision {info.revision}</p><code>{info.id}</code></article>'
         )
 
     def _pictures(self, each: PrototypeEvidence) -> str:

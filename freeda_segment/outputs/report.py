@@ -9,7 +9,7 @@ from typing import Any
 from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
-from freeda_segment.result import Origin
+from freeda_segment.result import Provenance
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
 FORMAT_VERSION = 1
@@ -56,21 +56,21 @@ def report(result: Result) -> dict[str, Any]:
             )
         ],
         "background": {"area": segmentation.background_area},
-        **origin_values(segmentation.origin),
+        **provenance_values(segmentation.provenance),
         "notes": list(segmentation.notes),
     }
 
 
-def origin_values(origin: Origin) -> dict[str, Any]:
+def provenance_values(provenance: Provenance) -> dict[str, Any]:
     """Bank, models and settings as JSON values."""
     return {
         "bank": {
-            "address": origin.bank,
-            "revision": origin.revision,
-            "committed_at": origin.committed_at,
+            "address": provenance.bank,
+            "revision": provenance.revision,
+            "committed_at": provenance.committed_at,
         },
-        "models": dict(origin.models),
-        "settings": dict(origin.settings),
+        "models": dict(provenance.models),
+        "settings": dict(provenance.settings),
     }
 
 

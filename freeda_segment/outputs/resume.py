@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ImageError
 from freeda_segment.outputs.formats import output_paths, write_outputs
-from freeda_segment.outputs.report import FORMAT_VERSION, origin_values, read_report
+from freeda_segment.outputs.report import FORMAT_VERSION, provenance_values, read_report
 from freeda_segment.outputs.result import Result
-from freeda_segment.result import Origin
+from freeda_segment.result import Provenance
 from freeda_store.files.own_files import FileIds, require_free
 from freeda_store.files.regular_files import open_regular
 
@@ -64,13 +64,13 @@ def picture_hash(path: str | Path) -> str:
         raise ImageError(f"{path} cannot be read ({reason}); give the path of a picture.") from None
 
 
-def made_of(sha256: str, classes: Iterable[ClassName], origin: Origin) -> dict[str, Any]:
+def made_of(sha256: str, classes: Iterable[ClassName], provenance: Provenance) -> dict[str, Any]:
     """All that a result depends on, as JSON values."""
     made: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "sha256": sha256,
         "classes": [list(each.texts) for each in classes],
-        **origin_values(origin),
+        **provenance_values(provenance),
     }
     return dict(json.loads(json.dumps(made)))
 
@@ -128,7 +128,7 @@ def write_fresh(
     require_free(paths.values(), inputs=inputs, force=force)
     path = paths[REPORT]
     segmentation = result.segmentation
-    wanted = made_of(result.sha256, segmentation.evidence.prototypes.classes, segmentation.origin)
+    wanted = made_of(result.sha256, segmentation.evidence.prototypes.classes, segmentation.provenance)
     old = read_report(path)
     if old is not None and _told(old) != wanted:
         path.unlink(missing_ok=True)

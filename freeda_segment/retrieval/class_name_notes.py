@@ -22,7 +22,7 @@ def warnings(preset: Preset | None, classes: ClassList) -> tuple[str, ...]:
 
 
 def readings(preset: Preset | None, prototypes: ClassPrototypes) -> tuple[str, ...]:
-    """For each name that the models do not know, which noun of the bank it is read as; none with CLIP keys."""
+    """For each name that the models do not know, which noun of the bank it is read as; none for CLIP."""
     if preset is None or preset.keys.encoder == CLIP_KEYS:
         return ()
     supports = [support for texts in prototypes.support for support in texts if support.ids]

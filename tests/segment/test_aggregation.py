@@ -137,8 +137,8 @@ def test_templates_are_a_setting_and_reported(monkeypatch):
     monkeypatch.setattr(FakeBank, "manifest", property(lambda self: fake_manifest(templates="none")))
     plain = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings())
     chosen = plain.with_settings(templates="single")
-    assert plain.origin.settings["templates"] == "none"
-    assert chosen.origin.settings["templates"] == "single"
+    assert plain.provenance.settings["templates"] == "none"
+    assert chosen.provenance.settings["templates"] == "single"
     expected = FakeClip().encode_texts(["a photo of a red."])
     np.testing.assert_allclose(chosen.prepare("red").embeddings, expected, atol=1e-6)
 

@@ -118,7 +118,7 @@ def test_retiring_a_bad_prototype_changes_the_labels(segmenter, bank):
     encoded = segmenter.encode(picture)
     wrong = bad_id(bank)
     done = retire_and_compare(segmenter, bank, encoded, "green,yellow,red", [wrong, wrong], "it is blue")
-    assert (done.before.origin.revision, done.after.origin.revision) == (1, 2)
+    assert (done.before.provenance.revision, done.after.provenance.revision) == (1, 2)
     assert done.used == done.retired == (wrong,)
     assert bank.revisions()[-1].message == "it is blue"
     before, after = (each.explain_at(5, 5, bank) for each in (done.before, done.after))

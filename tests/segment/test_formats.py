@@ -97,7 +97,7 @@ def test_npz_holds_labels_and_scores(made, tmp_path):
 
 
 def wanted_of(made: Result):
-    return made_of(made.sha256, made.segmentation.evidence.prototypes.classes, made.segmentation.origin)
+    return made_of(made.sha256, made.segmentation.evidence.prototypes.classes, made.segmentation.provenance)
 
 
 def test_done_is_the_same_origin_with_all_formats(segmenter, made, tmp_path):

@@ -14,7 +14,7 @@ from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.resume import made_of
 from freeda_segment.pixels.background import Background
-from freeda_segment.result import Origin
+from freeda_segment.result import Provenance
 
 
 def result(segmenter, names=("red", "blue"), classes=None, size=(40, 60), **changes) -> Result:
@@ -153,7 +153,7 @@ def test_other_pngs_are_no_label_maps(tmp_path):
 
 
 def test_results_of_a_bank_remade_in_its_place_are_not_kept():
-    first = Origin(bank="bank", revision=1, committed_at="2026-01-01T00:00:00+00:00")
+    first = Provenance(bank="bank", revision=1, committed_at="2026-01-01T00:00:00+00:00")
     remade = dataclasses.replace(first, committed_at="2026-01-02T00:00:00+00:00")
     assert made_of("hash", (), first) != made_of("hash", (), remade)
 

@@ -95,8 +95,8 @@ def test_a_result_names_the_revision_that_was_asked():
     prepared = segmenter.prepare("red,blue")
     bank.number = 2
     made = segmenter.label(segmenter.encode(striped_picture(["red", "blue"], 40, 60)), prepared)
-    assert made.origin.revision == 1
-    assert segmenter.origin.revision == 2
+    assert made.provenance.revision == 1
+    assert segmenter.provenance.revision == 2
 
 
 def test_another_bank_shares_nothing():

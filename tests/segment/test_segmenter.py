@@ -97,7 +97,7 @@ def test_regions_can_be_looked_up(segmenter):
 def test_support_tells_which_prototypes_spoke(segmenter):
     made = segmenter.segment(striped_picture(["red"], 20, 20), "red,blue")
     assert {info.noun for info in made.evidence.prototypes.support[0][0].infos} == {"red"}
-    assert made.origin.revision == 4
+    assert made.provenance.revision == 4
 
 
 def test_500_classes(segmenter):
@@ -174,8 +174,8 @@ def test_a_real_bank(real_bank, fake_loading):
     with open_segmenter(real_bank, settings=small_settings()) as segmenter:
         made = segmenter.segment(striped_picture(["red", "green"], 40, 60), "green,red")
         assert agreement(made, ["red", "green"]) > 0.95
-        assert made.origin.bank == str(real_bank)
-        assert made.origin.revision == 1
+        assert made.provenance.bank == str(real_bank)
+        assert made.provenance.revision == 1
         assert made.evidence.prototypes.support[1][0].infos[0].caption.startswith("a red thing")
         filtered = segmenter.with_settings(where=parse_filter(["noun=green"]), k=50)
         assert {each.noun for each in filtered.prepare("red").support[0][0].infos} == {"green"}
@@ -218,7 +218,7 @@ def test_what_was_made_with_other_settings_is_not_labelled_under_their_name(chan
     other = made.with_settings(
         alpha=0.5, batch_size=2, background=Background(), refinement=Refinement(1, (1,))
     )
-    assert other.label(encoded, prepared).origin.settings["alpha"] == 0.5
+    assert other.label(encoded, prepared).provenance.settings["alpha"] == 0.5
 
 
 def test_templates_of_a_newer_version_are_refused(monkeypatch):
