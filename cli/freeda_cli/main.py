@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from freeda.version import __version__
 from freeda_cli import bank, console, errors, evaluate, explain, ingest, models, segment
 from freeda_cli.options import help_of
 from freeda_cli.quiet import set_up_logging
@@ -89,11 +89,7 @@ app.add_typer(models.app, name="models")
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    try:
-        number = version("freeda")
-    except PackageNotFoundError:
-        number = "(not installed)"
-    console.say(f"freeda {number}")
+    console.say(f"freeda {__version__}")
     raise typer.Exit
 
 

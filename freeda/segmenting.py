@@ -1,0 +1,64 @@
+"""The online stage: a picture and classes in, a label map with its reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freeda_segment import (
+    Background,
+    Comparison,
+    Explanation,
+    Refinement,
+    Segmentation,
+    Segmenter,
+    SegmentSettings,
+    open_segmenter,
+    retire_and_compare,
+)
+from freeda_segment.result import ClassShare
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from freeda_models.protocols import ImageArray
+
+__all__ = [
+    "Background",
+    "ClassShare",
+    "Comparison",
+    "Explanation",
+    "Refinement",
+    "SegmentSettings",
+    "Segmentation",
+    "Segmenter",
+    "open_segmenter",
+    "retire_and_compare",
+    "segment",
+]
+
+
+def segment(
+    picture: ImageArray | Image.Image | str | Path,
+    classes: str | Sequence[str],
+    *,
+    bank: str | Path,
+    device: str = "auto",
+    settings: SegmentSettings | None = None,
+) -> Segmentation:
+    """Segment one picture. For several, :func:`open_segmenter` opens bank and networks once.
+
+    Args:
+        picture: a path, a Pillow picture, or uint8 (H, W, 3) RGB.
+        classes: expressions such as ``"red car,tree,car|automobile"``.
+        bank: a folder or the name of a profile, with or without a version.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        settings: the preset's defaults if None.
+
+    Raises:
+        FreedaError: the picture, the classes, the bank or its networks; see :func:`open_segmenter` and
+            :meth:`Segmenter.segment`.
+    """
+    with open_segmenter(bank, device=device, settings=settings) as segmenter:
+        return segmenter.segment(picture, classes)
