@@ -1,4 +1,4 @@
-"""A built wheel does what the checkout does: migrations, presets and the tiny pack lie in it."""
+"""A built wheel does what the checkout does, under names that are ours alone, whatever lies beside it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from own_modules import ROOT, write_own_modules
 
-ROOT = Path(__file__).parents[2]
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment that holds the wheel.
+
+    Attributes:
+        programs: folder of its programs.
+        packages: its ``site-packages``.
+        added: what the wheel put there, names at the top.
+    """
+
+    programs: Path
+    packages: Path
+    added: frozenset[str]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the programs of an environment that holds the wheel, and this one's dependencies.
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel in an environment of its own, with this one's dependencies.
 
     A ``.pth`` line adds the dependencies' folder without reading the ``.pth`` files in it, so the
     editable install of this checkout is not seen.
@@ -31,36 +46,65 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = (folder / "dist").glob("*.whl")
     venv.create(folder / "env", with_pip=True)
     programs = folder / "env" / "bin"
-    subprocess.run([programs / "pip", "install", "--quiet", "--no-deps", wheel], check=True)
     where = subprocess.run(
         [programs / "python", "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"],
         check=True,
         capture_output=True,
         text=True,
     )
-    Path(where.stdout.strip(), "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    return programs
+    packages = Path(where.stdout.strip())
+    before = {path.name for path in packages.iterdir()}
+    subprocess.run([programs / "pip", "install", "--quiet", "--no-deps", wheel], check=True)
+    added = frozenset(path.name for path in packages.iterdir()) - before
+    (packages / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return Installed(programs, packages, added)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """The folder of a person who has modules of their own: what they run runs there."""
+    return write_own_modules(tmp_path / "mine")
 
 
 def _run(program: Path, *arguments: object, cwd: Path) -> str:
-    elsewhere = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     finished = subprocess.run(
-        [program, *map(str, arguments)], cwd=cwd, env=elsewhere, capture_output=True, text=True, check=False
+        [program, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(cwd)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
 
 
-def test_a_wheel_in_an_environment_elsewhere_ingests_and_segments(installed: Path, tmp_path: Path) -> None:
-    where = _run(installed / "python", "-c", "import cli, freeda_models; print(cli.__file__)", cwd=tmp_path)
-    assert str(installed.parent) in where
-    freeda = installed / "freeda"
+def test_a_wheel_installs_names_that_nobody_else_has(installed: Installed) -> None:
+    assert {name.partition("-")[0] for name in installed.added} == {
+        *("freeda", "freeda_cli", "freeda_errors", "freeda_ingest"),
+        *("freeda_models", "freeda_segment", "freeda_store"),
+    }
+    versions = installed.packages / "freeda_store" / "migrations" / "versions"
+    assert {path.name for path in versions.glob("v*.py")} == {
+        path.name for path in (ROOT / "migrations" / "versions").glob("v*.py")
+    }
+
+
+def test_a_wheel_beside_a_persons_own_modules_ingests_and_segments(installed: Installed, mine: Path) -> None:
+    code = (
+        "import freeda, freeda_cli, freeda_store.sql.schema as schema\n"
+        "print(*freeda.__path__, *freeda_cli.__path__, schema.migrations_folder(), sep='\\n')"
+    )
+    assert _run(installed.programs / "python", "-c", code, cwd=mine).splitlines() == [
+        str(installed.packages / name) for name in ("freeda", "freeda_cli", "freeda_store/migrations")
+    ]
+    freeda = installed.programs / "freeda"
     captions = ROOT / "examples" / "captions.jsonl"
-    _run(freeda, "ingest", captions, "--bank", "bank", "--preset", "tiny", "--limit", 8, cwd=tmp_path)
+    _run(freeda, "ingest", captions, "--bank", "bank", "--preset", "tiny", "--limit", 8, cwd=mine)
     picture = ROOT / "examples" / "car-and-tree.png"
-    _run(freeda, "segment", picture, "-c", "car,tree,grass", "--bank", "bank", "--out", "out", cwd=tmp_path)
-    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".png", ".json"}
-    stats = json.loads(_run(freeda, "bank", "stats", "--bank", "bank", "--json", cwd=tmp_path))
+    _run(freeda, "segment", picture, "-c", "car,tree,grass", "--bank", "bank", "--out", "out", cwd=mine)
+    assert {path.suffix for path in (mine / "out").iterdir()} == {".png", ".json"}
+    stats = json.loads(_run(freeda, "bank", "stats", "--bank", "bank", "--json", cwd=mine))
     assert stats["generations"] == 8
-    presets = _run(freeda, "models", "list", cwd=tmp_path)
+    presets = _run(freeda, "models", "list", cwd=mine)
     assert all(name in presets for name in ("tiny", "sd15", "sd21", "sdxl"))
