@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from freeda_ingest.batches import BatchResult, SeededCaption
-from freeda_ingest.drawing import draw_batch
 from freeda_ingest.errors import DeviceMemoryError
+from freeda_ingest.extract import extract_batch
+from freeda_ingest.generate import generate_batch
 from freeda_ingest.models import IngestModels
-from freeda_ingest.reading import read_batch
 from freeda_ingest.settings import StageSettings
 from freeda_models.diffusion.memory import is_out_of_memory, release_memory
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 def process_batch(
     models: IngestModels, settings: StageSettings, batch: Sequence[SeededCaption]
 ) -> BatchResult:
-    """Draw captions and read prototypes from the pictures.
+    """Generate a picture for each caption and extract its prototypes.
 
     Args:
         models: the networks.
@@ -42,7 +42,7 @@ def process_batch(
         DeviceMemoryError: not even one picture fits the device's memory.
     """
     try:
-        return log_result(read_batch(models, settings, draw_batch(models, settings, batch)))
+        return log_result(extract_batch(models, settings, generate_batch(models, settings, batch)))
     except Exception as error:
         if not is_out_of_memory(error):
             raise

@@ -18,7 +18,7 @@ from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
 
 from freeda_ingest.errors import ClusterError, OptionError, WorkerError
 from freeda_ingest.executors.ray import RayExecutor, ray_executor
-from freeda_ingest.executors.worker import Origin
+from freeda_ingest.executors.worker import WorkerIdentity
 from freeda_models.errors import DeviceError
 from freeda_models.identity import identify
 from freeda_models.presets import load_preset
@@ -109,7 +109,7 @@ def test_killed_worker_leaves_the_bank_of_the_local_executor(
 def test_poisoned_batch_is_named(
     tmp_path: Path, traces: Path, captions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("freeda_ingest.executors.lanes.ATTEMPTS", 2)
+    monkeypatch.setattr("freeda_ingest.executors.worker_pool.ATTEMPTS", 2)
     recipe = FakeRecipe(traces, deadly="an old truck", deaths=99)
     with pytest.raises(
         WorkerError, match=r"caption 16 \('an old truck'\), the last, worker 1 \(cpu\), ended"
@@ -198,11 +198,11 @@ def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: st
 
 def test_worker_with_other_models_or_code_is_refused() -> None:
     preset = load_preset("tiny")
-    here = Origin.here(preset)
+    here = WorkerIdentity.here(preset)
     here.check(preset)
     with pytest.raises(WorkerError, match=r"freeda here is .*, and 0\.0\.0 where the run was started"):
-        Origin(here.models, "0.0.0").check(preset)
+        WorkerIdentity(here.models, "0.0.0").check(preset)
     models = identify(preset)
     other = type(models)(models.clip, models.clip, models.generator, models.nouns, models.keys)
     with pytest.raises(WorkerError, match=r"the backbone model here is .*; install the same weights"):
-        Origin(other, here.code).check(preset)
+        WorkerIdentity(other, here.code).check(preset)

@@ -19,9 +19,9 @@ from typing import Any
 from freeda_ingest.batches import BatchResult, Results, SeededCaption
 from freeda_ingest.errors import OptionError
 from freeda_ingest.executors.flight import in_flight
-from freeda_ingest.executors.lanes import BATCHES_A_WORKER, Lanes, WorkerLostError
 from freeda_ingest.executors.protocol import ExecutorFactory
 from freeda_ingest.executors.worker import Failed, PresetRecipe, Recipe, StageWorker
+from freeda_ingest.executors.worker_pool import BATCHES_PER_WORKER, WorkerLostError, WorkerPool
 from freeda_ingest.settings import StageSettings
 from freeda_models.presets import Preset
 
@@ -55,7 +55,7 @@ class DevicesExecutor:
         check_devices(devices)
         self._recipe = recipe
         self._devices = tuple(devices)
-        self._lanes: Lanes | None = None
+        self._pool: WorkerPool | None = None
 
     def run(self, batches: Iterable[list[SeededCaption]], *, live: bool = False) -> Results:
         """See :meth:`freeda_ingest.executors.protocol.Executor.run`.
@@ -68,12 +68,12 @@ class DevicesExecutor:
         first = next(source, None)
         if first is None:
             return
-        if self._lanes is None:
-            self._lanes = Lanes(
+        if self._pool is None:
+            self._pool = WorkerPool(
                 [ProcessWorker(self._recipe, device, n) for n, device in enumerate(self._devices, 1)]
             )
-        limit = len(self._devices) * (1 if live else BATCHES_A_WORKER)
-        yield from in_flight(chain([first], source), self._lanes.submit, limit=limit)
+        limit = len(self._devices) * (1 if live else BATCHES_PER_WORKER)
+        yield from in_flight(chain([first], source), self._pool.submit, limit=limit)
 
     def fitting_batch_size(self) -> int | None:
         """See :meth:`freeda_ingest.executors.protocol.Executor.fitting_batch_size`."""
@@ -81,9 +81,9 @@ class DevicesExecutor:
 
     def close(self) -> None:
         """End the processes, whatever they are doing."""
-        if self._lanes is not None:
-            self._lanes.close()
-            self._lanes = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
 
 def devices_executor(devices: Sequence[str]) -> ExecutorFactory:
@@ -119,7 +119,7 @@ def check_devices(devices: Sequence[str]) -> None:
 
 
 class ProcessWorker:
-    """A :class:`~freeda_ingest.executors.lanes.Worker` in a spawned process, behind a pipe of its own.
+    """A :class:`~freeda_ingest.executors.worker_pool.Worker` in a spawned process, behind a pipe of its own.
 
     Args:
         recipe: makes its networks.
@@ -137,7 +137,7 @@ class ProcessWorker:
         self._stopped = False
 
     def start(self) -> None:
-        """See :meth:`freeda_ingest.executors.lanes.Worker.start`."""
+        """See :meth:`freeda_ingest.executors.worker_pool.Worker.start`."""
         with self._lock:
             if self._stopped:
                 raise WorkerLostError("stopped")
@@ -155,7 +155,7 @@ class ProcessWorker:
         self._receive()
 
     def compute(self, batch: Sequence[SeededCaption]) -> BatchResult:
-        """See :meth:`freeda_ingest.executors.lanes.Worker.compute`."""
+        """See :meth:`freeda_ingest.executors.worker_pool.Worker.compute`."""
         assert self._connection is not None, "start() comes before compute()"
         try:
             self._connection.send(batch)
@@ -165,7 +165,7 @@ class ProcessWorker:
         return result
 
     def stop(self) -> None:
-        """See :meth:`freeda_ingest.executors.lanes.Worker.stop`."""
+        """See :meth:`freeda_ingest.executors.worker_pool.Worker.stop`."""
         with self._lock:
             self._stopped = True
             if self._process is not None:

@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from freeda_ingest.batches import BatchResult, Results, SeededCaption
-from freeda_ingest.drawing import DrawnBatch, draw_batch
 from freeda_ingest.executors.flight import in_flight
+from freeda_ingest.extract import extract_batch
+from freeda_ingest.generate import GeneratedBatch, generate_batch
 from freeda_ingest.models import IngestModels
 from freeda_ingest.pipeline import log_result, process_halves
-from freeda_ingest.reading import read_batch
 from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
 from freeda_models.diffusion.batch_size import fitting_batch_size
 from freeda_models.diffusion.memory import is_out_of_memory
@@ -64,18 +64,18 @@ class LocalExecutor:
     def _begin(self, batch: list[SeededCaption], thread: ThreadPoolExecutor) -> Future[BatchResult]:
         try:
             with self._generator_free:
-                drawn = draw_batch(self._models, self._settings, batch)
+                generated = generate_batch(self._models, self._settings, batch)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             reason = str(error)
         else:
-            return thread.submit(self._finish, batch, drawn)
+            return thread.submit(self._finish, batch, generated)
         return thread.submit(self._halve, batch, reason)
 
-    def _finish(self, batch: list[SeededCaption], drawn: DrawnBatch) -> BatchResult:
+    def _finish(self, batch: list[SeededCaption], generated: GeneratedBatch) -> BatchResult:
         try:
-            return log_result(read_batch(self._models, self._settings, drawn))
+            return log_result(extract_batch(self._models, self._settings, generated))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise

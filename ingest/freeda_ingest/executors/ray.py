@@ -25,9 +25,9 @@ from typing import Any
 from freeda_ingest.batches import BatchResult, Results, SeededCaption
 from freeda_ingest.errors import ClusterError, OptionError, WorkerError
 from freeda_ingest.executors.flight import in_flight
-from freeda_ingest.executors.lanes import BATCHES_A_WORKER, Lanes, WorkerLostError
 from freeda_ingest.executors.protocol import ExecutorFactory
-from freeda_ingest.executors.worker import Failed, Origin, PresetRecipe, Recipe, StageWorker
+from freeda_ingest.executors.worker import Failed, PresetRecipe, Recipe, StageWorker, WorkerIdentity
+from freeda_ingest.executors.worker_pool import BATCHES_PER_WORKER, WorkerLostError, WorkerPool
 from freeda_ingest.settings import StageSettings
 from freeda_models.errors import DeviceError
 from freeda_models.presets import Preset
@@ -64,7 +64,7 @@ class RayExecutor:
         self._recipe = recipe
         self._device = device
         self._workers = workers
-        self._lanes: Lanes | None = None
+        self._pool: WorkerPool | None = None
         self._plan: _Plan | None = None
         self._started_ray = False
 
@@ -80,9 +80,9 @@ class RayExecutor:
         first = next(source, None)
         if first is None:
             return
-        lanes, workers = self._begin()
-        limit = workers * (1 if live else BATCHES_A_WORKER)
-        yield from in_flight(chain([first], source), lanes.submit, limit=limit)
+        pool, workers = self._begin()
+        limit = workers * (1 if live else BATCHES_PER_WORKER)
+        yield from in_flight(chain([first], source), pool.submit, limit=limit)
 
     def fitting_batch_size(self) -> int | None:
         """None: the machines of a cluster may differ, and batches must not."""
@@ -91,9 +91,9 @@ class RayExecutor:
     def close(self) -> None:
         """End the workers, and the cluster if it was started here."""
         try:
-            if self._lanes is not None:
-                self._lanes.close()
-                self._lanes = None
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
         finally:
             if self._started_ray:
                 import ray
@@ -101,19 +101,19 @@ class RayExecutor:
                 ray.shutdown()
                 self._started_ray = False
 
-    def _begin(self) -> tuple[Lanes, int]:
-        if self._lanes is None or self._plan is None:
+    def _begin(self) -> tuple[WorkerPool, int]:
+        if self._pool is None or self._plan is None:
             self._started_ray = _connect() or self._started_ray
             self._plan = _plan(self._device, self._workers)
             logger.info("Ray: %s", self._plan)
             make = self._plan.actor_maker(self._recipe)
-            self._lanes = Lanes(
+            self._pool = WorkerPool(
                 [
                     ActorWorker(make, f"worker {n} ({self._plan.device})")
                     for n in range(1, self._plan.workers + 1)
                 ]
             )
-        return self._lanes, self._plan.workers
+        return self._pool, self._plan.workers
 
 
 def ray_executor(device: str = "auto", workers: int | None = None) -> ExecutorFactory:
@@ -128,7 +128,7 @@ def ray_executor(device: str = "auto", workers: int | None = None) -> ExecutorFa
     check_ray(device, workers)
 
     def make(preset: Preset, settings: StageSettings) -> RayExecutor:
-        recipe = PresetRecipe(preset, settings, origin=Origin.here(preset))
+        recipe = PresetRecipe(preset, settings, expected=WorkerIdentity.here(preset))
         return RayExecutor(recipe, device=device, workers=workers)
 
     return make
@@ -152,9 +152,9 @@ def check_ray(device: str, workers: int | None) -> None:
 
 
 class ActorWorker:
-    """A :class:`~freeda_ingest.executors.lanes.Worker` that is a Ray actor.
+    """A :class:`~freeda_ingest.executors.worker_pool.Worker` that is a Ray actor.
 
-    Ray is told neither to restart the actor nor to retry its tasks: :class:`Lanes` does both, gives
+    Ray is told neither to restart the actor nor to retry its tasks: :class:`WorkerPool` does both, gives
     the batch to whichever worker is free, and can tell which batch it was that killed the workers.
 
     Args:
@@ -170,7 +170,7 @@ class ActorWorker:
         self._stopped = False
 
     def start(self) -> None:
-        """See :meth:`freeda_ingest.executors.lanes.Worker.start`; waits until Ray finds room."""
+        """See :meth:`freeda_ingest.executors.worker_pool.Worker.start`; waits until Ray finds room."""
         with self._lock:
             if self._stopped:
                 raise WorkerLostError("stopped")
@@ -179,12 +179,12 @@ class ActorWorker:
         _answer(self._actor.load.remote())
 
     def compute(self, batch: Sequence[SeededCaption]) -> BatchResult:
-        """See :meth:`freeda_ingest.executors.lanes.Worker.compute`."""
+        """See :meth:`freeda_ingest.executors.worker_pool.Worker.compute`."""
         result: BatchResult = _answer(self._actor.compute.remote(batch))
         return result
 
     def stop(self) -> None:
-        """See :meth:`freeda_ingest.executors.lanes.Worker.stop`."""
+        """See :meth:`freeda_ingest.executors.worker_pool.Worker.stop`."""
         with self._lock:
             self._stopped = True
             self._end()

@@ -31,11 +31,11 @@ class Recipe(Protocol):
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What the process that gives out batches computes with; a worker must have the same.
+class WorkerIdentity:
+    """The models and package version of a process; a worker must have those of the run that it serves.
 
     Attributes:
-        models: of all networks, as :func:`freeda_models.loading.identify` tells them.
+        models: of all networks, as :func:`freeda_models.loading.identify` returns them.
         code: version of this package.
     """
 
@@ -43,7 +43,7 @@ class Origin:
     code: str
 
     @classmethod
-    def here(cls, preset: Preset) -> Origin:
+    def here(cls, preset: Preset) -> WorkerIdentity:
         """Of this process; the preset's files must be on this machine."""
         return cls(identify(preset), _code())
 
@@ -76,13 +76,13 @@ class PresetRecipe:
         preset: names the models; its content travels, so that workers need no preset file.
         settings: what shapes prototypes.
         threads: for PyTorch on the CPU, None to leave them alone.
-        origin: when given, what the worker's models and package must equal.
+        expected: when given, what the worker's models and package must equal.
     """
 
     preset: Preset
     settings: StageSettings
     threads: int | None = None
-    origin: Origin | None = None
+    expected: WorkerIdentity | None = None
 
     def build(self, device: str) -> tuple[IngestModels, StageSettings]:
         """See :meth:`Recipe.build`.
@@ -99,8 +99,8 @@ class PresetRecipe:
             torch.set_num_threads(self.threads)
         models = PresetModels(self.preset, device)
         models.load_all()
-        if self.origin is not None:
-            self.origin.check(self.preset)
+        if self.expected is not None:
+            self.expected.check(self.preset)
         return models, self.settings
 
 

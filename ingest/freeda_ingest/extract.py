@@ -1,4 +1,4 @@
-"""The second half of the offline stage: features, masks, prototypes, keys and scores of drawn captions."""
+"""The second half of the offline stage: features, masks, prototypes, text keys and scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from freeda_ingest.batches import BatchResult
-from freeda_ingest.drawing import Drawing, DrawnBatch, unique_spans
+from freeda_ingest.generate import GeneratedBatch, PicturedCaption, unique_spans
 from freeda_ingest.masks import DropReason, Mask, make_mask
 from freeda_ingest.models import IngestModels
 from freeda_ingest.prototypes import WEIGHTINGS, IntArray, pool
@@ -30,43 +30,43 @@ class _Candidate:
     cut: int
 
 
-def read_batch(models: IngestModels, settings: StageSettings, drawn: DrawnBatch) -> BatchResult:
-    """Read prototypes from the pictures of a batch.
+def extract_batch(models: IngestModels, settings: StageSettings, batch: GeneratedBatch) -> BatchResult:
+    """Extract prototypes from the pictures of a batch.
 
     Args:
         models: the networks, loaded by the first half; the generator is not asked.
         settings: masks, weighting, keys and gates.
-        drawn: from :func:`freeda_ingest.drawing.draw_batch`.
+        batch: from :func:`freeda_ingest.generate.generate_batch`.
     """
     dropped: Counter[str] = Counter()
     generations: tuple[NewGeneration, ...] = ()
-    if drawn.drawings:
-        reader = _Reader(models, settings, drawn)
-        generations, dropped = reader.read(), reader.dropped
+    if batch.pictured:
+        extractor = _Extractor(models, settings, batch)
+        generations, dropped = extractor.extract(), extractor.dropped
     return BatchResult(
         generations,
-        drawn.without_nouns,
+        batch.without_nouns,
         dict(dropped),
-        dict(drawn.unknown),
-        dict(drawn.clock.seconds),
-        drawn.batch,
-        drawn.undrawn,
-        sound=len(drawn.drawings),
+        dict(batch.unknown),
+        dict(batch.clock.seconds),
+        batch.captions,
+        batch.undrawn,
+        sound=len(batch.pictured),
     )
 
 
-class _Reader:
-    """The stages, for the drawings of one batch."""
+class _Extractor:
+    """The stages for one batch."""
 
-    def __init__(self, models: IngestModels, settings: StageSettings, drawn: DrawnBatch) -> None:
+    def __init__(self, models: IngestModels, settings: StageSettings, batch: GeneratedBatch) -> None:
         self._models = models
         self._settings = settings
-        self._drawings: Sequence[Drawing] = drawn.drawings
-        self._clock = drawn.clock
+        self._pictured: Sequence[PicturedCaption] = batch.pictured
+        self._clock = batch.clock
         self.dropped: Counter[str] = Counter()
 
-    def read(self) -> tuple[NewGeneration, ...]:
-        images = np.stack([drawing.picture.image_hwc for drawing in self._drawings])
+    def extract(self) -> tuple[NewGeneration, ...]:
+        images = np.stack([source.picture.image_hwc for source in self._pictured])
         with self._clock.stage("features"):
             features = self._models.backbone.encode(images)
         with self._clock.stage("masks"):
@@ -78,35 +78,35 @@ class _Reader:
             visuals = self._pool(features, masks, picture_of_cut)
             candidates = [c for c in candidates if self._usable(c.picture, visuals[c.cut])]
         with self._clock.stage("keys"):
-            keys = self._keys([self._drawings[c.picture].item.caption.text for c in candidates], candidates)
+            keys = self._keys([self._pictured[c.picture].item.caption.text for c in candidates], candidates)
             kept = [(c, key) for c, key in zip(candidates, keys, strict=True) if self._key_usable(c, key)]
         with self._clock.stage("scores"):
             agreements = self._agree([c for c, _ in kept], images, masks)
-        prototypes: list[list[NewPrototype]] = [[] for _ in self._drawings]
+        prototypes: list[list[NewPrototype]] = [[] for _ in self._pictured]
         for (c, key), agreement in zip(kept, agreements, strict=True):
             if self._agreement_usable(c.picture, float(agreement)):
                 made = _prototype(c.noun, key, visuals[c.cut], masks[c.cut], float(agreement))
                 prototypes[c.picture].append(made)
         return tuple(
-            _generation(drawing, rows)
-            for drawing, rows in zip(self._drawings, prototypes, strict=True)
-            if not drawing.item.stored
+            _generation(source, rows)
+            for source, rows in zip(self._pictured, prototypes, strict=True)
+            if not source.item.stored
         )
 
     def _cut(self) -> tuple[list[_Candidate], list[Mask]]:
         candidates: list[_Candidate] = []
         masks: list[Mask] = []
-        for index, drawing in enumerate(self._drawings):
+        for index, source in enumerate(self._pictured):
             cuts: dict[Span, int | DropReason] = {}
-            for place, span in enumerate(unique_spans(drawing.spans)):
-                made = self._mask(drawing.picture, place)
+            for place, span in enumerate(unique_spans(source.spans)):
+                made = self._mask(source.picture, place)
                 if isinstance(made, Mask):
                     masks.append(made)
                     cuts[span] = len(masks) - 1
                 else:
                     cuts[span] = made
-            for noun in drawing.nouns:
-                cut = cuts[drawing.spans[noun]]
+            for noun in source.nouns:
+                cut = cuts[source.spans[noun]]
                 if isinstance(cut, DropReason):
                     self._drop(index, cut)
                 else:
@@ -128,7 +128,7 @@ class _Reader:
 
     def _drop(self, picture: int, reason: DropReason) -> None:
         """Count a noun that gave no prototype, unless an earlier run counted it."""
-        if not self._drawings[picture].item.stored:
+        if not self._pictured[picture].item.stored:
             self.dropped[reason] += 1
 
     def _usable(self, picture: int, visual: FloatArray) -> bool:
@@ -177,14 +177,14 @@ class _Reader:
         return False
 
 
-def _generation(drawing: Drawing, prototypes: Sequence[NewPrototype]) -> NewGeneration:
-    caption, seed = drawing.item.caption, drawing.item.seed
-    return NewGeneration(caption, seed, drawing.picture.image_hwc, tuple(prototypes), _notes(drawing))
+def _generation(source: PicturedCaption, prototypes: Sequence[NewPrototype]) -> NewGeneration:
+    caption, seed = source.item.caption, source.item.seed
+    return NewGeneration(caption, seed, source.picture.image_hwc, tuple(prototypes), _notes(source))
 
 
-def _notes(drawing: Drawing) -> tuple[str, ...]:
-    inside = dict(zip(unique_spans(drawing.spans), drawing.picture.inside_window, strict=True))
-    beyond = dict.fromkeys(noun.key for noun in drawing.nouns if not inside[drawing.spans[noun]])
+def _notes(source: PicturedCaption) -> tuple[str, ...]:
+    inside = dict(zip(unique_spans(source.spans), source.picture.inside_window, strict=True))
+    beyond = dict.fromkeys(noun.key for noun in source.nouns if not inside[source.spans[noun]])
     return (f"beyond the text encoder's window: {', '.join(beyond)}",) if beyond else ()
 
 

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 3
 """How many workers a batch may outlive, and how often in a row one may be lost before it is ready."""
 
-BATCHES_A_WORKER = 2
-"""Batches in hand a worker: one that it computes, and one that waits, so that none idles."""
+BATCHES_PER_WORKER = 2
+"""Batches in hand per worker: one that it computes, and one that waits, so that none idles."""
 
 _SHOWN = 60
 _CLOSED = "the executor was closed with a batch in hand."
@@ -59,7 +59,7 @@ class _Job:
     lost: int = 0
 
 
-class Lanes:
+class WorkerPool:
     """Gives batches to workers, each driven by a thread of its own.
 
     A worker that is lost is started again, and its batch goes to the first that is free. After

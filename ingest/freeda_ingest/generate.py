@@ -17,14 +17,14 @@ from freeda_store.records import Caption
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PicturedCaption:
     """A caption with its picture.
 
     Attributes:
         item: the caption.
         nouns: what is looked for in the picture.
         spans: which span's attribution map belongs to each noun.
-        picture: what the generator drew, finite.
+        picture: what the generator made, finite.
     """
 
     item: SeededCaption
@@ -34,28 +34,30 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class DrawnBatch:
-    """A batch half done.
+class GeneratedBatch:
+    """A batch after the first half of the stage.
 
     Attributes:
-        batch: the captions.
-        drawings: those that were drawn; none when nothing that is missing holds a noun.
+        captions: all of them.
+        pictured: those with a picture; none when no missing caption holds a noun.
         without_nouns: missing captions that hold none.
-        undrawn: missing captions whose picture is worth nothing.
+        undrawn: missing captions whose picture is of no use.
         unknown: nouns that the models do not know, with how often they came.
         clock: goes on counting in the second half.
     """
 
-    batch: tuple[SeededCaption, ...]
-    drawings: tuple[Drawing, ...]
+    captions: tuple[SeededCaption, ...]
+    pictured: tuple[PicturedCaption, ...]
     without_nouns: tuple[Caption, ...]
     undrawn: tuple[Undrawn, ...]
     unknown: Mapping[str, int]
     clock: StageClock
 
 
-def draw_batch(models: IngestModels, settings: StageSettings, batch: Sequence[SeededCaption]) -> DrawnBatch:
-    """Find the nouns of captions and draw those that have some.
+def generate_batch(
+    models: IngestModels, settings: StageSettings, batch: Sequence[SeededCaption]
+) -> GeneratedBatch:
+    """Find the nouns of captions and generate a picture for each caption that has some.
 
     All networks are loaded here, so that the second half may run in another thread.
 
@@ -71,7 +73,7 @@ def draw_batch(models: IngestModels, settings: StageSettings, batch: Sequence[Se
     new = [(item, nouns) for item, nouns in pairs if not item.stored]
     without = tuple(item.caption for item, nouns in new if not nouns)
     unknown = Counter(word for _, nouns in new for word in unknown_nouns(nouns, settings.find_unknown))
-    drawings: list[Drawing] = []
+    pictured: list[PicturedCaption] = []
     undrawn: list[Undrawn] = []
     if len(without) < len(new):
         with clock.stage("load"):
@@ -79,13 +81,13 @@ def draw_batch(models: IngestModels, settings: StageSettings, batch: Sequence[Se
             _ = models.backbone, models.clip, models.keys
         asked = [(item, nouns, attribution_spans(nouns)) for item, nouns in pairs if nouns]
         with clock.stage("generate"):
-            pictures = _draw(generator, [(item, spans) for item, _, spans in asked])
+            pictures = _generate(generator, [(item, spans) for item, _, spans in asked])
         for (item, nouns, spans), picture in zip(asked, pictures, strict=True):
             if not picture.flaw:
-                drawings.append(Drawing(item, nouns, spans, picture))
+                pictured.append(PicturedCaption(item, nouns, spans, picture))
             elif not item.stored:
                 undrawn.append(Undrawn(item.caption, picture.flaw))
-    return DrawnBatch(tuple(batch), tuple(drawings), without, tuple(undrawn), dict(unknown), clock)
+    return GeneratedBatch(tuple(batch), tuple(pictured), without, tuple(undrawn), dict(unknown), clock)
 
 
 def unique_spans(spans: Mapping[Noun, Span]) -> tuple[Span, ...]:
@@ -93,7 +95,7 @@ def unique_spans(spans: Mapping[Noun, Span]) -> tuple[Span, ...]:
     return tuple(dict.fromkeys(spans.values()))
 
 
-def _draw(
+def _generate(
     generator: ImageGenerator, asked: Sequence[tuple[SeededCaption, Mapping[Noun, Span]]]
 ) -> list[GeneratedImage]:
     requests = [GenerationRequest(item.caption.text, item.seed, unique_spans(spans)) for item, spans in asked]
@@ -103,6 +105,6 @@ def _draw(
     if given != expected:
         raise ModelOutputError(
             f"generator {generator.identity.id} gave maps {given} for spans {expected}; "
-            "it must give one picture a request and one map a span."
+            "it must give one picture per request and one map per span."
         )
     return pictures

@@ -1,4 +1,4 @@
-"""Lanes with workers that live in this process."""
+"""WorkerPool with workers that live in this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from freeda_ingest.batches import BatchResult, SeededCaption
 from freeda_ingest.errors import WorkerError
-from freeda_ingest.executors.lanes import ATTEMPTS, Lanes, WorkerLostError
+from freeda_ingest.executors.worker_pool import ATTEMPTS, WorkerLostError, WorkerPool
 from freeda_store.records import Caption
 
 SECONDS = 30
@@ -54,38 +54,40 @@ def worker() -> FakeWorker:
 
 
 @pytest.fixture
-def open_lanes() -> Iterator[Callable[..., Lanes]]:
-    opened: list[Lanes] = []
+def open_pool() -> Iterator[Callable[..., WorkerPool]]:
+    opened: list[WorkerPool] = []
 
-    def make(*workers: FakeWorker) -> Lanes:
-        opened.append(Lanes(workers))
+    def make(*workers: FakeWorker) -> WorkerPool:
+        opened.append(WorkerPool(workers))
         return opened[-1]
 
     yield make
-    for lanes in opened:
-        lanes.close()
+    for pool in opened:
+        pool.close()
 
 
-def test_every_batch_is_computed_once(worker: FakeWorker, open_lanes: Callable[..., Lanes]) -> None:
-    lanes = open_lanes(worker, FakeWorker("worker 2 (cpu)"))
-    futures = [lanes.submit(batch(f"caption {n}")) for n in range(20)]
+def test_every_batch_is_computed_once(worker: FakeWorker, open_pool: Callable[..., WorkerPool]) -> None:
+    pool = open_pool(worker, FakeWorker("worker 2 (cpu)"))
+    futures = [pool.submit(batch(f"caption {n}")) for n in range(20)]
     texts = [future.result(SECONDS).batch[0].caption.text for future in futures]
     assert texts == [f"caption {n}" for n in range(20)]
 
 
 def test_batch_of_a_lost_worker_is_computed_again(
-    worker: FakeWorker, open_lanes: Callable[..., Lanes]
+    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
 ) -> None:
     worker.on_compute = lambda text: lose() if worker.starts == 1 else None
-    assert open_lanes(worker).submit(batch("a car")).result(SECONDS)
+    assert open_pool(worker).submit(batch("a car")).result(SECONDS)
     assert worker.given == ["a car", "a car"]
     assert worker.starts == 2
 
 
-def test_batch_that_loses_every_worker_is_named(worker: FakeWorker, open_lanes: Callable[..., Lanes]) -> None:
+def test_batch_that_loses_every_worker_is_named(
+    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
+) -> None:
     worker.on_compute = lambda text: lose() if text == "poison" else None
-    lanes = open_lanes(worker)
-    poisoned, healthy = lanes.submit(batch("poison", "17")), lanes.submit(batch("a car"))
+    pool = open_pool(worker)
+    poisoned, healthy = pool.submit(batch("poison", "17")), pool.submit(batch("a car"))
     with pytest.raises(
         WorkerError, match=r"caption 17 \('poison'\), the last, worker 1 \(cpu\), ended by SIGKILL"
     ):
@@ -94,22 +96,22 @@ def test_batch_that_loses_every_worker_is_named(worker: FakeWorker, open_lanes: 
     assert worker.given == ["poison"] * ATTEMPTS + ["a car"]
 
 
-def test_long_caption_is_cut_in_the_message(worker: FakeWorker, open_lanes: Callable[..., Lanes]) -> None:
+def test_long_caption_is_cut_in_the_message(worker: FakeWorker, open_pool: Callable[..., WorkerPool]) -> None:
     worker.on_compute = lose
     with pytest.raises(WorkerError, match=f"begins with '{'x' * 60}…'"):
-        open_lanes(worker).submit(batch("x" * 200)).result(SECONDS)
+        open_pool(worker).submit(batch("x" * 200)).result(SECONDS)
 
 
 def test_error_of_a_batch_is_raised_and_costs_no_worker(
-    worker: FakeWorker, open_lanes: Callable[..., Lanes]
+    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
 ) -> None:
     def fail(text: str) -> None:
         if text == "bad":
             raise ValueError("no such thing")
 
     worker.on_compute = fail
-    lanes = open_lanes(worker)
-    bad, good = lanes.submit(batch("bad")), lanes.submit(batch("good"))
+    pool = open_pool(worker)
+    bad, good = pool.submit(batch("bad")), pool.submit(batch("good"))
     with pytest.raises(ValueError, match="no such thing"):
         bad.result(SECONDS)
     assert good.result(SECONDS)
@@ -117,15 +119,15 @@ def test_error_of_a_batch_is_raised_and_costs_no_worker(
 
 
 def test_worker_lost_while_it_starts_is_started_again(
-    worker: FakeWorker, open_lanes: Callable[..., Lanes]
+    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
 ) -> None:
     worker.on_start = lambda: lose() if worker.starts < ATTEMPTS else None
-    assert open_lanes(worker).submit(batch("a car")).result(SECONDS)
+    assert open_pool(worker).submit(batch("a car")).result(SECONDS)
     assert worker.starts == ATTEMPTS
 
 
 def test_worker_that_cannot_start_fails_what_waits_and_what_comes(
-    worker: FakeWorker, open_lanes: Callable[..., Lanes]
+    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
 ) -> None:
     go = threading.Event()
 
@@ -134,18 +136,18 @@ def test_worker_that_cannot_start_fails_what_waits_and_what_comes(
         lose()
 
     worker.on_start = start
-    lanes = open_lanes(worker)
-    waiting = lanes.submit(batch("a car"))
+    pool = open_pool(worker)
+    waiting = pool.submit(batch("a car"))
     go.set()
     with pytest.raises(WorkerError, match="before its networks were loaded, at last ended by SIGKILL"):
         waiting.result(SECONDS)
     assert worker.starts == ATTEMPTS
     with pytest.raises(WorkerError, match="before its networks were loaded"):
-        lanes.submit(batch("a tree")).result(SECONDS)
+        pool.submit(batch("a tree")).result(SECONDS)
 
 
 def test_error_of_a_start_is_raised_and_batches_of_others_in_hand_are_finished(
-    worker: FakeWorker, open_lanes: Callable[..., Lanes]
+    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
 ) -> None:
     busy, failed = threading.Event(), threading.Event()
 
@@ -160,25 +162,25 @@ def test_error_of_a_start_is_raised_and_batches_of_others_in_hand_are_finished(
     worker.on_compute = compute
     broken = FakeWorker("worker 2 (cpu)")
     broken.on_start = start
-    lanes = open_lanes(worker, broken)
-    in_hand = lanes.submit(batch("a car"))
+    pool = open_pool(worker, broken)
+    in_hand = pool.submit(batch("a car"))
     busy.wait(SECONDS)
-    waiting = lanes.submit(batch("a tree"))
+    waiting = pool.submit(batch("a tree"))
     with pytest.raises(LookupError, match="no weights"):
         waiting.result(SECONDS)
     failed.set()
     assert in_hand.result(SECONDS)
 
 
-def test_cancelled_batch_is_not_computed(worker: FakeWorker, open_lanes: Callable[..., Lanes]) -> None:
+def test_cancelled_batch_is_not_computed(worker: FakeWorker, open_pool: Callable[..., WorkerPool]) -> None:
     go = threading.Event()
 
     def start() -> None:
         go.wait(SECONDS)
 
     worker.on_start = start
-    lanes = open_lanes(worker)
-    unwanted, wanted = lanes.submit(batch("unwanted")), lanes.submit(batch("wanted"))
+    pool = open_pool(worker)
+    unwanted, wanted = pool.submit(batch("unwanted")), pool.submit(batch("wanted"))
     assert unwanted.cancel()
     go.set()
     assert wanted.result(SECONDS)
@@ -186,7 +188,7 @@ def test_cancelled_batch_is_not_computed(worker: FakeWorker, open_lanes: Callabl
 
 
 def test_closing_stops_a_worker_in_the_middle_of_a_batch(
-    worker: FakeWorker, open_lanes: Callable[..., Lanes]
+    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
 ) -> None:
     busy = threading.Event()
 
@@ -196,18 +198,18 @@ def test_closing_stops_a_worker_in_the_middle_of_a_batch(
         lose()
 
     worker.on_compute = compute
-    lanes = open_lanes(worker)
-    future = lanes.submit(batch("a car"))
+    pool = open_pool(worker)
+    future = pool.submit(batch("a car"))
     busy.wait(SECONDS)
-    lanes.close()
-    lanes.close()
+    pool.close()
+    pool.close()
     with pytest.raises(WorkerError, match="closed with a batch in hand"):
         future.result(SECONDS)
     assert worker.given == ["a car"]
 
 
 def test_closing_fails_what_waits_and_what_comes(
-    worker: FakeWorker, open_lanes: Callable[..., Lanes]
+    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
 ) -> None:
     busy = threading.Event()
 
@@ -217,13 +219,13 @@ def test_closing_fails_what_waits_and_what_comes(
         lose()
 
     worker.on_compute = compute
-    lanes = open_lanes(worker)
-    futures = [lanes.submit(batch("a car")), lanes.submit(batch("a tree"))]
+    pool = open_pool(worker)
+    futures = [pool.submit(batch("a car")), pool.submit(batch("a tree"))]
     busy.wait(SECONDS)
-    unwanted = lanes.submit(batch("a boat"))
+    unwanted = pool.submit(batch("a boat"))
     assert unwanted.cancel()
-    lanes.close()
-    for future in (*futures, lanes.submit(batch("a house"))):
+    pool.close()
+    for future in (*futures, pool.submit(batch("a house"))):
         with pytest.raises(WorkerError, match="the executor was closed"):
             future.result(SECONDS)
 
@@ -236,5 +238,5 @@ def test_a_worker_that_cannot_be_stopped_keeps_no_other_alive() -> None:
 
     workers = [Stuck(), FakeWorker("worker 2 (cpu)"), FakeWorker("worker 3 (cpu)")]
     with pytest.raises(OSError, match="no such process"):
-        Lanes(workers).close()
+        WorkerPool(workers).close()
     assert all(worker.stopped.is_set() for worker in workers)
