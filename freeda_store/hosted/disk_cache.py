@@ -27,6 +27,8 @@ _IN_LIST = 500
 _BUSY_SECONDS = 2.0
 _DAY = 86_400
 _DAMAGED = ("malformed", "not a database", "no such table", "no such column", "disk image")
+_BROKEN = (TypeError, ValueError)
+"""What Python makes of broken values, and of SQLite's own messages where they quote broken names."""
 _TABLES = """
 PRAGMA page_size = 16384;
 PRAGMA auto_vacuum = FULL;
@@ -130,7 +132,7 @@ class DiskCache:
             try:
                 with connection or nullcontext():
                     yield connection
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, *_BROKEN) as error:
                 self._give_up(error)
 
     def _open(self) -> sqlite3.Connection | None:
@@ -139,12 +141,12 @@ class DiskCache:
                 self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 try:
                     self._connection = self._connect()
-                except sqlite3.DatabaseError as error:
+                except (sqlite3.DatabaseError, *_BROKEN) as error:
                     if not _is_damage(error):
                         raise
                     self._file.unlink(missing_ok=True)
                     self._connection = self._connect()
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, *_BROKEN) as error:
                 self._give_up(error)
         return self._connection
 
@@ -164,7 +166,7 @@ class DiskCache:
         self._drop()
         busy = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
         self._usable = busy
-        if isinstance(error, sqlite3.Error) and _is_damage(error):
+        if _is_damage(error):
             self._file.unlink(missing_ok=True)
 
     def _drop(self) -> None:
@@ -173,8 +175,9 @@ class DiskCache:
                 self._connection = None
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    return any(sign in str(error) for sign in _DAMAGED)
+def _is_damage(error: Exception) -> bool:
+    told = isinstance(error, sqlite3.Error) and any(sign in str(error) for sign in _DAMAGED)
+    return told or isinstance(error, _BROKEN)
 
 
 def _checksum(key: bytes, data: bytes) -> bytes:

@@ -32,6 +32,6 @@ def _document(database: Path) -> str | None:
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             row = connection.execute("SELECT document FROM manifest").fetchone()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # what is damaged is told by opening it
         return None
     return str(row[0]) if row is not None else None

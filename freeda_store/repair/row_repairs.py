@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def restore_rows(stores: Stores, history: History, wrong: Mapping[UUID, Payload]) -> None:
     """Make rows say what their points say."""
-    with stores.catalog.transaction() as connection:
+    with stores.catalog.checking() as connection:
         for id_, payload in wrong.items():
             _restore(connection, id_, cast("dict[str, Any]", payload))
             _restore_retirements(connection, history, id_, payload)

@@ -11,6 +11,7 @@ from freeda_store.errors import (
     BankDamagedError,
     BankInUseError,
     ThumbnailDamagedError,
+    ThumbnailKeyError,
     ThumbnailMissingError,
 )
 from freeda_store.records import JsonValue
@@ -26,7 +27,7 @@ from freeda_store.repair.mending import (
     rows_gone,
 )
 from freeda_store.sql.integrity import database_faults
-from freeda_store.thumbnails.folder import FolderThumbnails
+from freeda_store.thumbnails.folder import KEY_PATTERN, FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
 
 if TYPE_CHECKING:
@@ -212,12 +213,12 @@ def _ask(stored: Stored, vectors: EdgeVectors, history: History) -> tuple[str, .
 
 def _check_thumbnails(stores: Stores) -> tuple[list[str], list[str], list[str]]:
     """Keys that are missing, damaged, and unknown to SQL."""
-    wanted = stores.catalog.thumbnail_keys()
+    wanted = stores.catalog.checked_thumbnail_keys()
     missing, damaged = [], []
     for key in sorted(wanted):
         try:
             stores.thumbnails.get(key)
-        except ThumbnailMissingError:
+        except (ThumbnailMissingError, ThumbnailKeyError):
             missing.append(key)
         except ThumbnailDamagedError:
             damaged.append(key)
@@ -227,7 +228,8 @@ def _check_thumbnails(stores: Stores) -> tuple[list[str], list[str], list[str]]:
 
 def _tidy(stores: Stores, *, keep_strays: bool) -> None:
     """Delete files that nothing refers to, unless they may be what an unresolved row should name."""
-    wanted = stores.catalog.thumbnail_keys()
+    wanted = stores.catalog.checked_thumbnail_keys()
+    keep_strays = keep_strays or not all(KEY_PATTERN.fullmatch(key) for key in wanted)
     strays = [key for key in stores.thumbnails.keys() if key not in wanted]  # noqa: SIM118 - not a dict
     for key in () if keep_strays else strays:
         stores.thumbnails.delete(key)

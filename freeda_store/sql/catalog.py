@@ -22,7 +22,7 @@ from freeda_store.hosted.identity import without_identity
 from freeda_store.payload import StoredPrototype
 from freeda_store.sql.counts import ViewCounts
 from freeda_store.sql.faults import sql_error
-from freeda_store.sql.row_values import check_row, naming_unreadable
+from freeda_store.sql.row_values import broken_texts_shown, check_row, naming_unreadable
 from freeda_store.sql.rows import (
     IN_LIST,
     StoredGeneration,
@@ -88,6 +88,12 @@ class Catalog:
                 yield connection
         except SQLAlchemyError as error:
             raise sql_error(error, self._engine.url) from error
+
+    @contextmanager
+    def checking(self) -> Iterator[Connection]:
+        """A transaction that reads broken text, too, for a check to compare: see ``broken_texts_shown``."""
+        with self.transaction() as connection, broken_texts_shown(connection):
+            yield connection
 
     def close(self) -> None:
         """Close all connections."""
@@ -398,9 +404,18 @@ class Catalog:
     def thumbnail_keys(self) -> set[str]:
         """Keys of all thumbnails that should exist; the empty key, for one never kept, is none."""
         with self.transaction() as connection:
-            pictures = connection.execute(select(GenerationRow.picture_key)).scalars()
-            maps = connection.execute(select(PrototypeRow.attribution_key)).scalars()
-            return {*pictures, *maps} - {""}
+            return _thumbnail_keys(connection)
+
+    def checked_thumbnail_keys(self) -> set[str]:
+        """:meth:`thumbnail_keys` with those that are no text any more, for a check to tell them."""
+        with self.checking() as connection:
+            return _thumbnail_keys(connection)
+
+
+def _thumbnail_keys(connection: Connection) -> set[str]:
+    pictures = connection.execute(select(GenerationRow.picture_key)).scalars()
+    maps = connection.execute(select(PrototypeRow.attribution_key)).scalars()
+    return {*pictures, *maps} - {""}
 
 
 def _written(connection: Connection, revision: int, keys: Sequence[UUID]) -> Iterable[UUID]:

@@ -15,7 +15,7 @@ from freeda_store.sql.postgres_words import postgres_error
 
 _PRIMARY = 0xFF
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_DAMAGE = ("malformed", "not a database", "no such table", "no such column")
+_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "Could not decode to UTF-8")
 _KEPT = "Nothing that was committed is lost."
 _TEXTS = {
     "database or disk is full": sqlite3.SQLITE_FULL,
@@ -49,13 +49,16 @@ def sql_error(error: BaseException, url: URL, advice: str = "restore it from a c
 
 def sqlite_error(cause: BaseException, path: Path, advice: str = "restore it from a copy") -> BankError:
     """:func:`sql_error` of a SQLite file."""
+    if isinstance(cause, UnicodeDecodeError):  # SQLite's own message quotes a broken name
+        return BankDamagedError(f"{path} is damaged (it names tables or columns in no UTF-8); {advice}.")
     code = _code(cause)
     if code == sqlite3.SQLITE_BUSY:
         return BankInUseError(f"{path} is in use by {told_holder(path)}; wait until it ends, or close it.")
     if code in _DAMAGED or any(sign in str(cause) for sign in _DAMAGE):
         if (fault := look(path, writing=False)) is not None:
             return fault.error(path)
-        return BankDamagedError(f"{path} is damaged ({cause}); {advice}.")
+        told = " ".join(ascii(str(cause))[1:-1].split())
+        return BankDamagedError(f"{path} is damaged ({told}); {advice}.")
     if (fault := _fault(code, path) or fault_of(str(cause), path)) is not None:
         reason = fault.reason if str(cause) in fault.reason else f"{cause}: {fault.reason}"
         return StorageError(f"{fault.path or path} refused ({reason}); {fault.advice}, then repeat. {_KEPT}")

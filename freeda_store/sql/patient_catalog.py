@@ -16,7 +16,7 @@ from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.postgres_words import passing, place
 
 F = TypeVar("F", bound=Callable[..., Any])
-_AS_IT_IS = ("transaction", "close")
+_AS_IT_IS = ("transaction", "checking", "close")
 """A transaction that is open cannot be done again: what is inside is not known here."""
 
 

@@ -44,7 +44,7 @@ def _page(catalog: Catalog, after: UUID | None) -> list[ListedPrototype]:
     p, c = PrototypeRow.__table__.c, CaptionRow.__table__.c
     query = every_prototype() if after is None else every_prototype().where(p.id > after)
     found = []
-    with catalog.transaction() as connection:
+    with catalog.checking() as connection:
         for row in connection.execute(query.limit(_PAGE)):
             read, get = read_prototype(row), row._mapping
             read = replace(read, caption=replace(read.caption, extra=get[c.extra]))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Row
+from sqlalchemy.engine import Connection
 
 from freeda_store.errors import BankDamagedError
 from freeda_store.sql.tables import Base
@@ -53,3 +54,22 @@ def naming_unreadable(url: URL) -> Iterator[None]:
         raise BankDamagedError(
             f"{url.database} holds a value that cannot be read ({reason}); restore it from a copy."
         ) from error
+
+
+@contextmanager
+def broken_texts_shown(connection: Connection) -> Iterator[None]:
+    """Read text that is no UTF-8 with ``\\xNN`` for its broken bytes, for it to be compared and replaced.
+
+    What was written is never equal to it: the same text is shorter by three bytes for each broken one.
+    PostgreSQL keeps no such text.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    usual = driver.text_factory
+    driver.text_factory = lambda data: data.decode("utf-8", "backslashreplace")
+    try:
+        yield
+    finally:
+        driver.text_factory = usual

@@ -114,7 +114,7 @@ def schema_version(engine: Engine, path: Path) -> str:
     try:
         with engine.connect() as connection:
             row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
-    except DatabaseError as error:
+    except (DatabaseError, UnicodeDecodeError) as error:
         raise sql_error(error, engine.url, f"restore it from a copy{_known_backups(path)}") from error
     if row is None:
         raise BankDamagedError(f"{path} names no schema; restore it from a copy{_known_backups(path)}.")
