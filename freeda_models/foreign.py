@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from freeda_models.diffusion.memory import is_out_of_memory
 from freeda_models.errors import ModelError, UnsupportedModelError
+from freeda_models.memory import is_out_of_memory
 
 _SHOWN_CHARS = 160
 

@@ -20,7 +20,7 @@ from dataclasses import astuple
 from pathlib import Path
 from uuid import uuid4
 
-from freeda_models.diffusion.memory import is_out_of_memory, release_memory
+from freeda_models.memory import is_out_of_memory, release_memory
 from freeda_models.protocols import GenerationRequest, ImageGenerator, ModelIdentity
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def largest_fitting(draw: Callable[[int], int], budget: int, most: int = MOST) -
 
     Args:
         draw: draws so many pictures and tells the peak of memory in bytes, or raises what
-            :func:`~freeda_models.diffusion.memory.is_out_of_memory` knows.
+            :func:`~freeda_models.memory.is_out_of_memory` knows.
         budget: bytes that the peak may come to.
         most: the largest size to try. A size is not tried when the growth from the two before it
             says that it will not fit.

@@ -21,7 +21,7 @@ from freeda_ingest.extract import extract_batch
 from freeda_ingest.generate import generate_batch
 from freeda_ingest.models import IngestModels
 from freeda_ingest.settings import StageSettings
-from freeda_models.diffusion.memory import is_out_of_memory, release_memory
+from freeda_models.memory import is_out_of_memory, release_memory
 
 logger = logging.getLogger(__name__)
 

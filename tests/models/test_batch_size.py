@@ -19,7 +19,7 @@ from freeda_models.diffusion.batch_size import (
     largest_fitting,
     remembered,
 )
-from freeda_models.diffusion.memory import is_out_of_memory
+from freeda_models.memory import is_out_of_memory
 from freeda_models.protocols import ModelIdentity
 
 

@@ -23,7 +23,7 @@ from freeda_ingest.models import IngestModels
 from freeda_ingest.pipeline import log_result, process_halves
 from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
 from freeda_models.diffusion.batch_size import fitting_batch_size
-from freeda_models.diffusion.memory import is_out_of_memory
+from freeda_models.memory import is_out_of_memory
 
 IN_HAND = 2
 
