@@ -70,7 +70,7 @@ def print_stages(picture: ImageArray, rounds: int) -> None:
             encoded = segmenter.encode(picture)
             segmentation = segmenter.label(encoded, prepared)
             queries = clip.encode_texts([f"a photo of a {name}." for name in classes])
-            result = Result(picture, segmentation)
+            result = Result(segmentation)
             stages = {
                 "superpixels": lambda: settings.superpixels(picture),
                 "DINOv2 ViT-L/14, 518 px": lambda: backbone.encode(picture[None]),

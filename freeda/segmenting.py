@@ -22,6 +22,7 @@ from freeda_segment.result import ClassShare
 if TYPE_CHECKING:
     from PIL import Image
 
+    from freeda_models.presets import Preset
     from freeda_models.protocols import ImageArray
 
 __all__ = [
@@ -44,8 +45,10 @@ def segment(
     classes: str | Sequence[str],
     *,
     bank: str | Path,
+    preset: str | Preset | None = None,
     device: str = "auto",
     settings: SegmentSettings | None = None,
+    keep_evidence: bool = False,
 ) -> Segmentation:
     """Segment one picture. For several, :func:`open_segmenter` opens bank and networks once.
 
@@ -53,12 +56,15 @@ def segment(
         picture: a path, a Pillow picture, or uint8 (H, W, 3) RGB.
         classes: expressions such as ``"red car,tree,car|automobile"``.
         bank: a folder or the name of a profile, with or without a version.
+        preset: name or ``.toml`` path of a preset, or one that was read; the one that made the bank if
+            None.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         settings: the preset's defaults if None.
+        keep_evidence: keep what :meth:`Segmentation.explain_at` needs.
 
     Raises:
         FreedaError: the picture, the classes, the bank or its networks; see :func:`open_segmenter` and
             :meth:`Segmenter.segment`.
     """
-    with open_segmenter(bank, device=device, settings=settings) as segmenter:
-        return segmenter.segment(picture, classes)
+    with open_segmenter(bank, preset=preset, device=device, settings=settings) as segmenter:
+        return segmenter.segment(picture, classes, keep_evidence=keep_evidence)

@@ -42,16 +42,21 @@ class EncodedImage:
     """A picture ready to be labelled with any classes.
 
     Attributes:
-        size_hw: height and width of the original picture.
+        picture: the original.
         working: uint8 (h, w, 3), the resized picture that the networks saw.
         windows: at least one, together covering ``working``.
         settings: that it was made with; None when made by hand.
     """
 
-    size_hw: tuple[int, int]
+    picture: Picture
     working: ImageArray
     windows: tuple[EncodedWindow, ...]
     settings: SegmentSettings | None = None
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the original picture."""
+        return self.picture.size_hw
 
     @property
     def boxes(self) -> tuple[Box, ...]:
@@ -77,7 +82,7 @@ def encode_image(
         for start in range(0, len(boxes), settings.batch_size):
             batch = slice(start, start + settings.batch_size)
             windows += _encode_batch(working, boxes[batch], divided[batch], clip, backbone)
-    return EncodedImage(picture.size_hw, working, tuple(windows), settings)
+    return EncodedImage(picture, working, tuple(windows), settings)
 
 
 def _encode_batch(

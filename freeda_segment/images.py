@@ -10,7 +10,7 @@ Pictures are converted a strip of rows at a time, so that no second picture is h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,10 +51,12 @@ class Picture:
         pixels: uint8 (h, w, 3), RGB, upright; smaller than the file's where that has over
             :data:`REDUCED_PIXELS`, each the mean of its pixels there.
         size_hw: height and width of the file's picture, upright: what the label map will have.
+        source: path of its file, "" when it comes from none.
     """
 
     pixels: ImageArray
     size_hw: tuple[int, int]
+    source: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     Raises:
         ImageError: see :func:`open_image`.
     """
-    return _read(path, max_pixels, _halved)
+    return replace(_read(path, max_pixels, _halved), source=str(path))
 
 
 def read_stored(path: str | Path, max_pixels: int = MAX_PIXELS) -> StoredPicture:

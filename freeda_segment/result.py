@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freeda_models.protocols import FloatArray
+from freeda_segment.classes import ClassName
 from freeda_segment.encoding import EncodedWindow
 from freeda_segment.errors import OptionError
 from freeda_segment.explain.explanation import SHOWN, Explanation, VectorSource, explain_pixels, region_mask
+from freeda_segment.images import Picture
+from freeda_segment.outputs import DEFAULT_FORMATS, Result, picture_place, result_stems, write_fresh
+from freeda_segment.outputs.detections import to_detections
+from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
+from freeda_segment.outputs.rle import coco_document
 from freeda_segment.pixels.labelling import BACKGROUND, LabelledPixels, LabelMap, LabelRequest, label_pixels
 from freeda_segment.regions.similarity import WindowScores
 from freeda_segment.regions.windows import Box, central_window
 from freeda_segment.retrieval.prototypes import ClassPrototypes
+from freeda_store.files.own_files import file_ids
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from supervision import Detections
 
 LabelArray = NDArray[np.int32]
 Setting = str | int | float | None
 
 _COUNTED_PIXELS = 500_000
+_SHOWN_CLASSES = 8
+_NOTEBOOK = OverlayStyle(least_side=480, most_side=960)
 
 
 @dataclass(frozen=True)
@@ -64,20 +80,14 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What explaining needs: the scores of every region, not of every pixel.
+    """What explaining needs beyond the scores; kept only when asked for.
 
     Attributes:
-        boxes: the windows over the working picture.
-        windows: their scores, a superpixel and a patch.
         prototypes: the classes with the prototypes behind them.
-        alpha: weight of the local similarity.
-        encoded: the windows' features, in the same order; shared with the encoded picture.
+        encoded: the windows' features, in the order of the request; shared with the encoded picture.
     """
 
-    boxes: tuple[Box, ...]
-    windows: tuple[WindowScores, ...]
     prototypes: ClassPrototypes
-    alpha: float
     encoded: tuple[EncodedWindow, ...]
 
 
@@ -89,32 +99,40 @@ class RegionPlace:
     label: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:
     """A labelled picture.
 
     Attributes:
+        picture: that was labelled; its pixels are those that were given, not a copy.
         labels: int16 (H, W) at the original size; index into ``class_names``, -1 for background.
-        class_names: names by label.
+        classes: by label.
         shares: what each class got, by label.
         background_area: share of the picture that no class got, 0..1.
         region_map: int32 (h, w) at working size; superpixels numbered through all windows, each
             pixel taking that of the window in which it lies most centrally; -1 for none.
-        evidence: for explaining.
-        request: what was labelled, from which scores of pixels are made when they are asked for.
+        request: what was labelled: the scores per superpixel and per patch, from which scores of pixels
+            are made when they are asked for.
+        evidence: for explaining; None unless it was asked for with ``keep_evidence``.
         provenance: bank, revision, models and settings.
         notes: what a person should know, e.g. classes that the preset's models do not know.
     """
 
+    picture: Picture
     labels: LabelMap
-    class_names: tuple[str, ...]
+    classes: tuple[ClassName, ...]
     shares: tuple[ClassShare, ...]
     background_area: float
     region_map: LabelArray
-    evidence: Evidence
     request: LabelRequest
+    evidence: Evidence | None = None
     provenance: Provenance = Provenance()
     notes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names by label."""
+        return tuple(each.name for each in self.classes)
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -137,6 +155,81 @@ class Segmentation:
         found: NDArray[np.bool_] = self.labels == self.class_names.index(name)
         return found
 
+    def overlay(self, style: OverlayStyle | None = None) -> Image.Image:
+        """The picture under the colours of its classes, with a legend: an RGB Pillow picture."""
+        return draw_overlay(Result(self), style or OverlayStyle())
+
+    def save(
+        self,
+        folder: str | Path,
+        formats: Sequence[str] = DEFAULT_FORMATS,
+        *,
+        name: str | None = None,
+        force: bool = False,
+    ) -> dict[str, Path]:
+        """Write the result as files, its report always with them.
+
+        Args:
+            folder: made if it does not exist.
+            formats: names of :data:`freeda_segment.outputs.FORMATS`.
+            name: of the files, without their endings; by default that of the picture's file, or one like
+                it where results of another picture have it.
+            force: replace also files that freeda did not write.
+
+        Returns:
+            Where each format was written.
+
+        Raises:
+            OptionError: a format is unknown; the picture came from no file and no name is given; the name
+                is a path.
+            OverwriteError: a file of somebody else is in the place of one; nothing is written.
+            OutputError: a file cannot be written.
+        """
+        source = self.picture.source
+        if name is None and not source:
+            raise OptionError(
+                "the picture came from no file; name its results, as in save(folder, name='street')."
+            )
+        if name is not None and (not name or Path(name).name != name):
+            raise OptionError(f"'{name}' is no name of files; give one without folders, such as 'street'.")
+        stem = result_stems(folder, [Path(source)])[0] if name is None else name
+        result = Result(self, file=picture_place(source, folder) if source else "")
+        return write_fresh(folder, stem, result, formats, force=force, inputs=file_ids([source]))
+
+    def to_coco(self) -> dict[str, Any]:
+        """A COCO document as JSON values, one run-length encoded mask for each class that the picture has."""
+        return coco_document(Result(self))
+
+    def to_supervision(self) -> Detections:
+        """``supervision.Detections``: mask, box and score of each class that the picture has.
+
+        Raises:
+            PackageMissingError: supervision is not installed.
+        """
+        return to_detections(self)
+
+    def summary(self) -> str:
+        """``grass 43.1%, sky 30.0%, red car 12.5%``, the largest first."""
+        found = sorted((share for share in self.shares if share.pixels), key=lambda share: -share.pixels)
+        parts = [f"{share.name} {share.area:.1%}" for share in found[:_SHOWN_CLASSES]]
+        more = len(found) - _SHOWN_CLASSES
+        if more > 0:
+            parts.append(f"and {more} more {'class' if more == 1 else 'classes'}")
+        if self.background_area:
+            parts.append(f"background {self.background_area:.1%}")
+        return ", ".join(parts)
+
+    def __repr__(self) -> str:
+        height, width = self.size_hw
+        revision = "" if self.provenance.revision is None else f" revision {self.provenance.revision}"
+        told = f"<Segmentation {width} x {height}: {self.summary()}; bank {self.provenance.bank}{revision}>"
+        return " ".join(told.split())
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.overlay(_NOTEBOOK).save(buffer, format="PNG")
+        return buffer.getvalue()
+
     def region_at(self, x: int, y: int) -> RegionPlace:
         """The superpixel at a pixel of the original picture.
 
@@ -144,11 +237,9 @@ class Segmentation:
             OptionError: the pixel lies outside.
         """
         row, column = self._working_pixel(x, y)
-        window = int(central_window(self._working_hw, self.evidence.boxes)[row, column])
-        box = self.evidence.boxes[window]
-        return RegionPlace(
-            window, int(self.evidence.windows[window].labels[row - box.top, column - box.left])
-        )
+        window = int(central_window(self._working_hw, self.request.boxes)[row, column])
+        box = self.request.boxes[window]
+        return RegionPlace(window, int(self.request.windows[window].labels[row - box.top, column - box.left]))
 
     def explain(
         self, region: RegionPlace, bank: VectorSource | None = None, shown: int = SHOWN
@@ -161,10 +252,11 @@ class Segmentation:
             shown: prototypes a class at most.
 
         Raises:
-            OptionError: the region has no pixel, or is none; use :meth:`explain_at` for a pixel.
+            OptionError: the region has no pixel, or is none (use :meth:`explain_at` for a pixel), or the
+                result kept no evidence.
         """
-        known = 0 <= region.window < len(self.evidence.windows) and region.label >= 0
-        mask = region_mask(self.evidence, self._working_hw, region) if known else None
+        known = 0 <= region.window < len(self.request.windows) and region.label >= 0
+        mask = region_mask(self.request, region) if known else None
         if mask is None or not mask.any():
             raise OptionError(f"there is no region {region}; ask region_at for one, or explain_at a pixel.")
         return explain_pixels(self, region, mask, bank, shown)
@@ -174,7 +266,7 @@ class Segmentation:
         superpixel is explained alone.
 
         Raises:
-            OptionError: the pixel lies outside.
+            OptionError: the pixel lies outside, or the result kept no evidence.
         """
         place = self.region_at(x, y)
         if place.label >= 0:

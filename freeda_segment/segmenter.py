@@ -174,8 +174,16 @@ class Segmenter:
             built = build_prototypes(parsed.classes, lookup, notes)
         return dataclasses.replace(built, notes=(*notes, *class_name_notes.readings(self._preset, built)))
 
-    def label(self, encoded: EncodedImage, prototypes: ClassPrototypes) -> Segmentation:
+    def label(
+        self, encoded: EncodedImage, prototypes: ClassPrototypes, *, keep_evidence: bool = False
+    ) -> Segmentation:
         """Give every pixel a class.
+
+        Args:
+            encoded: by :meth:`encode`.
+            prototypes: by :meth:`prepare`.
+            keep_evidence: keep the features of the windows in the result, so that it can be explained;
+                some megabytes for each window with large networks.
 
         Raises:
             ModelOutputError: features and prototypes do not fit together.
@@ -204,13 +212,14 @@ class Segmenter:
                 labels[band.rows] = band.labels
                 count.add(band)
             return Segmentation(
+                picture=encoded.picture,
                 labels=labels,
-                class_names=prototypes.names,
+                classes=prototypes.classes,
                 shares=count.shares(),
                 background_area=count.background_area(),
                 region_map=merge_regions(request.working_hw, encoded.boxes, windows),
-                evidence=Evidence(encoded.boxes, windows, prototypes, self._settings.alpha, encoded.windows),
                 request=request,
+                evidence=Evidence(prototypes, encoded.windows) if keep_evidence else None,
                 provenance=self._provenance(prototypes.revision),
                 notes=prototypes.notes,
             )
@@ -219,13 +228,20 @@ class Segmenter:
         self,
         image: ImageArray | Picture | Image.Image | str | Path,
         classes: ClassList | ClassPrototypes | str | Sequence[str],
+        *,
+        keep_evidence: bool = False,
     ) -> Segmentation:
         """Encode, prepare and label in one call.
 
         For several pictures, retrieval is paid once.
+
+        Args:
+            image: as for :meth:`encode`.
+            classes: as for :meth:`prepare`, or what it gave.
+            keep_evidence: as for :meth:`label`; needed to explain the result.
         """
         prototypes = classes if isinstance(classes, ClassPrototypes) else self.prepare(classes)
-        return self.label(self.encode(image), prototypes)
+        return self.label(self.encode(image), prototypes, keep_evidence=keep_evidence)
 
     def close(self) -> None:
         """Close the bank."""
@@ -262,7 +278,7 @@ class Segmenter:
 def open_segmenter(
     address: str | Path,
     *,
-    preset: str | None = None,
+    preset: str | Preset | None = None,
     device: str = "auto",
     settings: SegmentSettings | None = None,
 ) -> Segmenter:
@@ -270,7 +286,8 @@ def open_segmenter(
 
     Args:
         address: of the bank: ``DIR``, ``DIR@3`` or ``DIR@tag``.
-        preset: name or path; the one that made the bank if None.
+        preset: name or ``.toml`` path of a preset, or one that was read; the one that made the bank if
+            None.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         settings: the preset's defaults if None.
 
@@ -286,7 +303,7 @@ def open_segmenter(
     bank = Bank.open(address)
     try:
         with _timed("load models"):
-            chosen = load_preset(preset if preset is not None else bank.manifest.preset)
+            chosen = preset if isinstance(preset, Preset) else load_preset(preset or bank.manifest.preset)
             clip = load_text_image_encoder(chosen, device)
             backbone = load_backbone(chosen, device)
             keys = load_key_encoder(chosen, device, clip)
@@ -304,12 +321,13 @@ def _as_picture(image: ImageArray | Picture | Image.Image | str | Path) -> Pictu
     if isinstance(image, str | Path):
         return read_picture(image)
     pixels = image if isinstance(image, np.ndarray) else to_rgb(image)
+    source = "" if isinstance(image, np.ndarray) else str(getattr(image, "filename", ""))
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise ImageError(
             f"expected a picture as uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}; "
             "convert it to RGB first."
         )
-    return Picture(pixels, (pixels.shape[0], pixels.shape[1]))
+    return Picture(pixels, (pixels.shape[0], pixels.shape[1]), source)
 
 
 @contextmanager

@@ -130,17 +130,17 @@ def explain(
         if ids:
             opened.require_writable()
         encoded = segmenter.encode(read)
-        before = segmenter.label(encoded, segmenter.prepare(wanted))
+        before = segmenter.label(encoded, segmenter.prepare(wanted), keep_evidence=True)
         for line in before.notes:
             console.warn(line)
         places = [place] if place is not None else before.largest_regions(_REGIONS)
         explanations = [before.explain_at(*each, opened, limit) for each in places]
         comparison, after = None, []
         if ids:
-            comparison = retire_and_compare(segmenter, opened, encoded, wanted, ids, message)
+            comparison = retire_and_compare(segmenter, encoded, wanted, ids, message)
             after = [comparison.after.explain_at(*each, opened, limit) for each in places]
         thumbnails = WatchedThumbnails(opened)
-        page = ExplanationPage(read.pixels, str(picture), before, explanations, thumbnails, comparison, after)
+        page = ExplanationPage(before, explanations, thumbnails, comparison, after)
         rendered = page.render()
     for line in thumbnails.warnings():
         console.warn(line)

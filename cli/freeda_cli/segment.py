@@ -21,12 +21,11 @@ from freeda_cli.segment_settings import SettingOptions, gather_classes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from freeda_segment import ClassList, ClassPrototypes, Segmentation, Segmenter
+    from freeda_segment import ClassList, ClassPrototypes, Segmenter
     from freeda_segment.result import Provenance
     from freeda_store.files.own_files import FileIds
 
 EPILOG = 'Example: freeda segment photo.jpg holiday/ -c "red car,tree,grass,sky" --out out'
-_SHOWN_CLASSES = 8
 _SHOWN_NOTES = 10
 
 
@@ -181,7 +180,6 @@ class _Run:
 
     def one(self, path: Path, stem: str) -> dict[str, Any]:
         """The record of one picture, segmented now."""
-        from freeda_segment import read_picture
         from freeda_segment.outputs import Result, output_paths, picture_hash, picture_place, write_fresh
         from freeda_segment.outputs.report import report
         from freeda_store.files.own_files import require_free
@@ -191,11 +189,10 @@ class _Run:
         require_free(files.values(), inputs=self.inputs, force=self.force)
         sha256 = picture_hash(path)
         prototypes = self._prototypes(self.segmenter)
-        picture = read_picture(path)
-        segmentation = self.segmenter.segment(picture, prototypes)
-        result = Result(picture.pixels, segmentation, str(path), sha256, file=picture_place(path, self.out))
+        segmentation = self.segmenter.segment(path, prototypes)
+        result = Result(segmentation, sha256, file=picture_place(path, self.out))
         files = write_fresh(self.out, stem, result, self.formats, force=self.force, inputs=self.inputs)
-        self._tell(path, share_line(result.segmentation), files)
+        self._tell(path, segmentation.summary(), files)
         told = report(result.vouching(tuple(self.formats)))
         return told | {"written": _names(files), "skipped": False}
 
@@ -249,14 +246,3 @@ def _segment_all(
     if entries and len(paths) > 1:
         console.note(f"side by side: {write_index(run.out, entries, force=run.force)}")
     return records
-
-
-def share_line(result: Segmentation) -> str:
-    """``grass 43.1%, sky 30.0%, red car 12.5%``, the largest first."""
-    found = sorted((share for share in result.shares if share.pixels), key=lambda share: -share.pixels)
-    parts = [f"{share.name} {share.area:.1%}" for share in found[:_SHOWN_CLASSES]]
-    if len(found) > _SHOWN_CLASSES:
-        parts.append(f"and {console.count(len(found) - _SHOWN_CLASSES, 'more class', 'more classes')}")
-    if result.background_area:
-        parts.append(f"background {result.background_area:.1%}")
-    return ", ".join(parts)

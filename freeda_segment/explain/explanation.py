@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_models.protocols import BoolArray, FloatArray
-from freeda_segment.pixels.labelling import BACKGROUND
+from freeda_segment.errors import OptionError
+from freeda_segment.pixels.labelling import BACKGROUND, LabelRequest
 from freeda_segment.regions.similarity import IndexArray, WindowScores, axis_samples, normalised
 from freeda_segment.regions.windows import central_window
 from freeda_store.records import PrototypeInfo
@@ -105,11 +106,11 @@ class Explanation:
         return None if self.runner_up is None else self.best.score - self.runner_up.score
 
 
-def region_mask(evidence: Evidence, working_hw: tuple[int, int], place: RegionPlace) -> BoolArray:
+def region_mask(request: LabelRequest, place: RegionPlace) -> BoolArray:
     """Pixels of a superpixel that it has in the merged region map: bool (h, w) at working size."""
-    box, window = evidence.boxes[place.window], evidence.windows[place.window]
-    mask = np.zeros(working_hw, dtype=np.bool_)
-    nearest = central_window(working_hw, evidence.boxes)[box.slices]
+    box, window = request.boxes[place.window], request.windows[place.window]
+    mask = np.zeros(request.working_hw, dtype=np.bool_)
+    nearest = central_window(request.working_hw, request.boxes)[box.slices]
     mask[box.slices] = (window.labels == place.label) & (nearest == place.window)
     return mask
 
@@ -125,12 +126,19 @@ def explain_pixels(
         mask_hw: bool (h, w) at working size, at least one pixel.
         bank: where visual vectors come from; None leaves out likeness.
         shown: prototypes a class at most.
+
+    Raises:
+        OptionError: the result kept no evidence.
     """
-    evidence = segmentation.evidence
+    evidence, request = segmentation.evidence, segmentation.request
+    if evidence is None:
+        raise OptionError(
+            "this result kept no evidence to explain; segment the picture again with keep_evidence=True."
+        )
     rows, columns = np.nonzero(mask_hw)
-    local, global_score = _mean_scores(evidence, rows, columns, mask_hw.shape)
-    scores = evidence.alpha * local + (1 - evidence.alpha) * global_score
-    feature = _feature(evidence, place, rows, columns)
+    local, global_score = _mean_scores(request, rows, columns)
+    scores = request.alpha * local + (1 - request.alpha) * global_score
+    feature = _feature(evidence, request.windows[place.window], place, rows, columns)
     first, *rest = np.argsort(-scores, kind="stable")[:2]
 
     def of_class(index: int) -> ClassEvidence:
@@ -155,16 +163,16 @@ def explain_pixels(
 
 
 def _mean_scores(
-    evidence: Evidence, rows: IndexArray, columns: IndexArray, working_hw: tuple[int, ...]
+    request: LabelRequest, rows: IndexArray, columns: IndexArray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Local and global similarity of each class, float64 (C,), mean over pixels and their windows."""
-    counts = np.zeros(working_hw)
-    for box in evidence.boxes:
+    counts = np.zeros(request.working_hw)
+    for box in request.boxes:
         counts[box.slices] += 1
     weights = 1 / counts[rows, columns] / len(rows)
-    classes = len(evidence.prototypes.classes)
+    classes = len(request.windows[0].global_score)
     local, global_score = np.zeros(classes), np.zeros(classes)
-    for box, window in zip(evidence.boxes, evidence.windows, strict=True):
+    for box, window in zip(request.boxes, request.windows, strict=True):
         inside = (rows >= box.top) & (rows < box.bottom) & (columns >= box.left) & (columns < box.right)
         if inside.any():
             here = weights[inside]
@@ -189,9 +197,11 @@ def _weighted_local(
     return np.asarray(total, dtype=np.float64)
 
 
-def _feature(evidence: Evidence, place: RegionPlace, rows: IndexArray, columns: IndexArray) -> FloatArray:
+def _feature(
+    evidence: Evidence, window: WindowScores, place: RegionPlace, rows: IndexArray, columns: IndexArray
+) -> FloatArray:
     """Feature of the region, or of the patch at its middle where it has none: float32 (D,)."""
-    window, encoded = evidence.windows[place.window], evidence.encoded[place.window]
+    encoded = evidence.encoded[place.window]
     if place.label >= 0 and window.covered[place.label]:
         region: FloatArray = encoded.regions.vectors[place.label]
         return region

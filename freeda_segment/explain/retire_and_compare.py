@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from freeda_models.protocols import BoolArray
 from freeda_segment.classes import ClassList
 from freeda_segment.encoding import EncodedImage
-from freeda_segment.errors import NoPrototypesError
+from freeda_segment.errors import NoPrototypesError, OptionError
 from freeda_segment.result import Segmentation
 from freeda_segment.retrieval.lookup import PrototypeSource
 from freeda_segment.retrieval.prototypes import ClassPrototypes
@@ -20,6 +20,7 @@ from freeda_segment.segmenter import Segmenter
 from freeda_store.records import RevisionInfo
 
 
+@runtime_checkable
 class RetiringBank(PrototypeSource, Protocol):
     """What mending needs of a bank; ``freeda_store.Bank`` opened at its newest revision is one."""
 
@@ -32,7 +33,7 @@ class Comparison:
     """A picture before and after.
 
     Attributes:
-        before, after: the two results.
+        before, after: the two results, with their evidence.
         retired: the prototypes that the later revision no longer shows.
         used: those of them that stood behind a class of this picture before.
         changed: bool (H, W), pixels whose label is another.
@@ -52,7 +53,6 @@ class Comparison:
 
 def retire_and_compare(
     segmenter: Segmenter,
-    bank: RetiringBank,
     encoded: EncodedImage,
     classes: ClassList | str | Sequence[str],
     ids: Sequence[UUID],
@@ -61,8 +61,7 @@ def retire_and_compare(
     """Label a picture, retire prototypes in a new revision, and label it again.
 
     Args:
-        segmenter: with ``bank``.
-        bank: opened at its newest revision.
+        segmenter: its bank is opened at its newest revision.
         encoded: the picture.
         classes: as for ``Segmenter.prepare``.
         ids: of the prototypes, at least one.
@@ -72,13 +71,19 @@ def retire_and_compare(
         NoPrototypesError: a class would be left without a prototype; nothing is retired.
         PrototypeMissingError: an id is not among those shown; nothing is retired.
         ReadOnlyViewError: the bank was opened at a version.
+        OptionError: the segmenter's bank is of a kind that cannot retire prototypes.
     """
+    bank = segmenter.bank
+    if not isinstance(bank, RetiringBank):
+        raise OptionError(
+            f"the segmenter's bank {bank.address} cannot retire prototypes; open it with open_segmenter."
+        )
     gone = tuple(dict.fromkeys(ids))
     prepared = segmenter.prepare(classes)
-    before = segmenter.label(encoded, prepared)
+    before = segmenter.label(encoded, prepared, keep_evidence=True)
     _refuse_the_last(segmenter, bank, prepared, gone)
     bank.retire(gone, message or f"retire {len(gone)} by hand")
-    after = segmenter.label(encoded, segmenter.prepare(classes))
+    after = segmenter.label(encoded, segmenter.prepare(classes), keep_evidence=True)
     support = {id_ for texts in prepared.support for each in texts for id_ in each.ids}
     used = tuple(id_ for id_ in gone if id_ in support)
     return Comparison(before, after, gone, used, before.labels != after.labels)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freeda_segment.explain.explanation import ClassEvidence, Explanation, PrototypeEvidence
 from freeda_segment.explain.retire_and_compare import Comparison
 from freeda_segment.outputs.report import provenance_values
-from freeda_segment.result import Segmentation
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
+
+if TYPE_CHECKING:
+    from freeda_segment.result import Segmentation
 
 FORMAT_VERSION = 1
 
@@ -41,7 +43,7 @@ def explanation_document(
         "format": FORMAT_VERSION,
         "picture": {"source": source, "file": file, "width": width, "height": height, "sha256": sha256},
         **provenance_values(segmentation.provenance),
-        "alpha": segmentation.evidence.alpha,
+        "alpha": segmentation.request.alpha,
         "regions": [_region(each) for each in explanations],
     }
     if comparison is not None:

@@ -16,7 +16,6 @@ from freeda_segment.explain.explanation import ClassEvidence, Explanation, Proto
 from freeda_segment.explain.retire_and_compare import Comparison
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.result import Result
-from freeda_segment.result import Segmentation
 from freeda_store.files.own_files import HTML_START
 from freeda_store.views.contact_sheet import SIDE, overlay_attribution
 from freeda_store.views.viewing import ThumbnailSource, look
@@ -24,6 +23,7 @@ from freeda_store.views.viewing import ThumbnailSource, look
 if TYPE_CHECKING:
     from PIL import Image
 
+    from freeda_segment.result import Segmentation
     from freeda_store.records import PrototypeInfo
 
 _MOST_SIDE = 720
@@ -49,8 +49,6 @@ class ExplanationPage:
     """What a page shows.
 
     Attributes:
-        image: uint8 (H, W, 3), the picture.
-        source: where it came from.
         segmentation: the result explained; before anything was retired.
         explanations: of its regions.
         thumbnails: where the prototypes' pictures are.
@@ -58,8 +56,6 @@ class ExplanationPage:
         after: explanations of the same regions after that, in the same order.
     """
 
-    image: ImageArray
-    source: str
     segmentation: Segmentation
     explanations: Sequence[Explanation]
     thumbnails: ThumbnailSource
@@ -68,15 +64,15 @@ class ExplanationPage:
 
     def render(self) -> str:
         """The page as HTML."""
-        title = f"Why: {escape(self.source)}"
-        provenance = self.segmentation.provenance
-        revision = "no revision yet" if provenance.revision is None else f"revision {provenance.revision}"
+        title = f"Why: {escape(self.segmentation.picture.source)}"
+        origin = self.segmentation.provenance
+        revision = "no revision yet" if origin.revision is None else f"revision {origin.revision}"
         parts = [
             f"<h1>{title}</h1>",
-            f'<p class="quiet">Bank {escape(provenance.bank)}, {revision}. '
-            f"Score = {self.segmentation.evidence.alpha:g} × local + "
-            f"{1 - self.segmentation.evidence.alpha:g} × global.</p>",
-            _figures(("labels", _overlay(self.image, self.source, self.segmentation))),
+            f'<p class="quiet">Bank {escape(origin.bank)}, {revision}. '
+            f"Score = {self.segmentation.request.alpha:g} × local + "
+            f"{1 - self.segmentation.request.alpha:g} × global.</p>",
+            _figures(("labels", _overlay(self.segmentation))),
         ]
         if self.comparison is not None:
             parts.append(self._difference(self.comparison))
@@ -101,8 +97,8 @@ class ExplanationPage:
             f"<h2>After retiring</h2><p>{ids}: retired in revision {revision}.{note} "
             f"<b>{comparison.changed_area:.1%}</b> of the picture has another label.</p>"
             + _figures(
-                ("labels now", _overlay(self.image, self.source, comparison.after)),
-                ("what changed", _spotlight(self.image, comparison.changed)),
+                ("labels now", _overlay(comparison.after)),
+                ("what changed", _spotlight(self.segmentation.picture.pixels, comparison.changed)),
             )
             + f"<table><tr><th>region</th><th>before</th><th>now</th></tr>{rows}</table>"
         )
@@ -120,7 +116,7 @@ class ExplanationPage:
         return (
             f"<h2>Region {number}: {what}</h2>"
             f'<p class="quiet">{each.area:.1%} of the picture, x {left} to {right}, y {top} to {bottom}.</p>'
-            + _figures(("the region", _spotlight(self.image, each.mask)))
+            + _figures(("the region", _spotlight(self.segmentation.picture.pixels, each.mask)))
             + "<table><tr><th>class</th><th>score</th><th>local</th><th>global</th><th>prototypes</th></tr>"
             + f"{rows}</table>{margin}"
             + "".join(self._prototypes(one) for one in classes)
@@ -173,9 +169,9 @@ def _verdict(each: Explanation) -> str:
     return told
 
 
-def _overlay(image: ImageArray, source: str, segmentation: Segmentation) -> Image.Image:
+def _overlay(segmentation: Segmentation) -> Image.Image:
     style = OverlayStyle(least_side=480, most_side=_MOST_SIDE)
-    return draw_overlay(Result(image, segmentation, source), style)
+    return draw_overlay(Result(segmentation), style)
 
 
 def _spotlight(image: ImageArray, mask_hw: BoolArray) -> Image.Image:

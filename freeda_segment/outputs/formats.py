@@ -39,7 +39,7 @@ FORMATS: Mapping[str, OutputFormat] = MappingProxyType(
 )
 """Formats by name."""
 
-DEFAULT_FORMATS = ("overlay", "png", "report")
+DEFAULT_FORMATS: tuple[str, ...] = ("overlay", "png", "report")
 
 
 def write_outputs(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.lib import format as npy
@@ -17,8 +17,10 @@ from numpy.lib import format as npy
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.result import Result
 from freeda_segment.pixels.labelling import label_bands
-from freeda_segment.result import Segmentation
 from freeda_store.files.own_files import ZIP_COMMENT
+
+if TYPE_CHECKING:
+    from freeda_segment.result import Segmentation
 
 
 def write_npz(path: Path, result: Result) -> None:

@@ -19,11 +19,12 @@ from freeda_segment.outputs.legend import Entry, draw_legend
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
 from freeda_segment.pixels.labelling import BACKGROUND
-from freeda_segment.result import Segmentation
 from freeda_store.files.own_files import png_mark
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from freeda_segment.result import Segmentation
 
 _PAPER = (255, 255, 255)
 _STRIP_ROWS = 128

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
-from freeda_segment.result import Provenance
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
+
+if TYPE_CHECKING:
+    from freeda_segment.result import Provenance
 
 FORMAT_VERSION = 1
 
@@ -51,9 +53,7 @@ def report(result: Result) -> dict[str, Any]:
                 "area": share.area,
                 "score": share.score,
             }
-            for share, described in zip(
-                segmentation.shares, segmentation.evidence.prototypes.classes, strict=True
-            )
+            for share, described in zip(segmentation.shares, segmentation.classes, strict=True)
         ],
         "background": {"area": segmentation.background_area},
         **provenance_values(segmentation.provenance),

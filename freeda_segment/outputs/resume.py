@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,9 +20,11 @@ from freeda_segment.errors import ImageError
 from freeda_segment.outputs.formats import output_paths, write_outputs
 from freeda_segment.outputs.report import FORMAT_VERSION, provenance_values, read_report
 from freeda_segment.outputs.result import Result
-from freeda_segment.result import Provenance
 from freeda_store.files.own_files import FileIds, require_free
 from freeda_store.files.regular_files import open_regular
+
+if TYPE_CHECKING:
+    from freeda_segment.result import Provenance
 
 REPORT = "report"
 
@@ -128,7 +130,7 @@ def write_fresh(
     require_free(paths.values(), inputs=inputs, force=force)
     path = paths[REPORT]
     segmentation = result.segmentation
-    wanted = made_of(result.sha256, segmentation.evidence.prototypes.classes, segmentation.provenance)
+    wanted = made_of(result.sha256, segmentation.classes, segmentation.provenance)
     old = read_report(path)
     if old is not None and _told(old) != wanted:
         path.unlink(missing_ok=True)

@@ -29,12 +29,12 @@ def main(picture: str, folder: str, formats: list[str]) -> None:
     segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings(**sizes))
     prototypes = segmenter.prepare("red,green,blue")
     small = np.zeros((500, 500, 3), np.uint8)
-    write_outputs(folder, "small", Result(small, segmenter.segment(small, prototypes)), formats)  # imports
+    write_outputs(folder, "small", Result(segmenter.segment(small, prototypes)), formats)  # imports
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = memory("VmRSS")
     read = read_picture(picture)
     result = segmenter.segment(read, prototypes)
-    write_outputs(folder, "large", Result(read.pixels, result), formats)
+    write_outputs(folder, "large", Result(result), formats)
     pixels = read.size_hw[0] * read.size_hw[1]
     print((memory("VmHWM") - before) / pixels)
 

@@ -10,6 +10,7 @@ import pytest
 from segment_fakes import (
     COLOURS,
     FakeBackbone,
+    FakeBank,
     FakeClip,
     colour_feature,
     colour_generation,
@@ -21,6 +22,7 @@ from segment_fakes import (
 from freeda_segment.errors import NoPrototypesError, OptionError
 from freeda_segment.explain.explanation import explain_pixels
 from freeda_segment.explain.retire_and_compare import retire_and_compare
+from freeda_segment.images import Picture
 from freeda_segment.outputs.explanation_json import explanation_document
 from freeda_segment.outputs.explanation_page import ExplanationPage
 from freeda_segment.pixels.background import Background
@@ -56,8 +58,8 @@ def bad_id(bank):
 
 def test_scores_are_those_that_gave_the_labels(segmenter):
     picture = striped_picture(["red", "blue"], 40, 90)
-    made = segmenter.with_settings(k=3).segment(picture, "red,blue,yellow")
-    assert len(made.evidence.windows) > 1
+    made = segmenter.with_settings(k=3).segment(picture, "red,blue,yellow", keep_evidence=True)
+    assert len(made.request.windows) > 1
     whole = np.ones(made.region_map.shape, bool)
     place = made.region_at(3, 3)
     everything = explain_pixels(made, place, whole, None, 3)
@@ -73,7 +75,7 @@ def test_scores_are_those_that_gave_the_labels(segmenter):
 
 def test_mean_scores_equal_pixel_scores_for_single_pixels(segmenter):
     alone = segmenter.with_settings(superpixels=parse_superpixels("none"), shorter_side=32)
-    made = alone.segment(striped_picture(["red", "blue"], 32, 48), "red,blue")
+    made = alone.segment(striped_picture(["red", "blue"], 32, 48), "red,blue", keep_evidence=True)
     for x, y in ((0, 0), (47, 31), (20, 10), (30, 5)):
         found = made.explain_at(x, y)
         assert found.place.label == -1
@@ -85,8 +87,23 @@ def test_mean_scores_equal_pixel_scores_for_single_pixels(segmenter):
         made.explain(RegionPlace(99, 0))
 
 
+def test_a_result_without_evidence_says_how_to_get_it(segmenter, bank):
+    made = segmenter.segment(striped_picture(["red"], 20, 20), "red")
+    assert made.region_at(5, 5).label >= 0
+    for explain in (lambda: made.explain_at(5, 5, bank), lambda: made.explain(made.region_at(5, 5))):
+        with pytest.raises(OptionError, match="segment the picture again with keep_evidence=True"):
+            explain()
+
+
+def test_a_bank_that_cannot_retire_is_refused():
+    segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings())
+    encoded = segmenter.encode(striped_picture(["red"], 20, 20))
+    with pytest.raises(OptionError, match="cannot retire prototypes; open it with"):
+        retire_and_compare(segmenter, encoded, "red", [UUID(int=1)])
+
+
 def test_the_bank_tells_which_prototypes_look_alike(segmenter, bank):
-    made = segmenter.segment(striped_picture(["blue"], 30, 30), "green,red")
+    made = segmenter.segment(striped_picture(["blue"], 30, 30), "green,red", keep_evidence=True)
     found = made.explain_at(15, 15, bank)
     assert found.best.name == "green"
     assert found.best.prototypes[0].info.id == bad_id(bank)
@@ -98,14 +115,14 @@ def test_the_bank_tells_which_prototypes_look_alike(segmenter, bank):
 
 def test_one_class_has_no_runner_up_and_background_has_no_name(segmenter):
     chosen = segmenter.with_settings(background=Background(threshold=1.0))
-    found = chosen.segment(striped_picture(["red"], 20, 20), "red").explain_at(5, 5)
+    found = chosen.segment(striped_picture(["red"], 20, 20), "red", keep_evidence=True).explain_at(5, 5)
     assert (found.runner_up, found.margin) == (None, None)
     assert (found.label, found.label_name, found.best.name) == (-1, "", "red")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (300, 40)])
 def test_any_size(segmenter, bank, size):
-    made = segmenter.segment(striped_picture(["red"], *size), "red,blue")
+    made = segmenter.segment(striped_picture(["red"], *size), "red,blue", keep_evidence=True)
     (pixel,) = made.largest_regions(5)
     found = made.explain_at(*pixel, bank)
     assert found.label_name == "red"
@@ -117,7 +134,7 @@ def test_retiring_a_bad_prototype_changes_the_labels(segmenter, bank):
     picture = striped_picture(["blue", "red"], 32, 64)
     encoded = segmenter.encode(picture)
     wrong = bad_id(bank)
-    done = retire_and_compare(segmenter, bank, encoded, "green,yellow,red", [wrong, wrong], "it is blue")
+    done = retire_and_compare(segmenter, encoded, "green,yellow,red", [wrong, wrong], "it is blue")
     assert (done.before.provenance.revision, done.after.provenance.revision) == (1, 2)
     assert done.used == done.retired == (wrong,)
     assert bank.revisions()[-1].message == "it is blue"
@@ -132,15 +149,15 @@ def test_nothing_is_retired_when_it_cannot_be(segmenter, bank, tmp_path):
     encoded = segmenter.encode(striped_picture(["red"], 20, 20))
     every = [each.id for each in bank.infos()]
     with pytest.raises(NoPrototypesError, match="would leave 'red' without"):
-        retire_and_compare(segmenter, bank, encoded, "red", every)
+        retire_and_compare(segmenter, encoded, "red", every)
     with pytest.raises(PrototypeMissingError):
-        retire_and_compare(segmenter, bank, encoded, "red", [UUID(int=1)])
+        retire_and_compare(segmenter, encoded, "red", [UUID(int=1)])
     assert len(bank.revisions()) == 1
     bank.close()
     with Bank.open(f"{tmp_path / 'bank'}@1") as old:
         pinned = Segmenter(old, FakeClip(), FakeBackbone(), settings=small_settings())
         with pytest.raises(ReadOnlyViewError):
-            retire_and_compare(pinned, old, encoded, "red", every[:1])
+            retire_and_compare(pinned, encoded, "red", every[:1])
 
 
 class Links(HTMLParser):
@@ -154,13 +171,13 @@ class Links(HTMLParser):
 
 
 def test_the_page_is_self_contained_and_escaped(segmenter, bank):
-    picture = striped_picture(["blue", "red"], 32, 64)
+    picture = Picture(striped_picture(["blue", "red"], 32, 64), (32, 64), '<img src="x">')
     encoded = segmenter.encode(picture)
     wrong = bad_id(bank)
-    done = retire_and_compare(segmenter, bank, encoded, "green|<script>x</script>,<u>red,red", [wrong])
+    done = retire_and_compare(segmenter, encoded, "green|<script>x</script>,<u>red,red", [wrong])
     before = [done.before.explain_at(x, 5, bank) for x in (5, 60)]
     after = [done.after.explain_at(x, 5, bank) for x in (5, 60)]
-    page = ExplanationPage(picture, '<img src="x">', done.before, before, bank, done, after).render()
+    page = ExplanationPage(done.before, before, bank, done, after).render()
     links = Links()
     links.feed(page)
     assert not links.tags & {"script", "link", "iframe", "u", "green"}
@@ -177,10 +194,8 @@ def test_the_page_is_self_contained_and_escaped(segmenter, bank):
 
 
 def test_a_lost_thumbnail_is_told(segmenter, bank, tmp_path):
-    made = segmenter.segment(striped_picture(["red"], 20, 20), "red")
+    made = segmenter.segment(striped_picture(["red"], 20, 20), "red", keep_evidence=True)
     for file in (tmp_path / "bank" / "thumbnails").glob("*/*.webp"):
         file.unlink()
-    page = ExplanationPage(
-        striped_picture(["red"], 20, 20), "p", made, [made.explain_at(1, 1, bank)], bank
-    ).render()
+    page = ExplanationPage(made, [made.explain_at(1, 1, bank)], bank).render()
     assert "picture missing" in page

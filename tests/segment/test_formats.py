@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
+from freeda_segment.images import Picture
 from freeda_segment.outputs import (
     IndexEntry,
     Result,
@@ -32,7 +33,8 @@ def made(segmenter) -> Result:
     picture = striped_picture(["red", "blue", "red"], 80, 120)
     picture[18:62, 44:76] = (230, 220, 30)
     chosen = segmenter.with_settings(background=Background(threshold=0.3), alpha=1.0)
-    return Result(picture, chosen.segment(picture, "red,blue,yellow,green"), "in/stripes.png", "ab" * 32)
+    given = Picture(picture, (80, 120), "in/stripes.png")
+    return Result(chosen.segment(given, "red,blue,yellow,green"), "ab" * 32)
 
 
 def crossings(polygons, size_hw) -> np.ndarray:
@@ -97,7 +99,7 @@ def test_npz_holds_labels_and_scores(made, tmp_path):
 
 
 def wanted_of(made: Result):
-    return made_of(made.sha256, made.segmentation.evidence.prototypes.classes, made.segmentation.provenance)
+    return made_of(made.sha256, made.segmentation.classes, made.segmentation.provenance)
 
 
 def test_done_is_the_same_origin_with_all_formats(segmenter, made, tmp_path):
@@ -125,14 +127,14 @@ def test_last_bits_of_the_networks_are_no_reason_to_label_again(made, tmp_path):
     write_fresh(tmp_path, "a", made, ["png"])
     elsewhere = Segmenter(FakeBank(), FakeClip(), Elsewhere(), settings=small_settings())
     chosen = elsewhere.with_settings(background=Background(threshold=0.3), alpha=1.0)
-    other = Result(made.image, chosen.segment(made.image, "red,blue,yellow,green"), made.source, made.sha256)
+    other = Result(chosen.segment(made.image, "red,blue,yellow,green"), made.sha256)
     assert (other.segmentation.scores != made.segmentation.scores).any()
     assert find_done(tmp_path, "a", wanted_of(other), ["png"]) is not None
 
 
 def test_a_report_never_vouches_for_files_of_other_settings(segmenter, made, tmp_path):
     write_fresh(tmp_path, "a", made, ["png", "npz"])
-    other = Result(made.image, segmenter.segment(made.image, "blue,red"), made.source, made.sha256)
+    other = Result(segmenter.segment(made.image, "blue,red"), made.sha256)
     write_fresh(tmp_path, "a", other, ["png"])
     assert find_done(tmp_path, "a", wanted_of(other), ["png"]) is not None
     assert find_done(tmp_path, "a", wanted_of(other), ["npz"]) is None, "the npz is of the first settings"
@@ -153,13 +155,12 @@ def test_a_broken_report_is_no_report(made, tmp_path, text):
 
 
 def test_the_index_has_relative_links_and_escaped_names(segmenter, tmp_path):
-    picture = striped_picture(["red", "blue"], 20, 30)
-    segmentation = segmenter.segment(picture, "red|<script>alert(1)</script>,blue")
-    named = segmenter.segment(picture, "<b>&red,blue")
+    pixels = striped_picture(["red", "blue"], 20, 30)
     entries = []
-    for stem, each in (('a "b" #1', segmentation), ("c", named)):
-        files = write_fresh(tmp_path, stem, Result(picture, each, f"<i>{stem}"), ["overlay", "preview"])
-        told = report(Result(picture, each, f"<i>{stem}"))
+    for stem, classes in (('a "b" #1', "red|<script>alert(1)</script>,blue"), ("c", "<b>&red,blue")):
+        made = Result(segmenter.segment(Picture(pixels, (20, 30), f"<i>{stem}"), classes))
+        files = write_fresh(tmp_path, stem, made, ["overlay", "preview"])
+        told = report(made)
         entries.append(IndexEntry(told, files["preview"], files["overlay"]))
     page = write_index(tmp_path, entries).read_text()
     assert "<i>a" not in page

@@ -9,6 +9,7 @@ from PIL import Image
 from segment_fakes import striped_picture
 
 from freeda_segment.errors import OptionError, OutputError
+from freeda_segment.images import Picture
 from freeda_segment.outputs import DEFAULT_FORMATS, Result, read_labels, write_outputs
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.palette import class_colours
@@ -17,10 +18,13 @@ from freeda_segment.pixels.background import Background
 from freeda_segment.result import Provenance
 
 
-def result(segmenter, names=("red", "blue"), classes=None, size=(40, 60), **changes) -> Result:
+def result(
+    segmenter, names=("red", "blue"), classes=None, size=(40, 60), source="stripes.png", **changes
+) -> Result:
     picture = striped_picture(names, *size)
     chosen = segmenter.with_settings(**changes) if changes else segmenter
-    return Result(picture, chosen.segment(picture, classes or ",".join(names)), "stripes.png")
+    given = Picture(picture, size, source)
+    return Result(chosen.segment(given, classes or ",".join(names)))
 
 
 def test_labels_come_back_with_their_names(segmenter, tmp_path):
@@ -159,6 +163,6 @@ def test_results_of_a_bank_remade_in_its_place_are_not_kept():
 
 
 def test_names_that_are_not_utf_8_come_back_from_reports(segmenter, tmp_path):
-    made = dataclasses.replace(result(segmenter), source="caf\udce9.png")
+    made = result(segmenter, source="caf\udce9.png")
     path = write_outputs(tmp_path, "caf\udce9", made, ["report"])["report"]
     assert json.loads(path.read_bytes())["picture"]["source"] == "caf\udce9.png"

@@ -82,20 +82,20 @@ def test_the_steps_may_be_held_apart(segmenter, tmp_path):
 
 def test_regions_can_be_looked_up(segmenter):
     made = segmenter.segment(striped_picture(["red", "blue"], 64, 160), "red,blue")
-    assert len(made.evidence.windows) > 1
+    assert len(made.request.windows) > 1
     place = made.region_at(x=150, y=10)
-    window = made.evidence.windows[place.window]
+    window = made.request.windows[place.window]
     assert window.regions[place.label].argmax() == 1
     assert made.region_at(0, 0) != place
     merged = made.region_map
     assert merged.shape == (32, 80)
-    assert merged.max() < sum(len(each.covered) for each in made.evidence.windows)
+    assert merged.max() < sum(len(each.covered) for each in made.request.windows)
     with pytest.raises(OptionError, match="160,0 lies outside the picture of 160 x 64"):
         made.region_at(160, 0)
 
 
 def test_support_tells_which_prototypes_spoke(segmenter):
-    made = segmenter.segment(striped_picture(["red"], 20, 20), "red,blue")
+    made = segmenter.segment(striped_picture(["red"], 20, 20), "red,blue", keep_evidence=True)
     assert {info.noun for info in made.evidence.prototypes.support[0][0].infos} == {"red"}
     assert made.provenance.revision == 4
 
@@ -176,11 +176,15 @@ def test_a_real_bank(real_bank, fake_loading):
         assert agreement(made, ["red", "green"]) > 0.95
         assert made.provenance.bank == str(real_bank)
         assert made.provenance.revision == 1
-        assert made.evidence.prototypes.support[1][0].infos[0].caption.startswith("a red thing")
+        assert segmenter.prepare("green,red").support[1][0].infos[0].caption.startswith("a red thing")
         filtered = segmenter.with_settings(where=parse_filter(["noun=green"]), k=50)
         assert {each.noun for each in filtered.prepare("red").support[0][0].infos} == {"green"}
     with open_segmenter(f"{real_bank}@1") as segmenter:
         assert segmenter.settings.window == load_preset("tiny").segment.window
+    changed = load_preset("tiny")
+    changed = changed.model_copy(update={"segment": changed.segment.model_copy(update={"alpha": 0.25})})
+    with open_segmenter(real_bank, preset=changed) as segmenter:
+        assert segmenter.settings.alpha == 0.25
 
 
 def test_other_models_than_the_banks_are_refused_and_the_bank_let_go(real_bank, fake_loading, monkeypatch):
