@@ -82,8 +82,8 @@ def test_segment_opens_segments_and_closes(monkeypatch: pytest.MonkeyPatch) -> N
         def __exit__(self, *_: object) -> None:
             calls.append("closed")
 
-        def segment(self, picture: str, classes: str) -> str:
-            calls.append((picture, classes))
+        def segment(self, picture: str, classes: str, *, keep_evidence: bool) -> str:
+            calls.append((picture, classes, keep_evidence))
             return "a result"
 
     def opener(*arguments: object, **options: object) -> Opened:
@@ -91,8 +91,11 @@ def test_segment_opens_segments_and_closes(monkeypatch: pytest.MonkeyPatch) -> N
         return Opened()
 
     monkeypatch.setattr("freeda.segmenting.open_segmenter", opener)
-    assert freeda.segment("photo.jpg", ["car"], bank="flowers@2", device="cpu") == "a result"
-    assert calls == [(("flowers@2",), {"device": "cpu", "settings": None}), ("photo.jpg", ["car"]), "closed"]
+    assert (
+        freeda.segment("photo.jpg", ["car"], bank="flowers@2", device="cpu", keep_evidence=True) == "a result"
+    )
+    opened = ("flowers@2",), {"preset": None, "device": "cpu", "settings": None}
+    assert calls == [opened, ("photo.jpg", ["car"], True), "closed"]
 
 
 @pytest.mark.parametrize("block", BLOCKS)
