@@ -178,7 +178,7 @@ def kept(folder: Path, where: Filter) -> str:
 
 
 def main() -> None:
-    """Print one table a bank."""
+    """Print one table per bank."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -7,7 +7,7 @@ Four figures, each with its goal:
   machine disturb least; both sides take turns, and the median of the rounds' ratios counts.
 - outside: share of an ingestion's wall time in which no network computes (at most 5 %), loading left
   out. Work that hides behind a network is not in it; the sum of all stages is printed beside it.
-- prototypes a second, of the same ingestion.
+- prototypes per second, of the same ingestion.
 - memory: peak resident memory of a process that ingests 10,000 captions with simulated networks,
   over its peak after 2,000 (near 1). Anonymous memory leaves out the bank's files, which the kernel
   maps and may drop.
@@ -163,7 +163,7 @@ def ingestion(preset: Preset, device: str, count: int) -> None:
     outside = 1 - watch.seconds() / report.total_seconds
     print(f"ingestion            {report.written} captions in {report.total_seconds:.2f} s ({stages})")
     print(f"outside networks     {outside:.1%} of the time (goal <= 5 %)")
-    print(f"prototypes a second  {report.prototypes / report.total_seconds:.1f}")
+    print(f"prototypes per second {report.prototypes / report.total_seconds:.1f}")
 
 
 # memory

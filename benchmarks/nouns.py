@@ -114,7 +114,7 @@ def score(outcomes: Iterable[Outcome], kind: NounKind | None = None) -> Score:
 
 
 def mistakes(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """One line a caption that has any: ``-`` before a missed key, ``+`` before a spurious one."""
+    """One line for each caption that has any: ``-`` before a missed key, ``+`` before a spurious one."""
     for outcome in outcomes:
         expected, found = outcome.labelled.expected, outcome.found
         signed = [("-", key) for key in expected - found] + [("+", key) for key in found - expected]

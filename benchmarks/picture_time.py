@@ -77,7 +77,7 @@ def print_stages(picture: ImageArray, rounds: int) -> None:
                 "CLIP ViT-L/14, picture": lambda: clip.encode_images(picture[None]),
                 "labelling (regions and pixels)": lambda: segmenter.label(encoded, prepared),
                 "writing overlay, labels, report": lambda: write_outputs(folder / "out", "picture", result),
-                f"retrieval from {BANK:,} (once a class list)": lambda: segmenter.bank.nearest(
+                f"retrieval from {BANK:,} (once per class list)": lambda: segmenter.bank.nearest(
                     queries, settings.k
                 ),
             }

@@ -137,7 +137,7 @@ class Literal:
 
 
 def window_of(scene: Scene) -> WindowScores:
-    """What freeda keeps of a window: scores a region and a patch."""
+    """What freeda keeps of a window: scores per region and per patch."""
     embedding = normalised(np.ones(SIZES.text, np.float32))
     regions = pool_regions(scene.tokens, scene.labels)
     return score_window(scene.labels, regions, normalised(scene.tokens), embedding, scene.prototypes)

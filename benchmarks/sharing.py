@@ -1,7 +1,7 @@
 """How fast a bank goes into one file and out of it again, and in how much memory.
 
 A bank of random prototypes is made, with vectors of the sizes of the photographs' presets, four
-prototypes a picture, and noisy thumbnails of a few kilobytes. Export and import then run in a process
+prototypes per picture, and noisy thumbnails of a few kilobytes. Export and import then run in a process
 each. The same for a quarter of it: memory that does not grow with the bank has the ratio 1.
 
 Two figures of memory are told. Private memory is what the process itself holds, looked at every 10 ms;

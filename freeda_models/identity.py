@@ -27,7 +27,7 @@ class PresetIdentities:
 
 
 def identify(preset: Preset) -> PresetIdentities:
-    """Identities of all models of a preset, equal to those that the loaded models tell.
+    """Identities of all models of a preset, equal to those of the loaded models.
 
     Hashes come from the files on this machine. Of a hub model that is not here yet, only id and
     revision are known; hash, dimension and preprocessing are empty, so call this after loading.

@@ -59,7 +59,7 @@ class Noun:
         span: characters of the caption that the key was read from (the head word for NOUN, all
             words for COMPOUND and PHRASE).
         kind: how the key was made.
-        head: of a phrase, the characters of its head where no other noun of the caption tells them.
+        head: of a phrase, the characters of its head where no other noun of the caption covers them.
     """
 
     key: str
@@ -149,7 +149,7 @@ class DenseBackbone(Protocol):
 
 @runtime_checkable
 class ImageGenerator(Protocol):
-    """A text-to-image diffusion model that tells where each word went."""
+    """A text-to-image diffusion model that gives an attribution map for each span of the caption."""
 
     @property
     def identity(self) -> ModelIdentity:

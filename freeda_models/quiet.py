@@ -34,7 +34,7 @@ def _is_no_truncation(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def without_truncation_warnings() -> Iterator[None]:
-    """Drop the libraries' words on captions longer than the window, which results tell by themselves."""
+    """Drop the libraries' warnings of captions longer than the window, which results report themselves."""
     loggers = [logging.getLogger(name) for name in _TRUNCATION_LOGGERS]
     for logger in loggers:
         logger.addFilter(_is_no_truncation)

@@ -125,7 +125,7 @@ def read_classes_file(path: str | Path) -> ClassList:
     """
     lines = [without_comment(line) for line in read_class_lines(path)]
     if not any(line.strip(" \t,|") for line in lines):
-        raise ClassesError(f"{path} names no class; write one a line.")
+        raise ClassesError(f"{path} names no class; write one per line.")
     try:
         return parse_classes(lines)
     except ClassesError as error:

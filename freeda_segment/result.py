@@ -66,7 +66,7 @@ class Provenance:
     Attributes:
         bank: address of the bank.
         revision: number of the revision it showed, None before its first commit.
-        committed_at: when that revision was committed; tells a bank from one remade in its place.
+        committed_at: when that revision was committed; distinguishes a bank from one remade in its place.
         models: model names by role.
         settings: every setting that shaped the result.
     """
@@ -248,8 +248,8 @@ class Segmentation:
 
         Args:
             region: as :meth:`region_at` or :meth:`largest_regions` give it.
-            bank: when given, tells how alike the region and each prototype look.
-            shown: prototypes a class at most.
+            bank: when given, the visual similarity of the region and each prototype is computed.
+            shown: prototypes per class at most.
 
         Raises:
             OptionError: the region has no pixel, or is none (use :meth:`explain_at` for a pixel), or the

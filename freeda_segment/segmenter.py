@@ -1,7 +1,7 @@
 """The online stage as a user holds it.
 
-Three steps that may be held apart: :meth:`Segmenter.encode` pays for the networks once a picture,
-:meth:`Segmenter.prepare` asks the bank for prototypes once a class list, :meth:`Segmenter.label`
+Three steps that may be held apart: :meth:`Segmenter.encode` runs the networks once per picture,
+:meth:`Segmenter.prepare` asks the bank for prototypes once per class list, :meth:`Segmenter.label`
 joins them and is cheap. :meth:`Segmenter.segment` is all three.
 """
 

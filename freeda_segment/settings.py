@@ -49,7 +49,7 @@ class SegmentSettings:
             nearest always stays, with those that are as near; None for no threshold.
         aggregation: how retrieved vectors become prototypes, a name of
             :data:`freeda_segment.retrieval.aggregation.AGGREGATIONS`.
-        prototypes: how many a class text gets at most, for the k-means aggregations.
+        prototypes: at most how many per class text, for the k-means aggregations.
         neighbours: how many prototypes vote for a region, for the aggregation ``knn``.
         templates: prompt templates of class names, a name of
             :data:`freeda_models.text.keys.TEMPLATE_SETS`; None for those that made the bank.

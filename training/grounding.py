@@ -28,7 +28,7 @@ def class_of_word() -> dict[str, int]:
 
 
 def noun_tokens(captions: Sequence[str], tokenizer: CLIPTokenizer) -> list[list[tuple[int, int]]]:
-    """For each caption, pairs of token position and label, one a noun that is a single token."""
+    """For each caption, pairs of token position and label, one for each noun that is a single token."""
     label_of_id = {}
     for word, label in class_of_word().items():
         ids = tokenizer(word, add_special_tokens=False).input_ids

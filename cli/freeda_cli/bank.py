@@ -59,7 +59,7 @@ def _open(address: str) -> Bank:
 
 @app.command(epilog="Example: freeda bank stats --bank flowers@v2 --json")
 def stats(bank: BankOption = DEFAULT_BANK, as_json: JsonOption = False) -> None:
-    """Count what a bank holds, and tell its models and its size on disk."""
+    """Show what a bank holds: counts, models and size on disk."""
     with _open(bank) as opened:
         counted = opened.stats()
     default = preset_filter(counted.preset)
@@ -105,7 +105,7 @@ def diff(
     bank: BankOption = DEFAULT_BANK,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what one revision shows that another does not."""
+    """List what one revision shows that another does not."""
     from freeda_store.address import parse_version
 
     with _open(bank) as opened:
@@ -249,7 +249,7 @@ def prune(
     message: Annotated[
         str, typer.Option("--message", "-m", metavar="TEXT", help="Why, for the history.", show_default=False)
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be hidden.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be hidden.")] = False,
 ) -> None:
     """Hide the prototypes that a filter finds, in a new revision; older revisions keep them."""
     from freeda_store import parse_filter

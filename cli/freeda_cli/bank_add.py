@@ -56,10 +56,10 @@ def add(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Draw new concepts in varied scenes, add their prototypes, and tell how they stand apart.
+    """Draw new concepts in varied scenes, add their prototypes, and report how they stand apart.
 
     The captions are made from the name. Running the same command again adds nothing, or goes on where
-    it was cut short; more --images add the difference. What is told of a concept is how near it lies
+    it was cut short; more --images add the difference. The report on a concept is how near it lies
     to others of the bank, in the text space and by looks, and which of them it can be confused with.
     """
     from freeda_ingest.concepts import add_concepts, parse_concepts
@@ -175,6 +175,6 @@ def hints(each: Separation, bank: str) -> list[str]:
         place = quote(bank)
         found.append(
             f"look at them with `freeda bank show {quote(each.noun)} --bank {place}`, and at {nearest}; "
-            f"`freeda bank prune --where {odd} --dry-run --bank {place}` tells of the odd ones."
+            f"`freeda bank prune --where {odd} --dry-run --bank {place}` lists the odd ones."
         )
     return found

@@ -24,7 +24,7 @@ def export_table(
     where: TableWhereOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Write all prototypes with captions, provenance, scores and keys as a table, one a row."""
+    """Write a table of all prototypes, one per row, with captions, provenance, scores and text keys."""
     from freeda_store import Bank, parse_filter
     from freeda_store.views.table_export import check_table_path
     from freeda_store.views.table_export import export_table as write_table

@@ -15,7 +15,7 @@ PROTOTYPE_COLUMNS = ("id", "noun", "contrast#", "area#", "clip#", "outlier#", "s
 
 
 def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> list[tuple[str, str]]:
-    """What ``bank stats`` tells, as names and values; the filter is that of the bank's preset."""
+    """The lines of ``bank stats``, as names and values; the filter is that of the bank's preset."""
     revision = "none yet" if stats.revision is None else f"{stats.revision} of {stats.revisions}"
     facts = [
         ("bank", address),
@@ -123,7 +123,7 @@ def prototype_json(info: PrototypeInfo) -> dict[str, object]:
 
 
 def diff_facts(diff: BankDiff) -> list[tuple[str, str]]:
-    """What ``bank diff`` tells."""
+    """The lines of ``bank diff``."""
     return [
         ("prototypes gained", f"{len(diff.prototypes_gained):,}"),
         ("prototypes lost", f"{len(diff.prototypes_lost):,}"),

@@ -54,7 +54,8 @@ def explain(
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=400, help="How many prototypes a class to show.")
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=400, help="Prototypes to show per class."),
     ] = 12,
     retire: Annotated[
         list[str] | None,
@@ -84,7 +85,7 @@ def explain(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell why regions have their labels: the prototypes behind them, and the runner-up class.
+    """Show why regions have their labels: the prototypes behind them, and the runner-up class.
 
     Writes a page with each prototype's picture, attribution, caption, similarity and provenance. With
     --retire a bad prototype is hidden in a new revision, and the page shows the difference.

@@ -125,7 +125,7 @@ def ingest(
                 useless.append("standard input" if path == "-" else path)
     if useless:
         raise CaptionsError(
-            f"no line of {', '.join(useless)} is a caption; write one a line, or JSON Lines with the field "
+            f"no line of {', '.join(useless)} is a caption; write one per line, or JSON Lines with the field "
             "'caption'."
         )
 
@@ -176,7 +176,7 @@ def _show(path: str, report: IngestReport, preset: Preset) -> None:
 
 
 def warn_of_pictures(report: IngestReport) -> None:
-    """Tell of captions that were cut or not drawn, and of batches that did not fit."""
+    """Report captions that were cut or not drawn, and batches that did not fit."""
     for line in report.notes[:_SHOWN_NOTES]:
         console.warn(line)
     noted = report.cut_captions + report.undrawn

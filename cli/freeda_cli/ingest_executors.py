@@ -47,7 +47,7 @@ WorkersOption = Annotated[
         metavar="N",
         min=1,
         max=10_000,
-        show_default="one a GPU, or one a machine without GPUs",
+        show_default="one per GPU, or one per machine without GPUs",
         help="How many workers Ray starts.",
     ),
 ]

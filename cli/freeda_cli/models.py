@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Tell which models there are, and what of them is on this machine.",
+    help="List the models of presets, and what of them is on this machine.",
     epilog="Example: freeda models check sd21",
 )
 
@@ -39,7 +39,7 @@ def check(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="A bundled preset, or a preset FILE.toml.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Tell which models of a preset are here, how large a download would be, and what is missing.
+    """Show which models of a preset are here, how large a download would be, and what is missing.
 
     Downloads nothing. Files that are here are looked into: whether they are whole, and whether the networks
     fit each other. The exit code is 1 when a model does not fit, or is missing and no download brings it.

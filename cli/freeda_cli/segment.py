@@ -60,7 +60,7 @@ def segment(
     Writes for each picture an overlay with a legend, a label map, and a report with the area and
     score of each class; several pictures get an index.html too. Files are named after the picture, and
     after its ending too where another picture has the name. What is there already, made in the same
-    way, is skipped. A picture that cannot be read is told of, and the others go on.
+    way, is skipped. A picture that cannot be read is reported, and the others go on.
     """
     from freeda_segment import SegmentSettings, open_segmenter
     from freeda_segment.explain.provenance import foresee_provenance
@@ -129,7 +129,7 @@ def wanted_formats(expressions: Sequence[str], pictures: int) -> list[str]:
 
 @dataclass
 class _Run:
-    """Segments pictures one by one, telling of each as it is done.
+    """Segments pictures one by one, and reports each as it is done.
 
     Attributes:
         force: replace also files that freeda did not write.

@@ -71,7 +71,12 @@ BackgroundThresholdOption = Annotated[
 ]
 KOption = Annotated[
     int | None,
-    typer.Option("-k", metavar="N", show_default="the preset's", help="How many prototypes a class takes."),
+    typer.Option(
+        "-k",
+        metavar="N",
+        show_default="the preset's",
+        help="Prototypes retrieved per class name.",
+    ),
 ]
 SimilarityThresholdOption = Annotated[
     float | None,

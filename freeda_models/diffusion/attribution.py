@@ -23,7 +23,7 @@ SMALLEST_FACTOR_SKIPPED = 8
 
 
 class Listener(Protocol):
-    """Who is told of attention."""
+    """Receives attention maps while a picture is generated."""
 
     def add(self, layer: int, query: Tensor, key: Tensor, bias: Tensor | None) -> None:
         """One step of one layer: query (N, heads, pixels, d), key (N, heads, tokens, d)."""
@@ -138,11 +138,11 @@ class AttributionRecorder:
 
 
 class ListeningProcessor:
-    """Attention as diffusers' default processor computes it, with the recorder told of it.
+    """Attention as diffusers' default processor computes it, handed to a recorder.
 
     Args:
-        recorder: is told.
-        index: the layer's number, which the recorder is told.
+        recorder: receives each layer's attention.
+        index: the layer's number, handed to the recorder.
         layer: an ``Attention`` of diffusers.
         name: of the layer in its UNet, for messages.
     """

@@ -67,7 +67,7 @@ def largest_fitting(draw: Callable[[int], int], budget: int, most: int = MOST) -
     """The largest power of two that fits, at least 1.
 
     Args:
-        draw: draws so many pictures and tells the peak of memory in bytes, or raises what
+        draw: draws so many pictures and returns the peak of memory in bytes, or raises what
             :func:`~freeda_models.memory.is_out_of_memory` knows.
         budget: bytes that the peak may come to.
         most: the largest size to try. A size is not tried when the growth from the two before it

@@ -154,7 +154,7 @@ def _size(settings: GeneratorSettings, vae: VaeConfig) -> tuple[_Rule, ...]:
 def _check_weights(
     settings: GeneratorSettings, folder: Path, unet: UnetConfig, vae: VaeConfig, texts: list[TextConfig]
 ) -> None:
-    """Refuse files that are no safetensors, and tensors of other shapes than the configurations tell."""
+    """Refuse files that are no safetensors, and tensors of other shapes than the configurations say."""
     first, last = unet.block_out_channels[0], vae.block_out_channels[-1]
     expected: dict[str, Mapping[str, Callable[[tuple[int, ...]], bool]]] = {
         "unet": {

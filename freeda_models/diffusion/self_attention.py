@@ -1,6 +1,6 @@
 """Sharpening of attribution maps by the UNet's self-attention.
 
-Cross-attention tells roughly where a word went; self-attention tells which places of the picture
+Cross-attention shows roughly where a word went; self-attention shows which places of the picture
 belong together. Multiplying the map by the self-attention matrix lets places of one thing share
 their attribution, as DiffSegmenter does (Wang et al., "Diffusion Model is Secretly a Training-free
 Open Vocabulary Semantic Segmenter", 2023). The matrix is the one that DAAM-i2i calls image to image

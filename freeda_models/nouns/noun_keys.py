@@ -160,7 +160,7 @@ def _describing_before(document: Any, last: int, start: int, head: Any) -> _Desc
 
 
 def _first_of_conjuncts(word: Any) -> Any:
-    """``red`` for the ``white`` of ``red and white``: the first tells what both describe."""
+    """``red`` for the ``white`` of ``red and white``: what the first modifies is modified by both."""
     while word.dep_ == "conj" and word.head.i < word.i:
         word = word.head
     return word

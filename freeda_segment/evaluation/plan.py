@@ -43,7 +43,7 @@ class Plan:
         bank: address and revision of the bank, None when none is used.
         models: identity of each model by role.
         settings: every setting that shapes the result.
-        identity: what tells the bank's content from another's, beside all of the above.
+        identity: identifies the bank's content, beside all of the above.
         notes: what a person should know.
     """
 

@@ -78,8 +78,8 @@ def run(
         journal: open; each picture's counts are added as soon as they are known.
         limit: only the first so many pictures; all by default.
         processes: how many label at the same time; each loads the networks once.
-        progress: told of the start and of each picture.
-        skip: told of each picture that cannot be read, while the others are counted; without it the
+        progress: called at the start and after each picture.
+        skip: called with each picture that cannot be read, while the others are counted; without it the
             first one ends the run.
 
     Returns:

@@ -160,7 +160,7 @@ def other_classes(path: str | Path, count: int) -> ClassList:
     if len(classes.classes) != count:
         raise DatasetError(
             f"{path} names {len(classes.classes)} classes and the data set has {count}; "
-            "write one a line, in the order of its labels."
+            "write one per line, in the order of its labels."
         )
     return classes
 

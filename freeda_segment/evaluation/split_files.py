@@ -28,7 +28,7 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """What tells it from every other pair."""
+        """Unique among the pairs: the picture's name, followed by the label map's where it differs."""
         return self.picture if self.picture == self.truth else f"{self.picture} {self.truth}"
 
 

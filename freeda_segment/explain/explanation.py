@@ -29,7 +29,7 @@ SHOWN = 12
 
 
 class VectorSource(Protocol):
-    """What explaining needs of a bank to tell how alike a region and a prototype look."""
+    """What explaining needs of a bank: the visual vectors of prototypes, to compare them with a region."""
 
     def vectors(self, ids: Sequence[UUID], /) -> PrototypeVectors:
         """Vectors of prototypes, in the order asked for."""
@@ -125,7 +125,7 @@ def explain_pixels(
         place: the superpixel that they lie in.
         mask_hw: bool (h, w) at working size, at least one pixel.
         bank: where visual vectors come from; None leaves out likeness.
-        shown: prototypes a class at most.
+        shown: prototypes per class at most.
 
     Raises:
         OptionError: the result kept no evidence.
@@ -216,7 +216,7 @@ def _feature(
 def _prototypes(
     evidence: Evidence, index: int, feature: FloatArray, bank: VectorSource | None
 ) -> list[PrototypeEvidence]:
-    """All prototypes of a class, each once (with the text it is nearest to), the most telling first."""
+    """All prototypes of a class, each once (with the text it is nearest to), the most similar first."""
     found: dict[UUID, tuple[float, str, PrototypeInfo]] = {}
     for support in evidence.prototypes.support[index]:
         for id_, similarity, info in zip(support.ids, support.similarities, support.infos, strict=True):

@@ -1,4 +1,4 @@
-"""Where results come from: said of a segmenter that works, and foreseen of one that is not loaded yet."""
+"""Where results come from: of a loaded segmenter, and as expected of one that is not loaded yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Files that a segmentation becomes: one format a module, joined in :data:`FORMATS`."""
+"""Files that a segmentation becomes: one format per module, joined in :data:`FORMATS`.
+
+Nothing here computes a label or a score.
+"""
 
 from freeda_segment.outputs.formats import (
     DEFAULT_FORMATS,

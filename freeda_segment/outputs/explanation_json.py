@@ -35,7 +35,7 @@ def explanation_document(
         comparison: None when nothing was retired.
         after: explanations of the same regions after that, in the same order.
         file: where the picture lies as seen from the folder of the document, and
-        sha256: of its file: they tell whose explanation it is. Both ``""`` where it is no file.
+        sha256: of its file: they identify whose explanation it is. Both ``""`` where it is no file.
     """
     height, width = segmentation.size_hw
     document = {

@@ -1,7 +1,7 @@
 """What the results of a picture are called.
 
 A picture's own stem, where it is free: ``car.png`` becomes ``car.overlay.png``. A name belongs to the
-picture of which the report there tells, so ``car.jpg``, segmented later into the same folder, becomes
+picture that the report there names, so ``car.jpg``, segmented later into the same folder, becomes
 ``car-jpg.overlay.png``, and both keep their names whatever is segmented after them. A JSON file that is
 no report of ours is left alone, and its name with it.
 """
@@ -42,7 +42,7 @@ def result_stems(folder: str | Path, pictures: Sequence[Path]) -> list[str]:
     The name that a report in the folder says is the picture's: that of the same file, or else of the
     same content. Without one, the picture's stem if no report has it and no other picture of the call;
     otherwise the stem and the ending (``car-jpg``), and a number where that is not enough
-    (``car-jpg-2``). Case does not tell names apart, as on some file systems.
+    (``car-jpg-2``). Names that differ only in case count as equal, as on some file systems.
 
     Args:
         folder: where the results go; it need not exist.
@@ -124,7 +124,7 @@ def _explanation_path(folder: str | Path, stem: str) -> Path:
 def _recorded(
     folder: str | Path, picture: Path, place: Callable[[str | Path, str], Path] = _report_path
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The names of which there is a report, with what it tells of its picture."""
+    """The names that have a report, with what it says of its picture."""
     for number, stem in enumerate(_names(picture)):
         path = place(folder, stem)
         report = read_report(path)
@@ -136,7 +136,7 @@ def _recorded(
 
 
 def _is_of_file(told: Mapping[str, Any], picture: Path, folder: str | Path) -> bool:
-    """Reports of older versions tell only how the picture was named when it was segmented."""
+    """Reports of older versions say only how the picture was named when it was segmented."""
     if told.get("file"):
         return bool(told["file"] == picture_place(picture, folder))
     return bool(told.get("source") == str(picture))

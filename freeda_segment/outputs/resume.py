@@ -1,6 +1,6 @@
 """Writing a picture's results once: what is there already, made in the same way, is kept.
 
-A report tells what a result was made of: the picture's hash, the classes, the bank and its revision,
+A report records what a result was made of: the picture's hash, the classes, the bank and its revision,
 the models and the settings. Results are kept when the report says the same and says that every
 format wanted was written with it, and their files exist.
 """
@@ -45,7 +45,7 @@ class _Background(_Read):
 
 
 class _Legend(_Read):
-    """What an index tells of a picture whose results are kept."""
+    """The index entry of a picture whose results are kept."""
 
     formats: list[str]
     classes: list[_Share]

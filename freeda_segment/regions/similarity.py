@@ -131,7 +131,7 @@ def sigmoid(values: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class WindowScores:
-    """How well each class fits one window, a region and a patch; pixels are made by :class:`PixelScores`.
+    """Similarity of one window with each class, per region and per patch; pixels: :class:`PixelScores`.
 
     Attributes:
         labels: int32 (H, W), superpixels of the window, -1 for none.

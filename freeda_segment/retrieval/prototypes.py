@@ -29,7 +29,7 @@ class ClassPrototypes:
 
     Attributes:
         classes: in the order of the label map's indices.
-        vectors: float32 (P, D), L2-normalised prototypes, class after class; at least one a class.
+        vectors: float32 (P, D), L2-normalised prototypes, class after class; at least one per class.
         vector_starts: int64 (C,), where each class's prototypes start.
         embeddings: float32 (T, D_clip), L2-normalised CLIP embeddings, class after class.
         embedding_starts: int64 (C,), where each class's embeddings start.

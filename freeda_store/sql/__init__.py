@@ -1,4 +1,4 @@
 """The bank's SQL: tables, rows, the catalog that asks them, schemas, and PostgreSQL.
 
-What should exist is told here and nowhere else. Vectors, thumbnails and files are not this room's.
+These rows are the record of what a bank holds. Vectors, thumbnails and files have rooms of their own.
 """

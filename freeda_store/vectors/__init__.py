@@ -1,1 +1,4 @@
-"""Where vectors live: one protocol, one file an engine, and filters that all engines understand."""
+"""Where vectors live: one protocol, one module per engine, and filters that all engines understand.
+
+What a point's payload says of a prototype is decided outside, in ``freeda_store.payload``.
+"""

@@ -44,7 +44,7 @@ class BatchResult:
     """What came of a batch.
 
     Attributes:
-        generations: one a caption that has nouns and is not stored, in the order given, even when
+        generations: one for each caption that has nouns and is not stored, in the order given, even when
             every noun of it was dropped, so that nobody draws it again.
         without_nouns: the captions that have none; they are not drawn.
         dropped: nouns that gave no prototype, by reason.

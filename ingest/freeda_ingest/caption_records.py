@@ -55,7 +55,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class BlankLines:
-    """Lines with nothing in them, which are skipped; told of once, after the last record of a file."""
+    """Lines with nothing in them, which are skipped; reported once, after the last record of a file."""
 
     count: int
 

@@ -291,12 +291,12 @@ def add_concepts(
     """Draw concepts in varied scenes and add their prototypes to a bank, as one revision.
 
     The same call again adds nothing, or goes on where it was cut short; a larger ``images`` adds the
-    difference. :func:`freeda_store.views.separation.measure_separation` then tells how the concepts lie.
+    difference. :func:`freeda_store.views.separation.measure_separation` then measures how the concepts lie.
 
     Args:
         address: of a bank that exists.
         concepts: names such as ``forklift`` or ``red forklift``; new ones, or ones the bank has.
-        images: pictures a concept, in all.
+        images: pictures per concept, in all.
         preset: name, path or preset; by default the one that made the bank.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         options: seed, batch size and message count.

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and what it came to."""
+"""The progress of a run, and its report at the end."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def distinct_nouns(nouns: Sequence[Noun]) -> tuple[Noun, ...]:
 def attribution_spans(nouns: Sequence[Noun]) -> dict[Noun, Span]:
     """The span of each noun's map: its own, or that of a phrase's head.
 
-    The head is the one that the phrase tells, or the longest noun or compound that ends where the phrase
+    The head is the one that the phrase names, or the longest noun or compound that ends where the phrase
     ends (English puts heads last); a phrase without one falls back on its own words.
     """
     return {noun: _head_span(noun, nouns) if noun.kind is NounKind.PHRASE else noun.span for noun in nouns}

@@ -1,1 +1,1 @@
-"""One migration a file; the number in its name is its place in the order."""
+"""One migration per file; the number in its name is its place in the order."""

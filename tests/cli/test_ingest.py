@@ -249,6 +249,6 @@ def test_a_file_without_any_caption_is_misuse(freeda: Any, ingestor: FakeIngesto
     result = freeda("ingest", captions, captions)
     assert result.exit_code == 2
     assert len(ingestor.runs) == 2
-    assert f"no line of {captions}, {captions} is a caption; write one a line" in result.stderr
+    assert f"no line of {captions}, {captions} is a caption; write one per line" in result.stderr
     ingestor.report = replace(REPORT, captions=0, rejected=0)
     assert freeda("ingest", captions).exit_code == 0

@@ -33,7 +33,7 @@ class AuthorsFiles:
 def make_authors_files(
     place: Path, count: int = 40, *, text_dim: int = TEXT_DIM, visual_dim: int = VISUAL_DIM
 ) -> AuthorsFiles:
-    """One vector a file, named by picture, number and noun."""
+    """One vector per file, named by picture, number and noun."""
     rng = np.random.default_rng(7)
     keys = rng.standard_normal((count, text_dim)).astype(np.float32)
     visuals = rng.standard_normal((count, visual_dim)).astype(np.float32)

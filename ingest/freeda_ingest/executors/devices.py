@@ -34,7 +34,7 @@ _GRACE_SECONDS = 5.0
 
 
 class DevicesExecutor:
-    """An :class:`~freeda_ingest.executors.protocol.Executor` with one worker process a device.
+    """An :class:`~freeda_ingest.executors.protocol.Executor` with one worker process per device.
 
     The processes start with the first batch and live until the executor is closed. One that dies is
     started again, and its batch computed anew. They do not hear Ctrl-C, which is for this process to
@@ -124,7 +124,7 @@ class ProcessWorker:
     Args:
         recipe: makes its networks.
         device: where they compute.
-        number: tells workers apart in messages.
+        number: names the worker in messages.
     """
 
     def __init__(self, recipe: Recipe, device: str, number: int) -> None:

@@ -56,7 +56,7 @@ class Executor(Protocol):
                 batches than workers.
 
         Returns:
-            One result a batch, in any order; ``result.batch`` says which. Closing the iterator
+            One result per batch, in any order; ``result.batch`` says which. Closing the iterator
             early abandons the batches in hand. An error is raised after the results of the other
             batches in hand.
         """

@@ -52,7 +52,7 @@ class RayExecutor:
         recipe: makes a worker's networks, on the worker's machine.
         device: ``cpu``, ``mps``, or ``cuda``, which is one GPU a worker, chosen by Ray; ``auto`` is
             ``cuda`` when the cluster has GPUs, otherwise ``cpu``.
-        workers: how many; by default one a GPU, or one a machine without GPUs.
+        workers: how many; by default one per GPU, or one per machine without GPUs.
 
     Raises:
         ClusterError: Ray is not installed.
@@ -218,7 +218,7 @@ def _answer(reference: Any) -> Any:
 
 
 def _misfit(error: Exception) -> WorkerError:
-    """For a machine where our code does not even run; Ray tells so with the worker's traceback."""
+    """For a machine where our code does not even run; Ray says so with the worker's traceback."""
     text = str(error)
     host = re.search(r"ip=([^,)\s]+)", text)
     return WorkerError(
