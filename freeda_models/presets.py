@@ -9,12 +9,14 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from freeda_models import segmentation
 from freeda_models.documents import Text, Texts, fault_of
 from freeda_models.errors import PresetError
+from freeda_models.segmentation import PresetSettings, Templates
 
 _WHICH_MODEL = ("model", "pretrained", "encoder")
 _OF_ONE_MODEL = frozenset({"revision", "variant", "download_mb"})
@@ -118,7 +120,7 @@ class KeySettings(_Table):
         default="clip", description="`clip`, or a sentence-transformers model: its name, hub id or folder."
     )
     revision: Text = Field(default="", description="Commit of a sentence-transformers model in the hub.")
-    templates: Literal["openai_subset", "openai_subset_raw", "imagenet80", "single", "none"] = Field(
+    templates: Templates = Field(
         default="openai_subset",
         description="Prompts of nouns, for `template_mean`, and of class names when the bank is asked.",
     )
@@ -160,45 +162,41 @@ class IngestDefaults(_Table):
     )
 
 
-class SegmentDefaults(_Table):
-    """How pictures are segmented, where no option of the command says otherwise."""
-
-    shorter_side: Pixels = Field(default=448, description="Shorter side of the working picture, in pixels.")
-    longest_side: Pixels = Field(default=2048, description="What its longer side may be at most, in pixels.")
-    resize: Literal["antialiased", "plain"] = Field(
-        default="antialiased",
-        description="Bilinear to the working picture; `plain`: without antialiasing, as the authors' code.",
-    )
-    window: Pixels = Field(default=448, description="Side of the sliding window, in pixels.")
-    stride: Pixels = Field(
-        default=224, description="From one window to the next, in pixels; at most `window`."
-    )
-    superpixels: Literal["felzenszwalb", "slic", "quickshift", "watershed", "none"] = Field(
-        default="felzenszwalb", description="How a window is divided into regions."
-    )
-    superpixel_options: dict[Text, float] = Field(
-        default_factory=dict, description="Options of that algorithm, e.g. `{ scale = 100.0 }`."
-    )
-    k: int = Field(default=350, ge=1, le=1_000_000, description="Prototypes retrieved for each class name.")
-    similarity_threshold: float | None = Field(
-        default=None,
-        ge=-1,
-        le=1,
-        description="Leave out prototypes whose text key is less similar to the class; the nearest stays.",
-    )
-    alpha: float = Field(
-        default=0.8,
-        ge=0,
-        le=1,
-        description="Weight of the regions' similarity; the whole picture's has the rest.",
-    )
-    where: Texts = Field(default=(), description="A filter: only prototypes that pass are retrieved.")
-
+class _SegmentTable(_Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.stride > self.window:
-            raise ValueError(f"stride {self.stride} is larger than window {self.window}, which skips pixels")
+        if fault := segmentation.stride_fault(cast("PresetSettings", self)):
+            raise ValueError(fault.rstrip("."))
         return self
+
+
+def _segment_table() -> type[_SegmentTable]:
+    """The table ``[segment]``, with a field for each setting of :class:`PresetSettings`."""
+    types: dict[Any, Any] = {str: Text, tuple[str, ...]: Texts, dict[str, float]: dict[Text, float]}
+    hints, declared = get_type_hints(PresetSettings), PresetSettings()
+    table = {
+        name: (
+            types.get(hints[name], hints[name]),
+            Field(
+                default=getattr(declared, name), description=about.description, ge=about.least, le=about.most
+            ),
+        )
+        for name, about in segmentation.settings_of(PresetSettings).items()
+    }
+    made: Any = create_model(  # type: ignore[call-overload]
+        "SegmentDefaults",
+        __base__=_SegmentTable,
+        __module__=__name__,
+        __doc__=PresetSettings.__doc__,
+        **table,
+    )
+    return cast("type[_SegmentTable]", made)
+
+
+if TYPE_CHECKING:
+    SegmentDefaults = PresetSettings
+else:
+    SegmentDefaults = _segment_table()
 
 
 class Preset(_Table):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from freeda_cli import console
-from freeda_cli import segment_options as o
 from freeda_cli.errors import FAILURE
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
 from freeda_cli.presets import SEGMENT_ROLES, announce_download, preset_for
 from freeda_cli.progress import EvaluationBar
-from freeda_cli.segment_settings import SettingOptions
+from freeda_cli.segment_settings import SettingChanges
+from freeda_cli.setting_options import with_segment_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from freeda_segment.evaluation.plan import Plan
     from freeda_segment.evaluation.report import MethodResult
     from freeda_segment.evaluation.run import SkippedPicture
-    from freeda_segment.evaluation.specs import DatasetSpec
 
 EPILOG = "Example: freeda evaluate voc20 --root VOCdevkit --bank photos --limit 100"
 _DEFAULT_OUT = "freeda-eval"
@@ -93,6 +92,7 @@ NamesOption = Annotated[
 ]
 
 
+@with_segment_options
 def evaluate(
     dataset: DatasetArgument,
     root: RootOption = None,
@@ -103,19 +103,8 @@ def evaluate(
     processes: ProcessesOption = 1,
     names: NamesOption = None,
     preset: PresetOption = None,
-    background: o.BackgroundOption = None,
-    background_threshold: o.BackgroundThresholdOption = None,
-    k: o.KOption = None,
-    similarity_threshold: o.SimilarityThresholdOption = None,
-    aggregation: o.AggregationOption = None,
-    prototypes: o.PrototypesOption = None,
-    neighbours: o.NeighboursOption = None,
-    templates: o.TemplatesOption = None,
-    alpha: o.AlphaOption = None,
-    superpixels: o.SuperpixelsOption = None,
-    superpixel_option: o.SuperpixelNumbersOption = None,
-    refine: o.RefineOption = False,
-    where: o.WhereOption = None,
+    *,
+    changes: SettingChanges,
     device: DeviceOption = "auto",
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -134,25 +123,10 @@ def evaluate(
     methods = parse_methods(method)
     pictures = open_dataset(dataset, root, names)
     chosen = preset_for(bank, preset)
-    options = SettingOptions(
-        background=background,
-        background_threshold=background_threshold,
-        k=k,
-        similarity_threshold=similarity_threshold,
-        aggregation=aggregation,
-        prototypes=prototypes,
-        neighbours=neighbours,
-        templates=templates,
-        alpha=alpha,
-        superpixels=superpixels,
-        superpixel_option=superpixel_option,
-        refine=refine,
-        where=where,
-    )
     base = dataset_settings(pictures.spec, SegmentSettings.of(chosen.segment))
     run = _Run(
         pictures=pictures,
-        settings=_changed(options, base, pictures.spec),
+        settings=changes.change(base),
         bank=bank,
         preset=chosen,
         preset_name=preset or chosen.name,
@@ -177,16 +151,6 @@ def evaluate(
             console.say(f"  {path}")
     if any(result.skipped for result in results):
         raise typer.Exit(FAILURE)
-
-
-def _changed(options: SettingOptions, settings: SegmentSettings, spec: DatasetSpec | None) -> SegmentSettings:
-    """The settings with a person's options; the data set's background stays where nothing is said of it."""
-    kept = settings.background
-    if kept is None or spec is None or options.background is not None:
-        return options.change(settings)
-    threshold = options.background_threshold
-    background = kept if threshold is None else replace(kept, threshold=threshold)
-    return replace(options.change(settings), background=background)
 
 
 @dataclass(frozen=True)

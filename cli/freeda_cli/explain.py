@@ -14,7 +14,8 @@ from freeda_cli import segment_options as o
 from freeda_cli.errors import UsageError
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
 from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, preset_for, require_bank
-from freeda_cli.segment_settings import SettingOptions, gather_classes
+from freeda_cli.segment_settings import SettingChanges, gather_classes
+from freeda_cli.setting_options import with_segment_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ _SHOWN = 5
 _COLUMNS = ("class", "alike#", "similarity#", "id", "noun", "source", "caption")
 
 
+@with_segment_options
 def explain(
     picture: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
     classes: o.ClassesOption = None,
@@ -68,19 +70,8 @@ def explain(
     message: Annotated[
         str, typer.Option("--message", "-m", metavar="TEXT", help="Why, for the history.", show_default=False)
     ] = "",
-    background: o.BackgroundOption = None,
-    background_threshold: o.BackgroundThresholdOption = None,
-    k: o.KOption = None,
-    similarity_threshold: o.SimilarityThresholdOption = None,
-    aggregation: o.AggregationOption = None,
-    prototypes: o.PrototypesOption = None,
-    neighbours: o.NeighboursOption = None,
-    templates: o.TemplatesOption = None,
-    alpha: o.AlphaOption = None,
-    superpixels: o.SuperpixelsOption = None,
-    superpixel_option: o.SuperpixelNumbersOption = None,
-    refine: o.RefineOption = False,
-    where: o.WhereOption = None,
+    *,
+    changes: SettingChanges,
     device: DeviceOption = "auto",
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -100,21 +91,6 @@ def explain(
 
     place, ids = pixel(at), prototype_ids(retire or [])
     wanted = gather_classes(classes or [], classes_file)
-    options = SettingOptions(
-        background=background,
-        background_threshold=background_threshold,
-        k=k,
-        similarity_threshold=similarity_threshold,
-        aggregation=aggregation,
-        prototypes=prototypes,
-        neighbours=neighbours,
-        templates=templates,
-        alpha=alpha,
-        superpixels=superpixels,
-        superpixel_option=superpixel_option,
-        refine=refine,
-        where=where,
-    )
     _check_paths(picture, out)
     target = out or Path(o.DEFAULT_OUT) / f"{explanation_stem(o.DEFAULT_OUT, picture)}.explain.html"
     beside = target.with_name(target.name.removesuffix(".html").removesuffix(".explain") + ".explain.json")
@@ -122,7 +98,7 @@ def explain(
     require_free([target, beside], inputs=inputs, force=force)
     read = read_picture(picture)
     chosen = preset_for(bank, preset)
-    settings = options.change(SegmentSettings.of(chosen.segment))
+    settings = changes.change(SegmentSettings.of(chosen.segment))
     require_bank(bank)
     console.note(bank_line(bank, chosen, settings.where))
     announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)

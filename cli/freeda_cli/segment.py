@@ -16,7 +16,8 @@ from freeda_cli.errors import FAILURE, report_one
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from freeda_cli.pictures import find_pictures
 from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, preset_for, require_bank
-from freeda_cli.segment_settings import SettingOptions, gather_classes
+from freeda_cli.segment_settings import SettingChanges, gather_classes
+from freeda_cli.setting_options import with_segment_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ EPILOG = 'Example: freeda segment photo.jpg holiday/ -c "red car,tree,grass,sky"
 _SHOWN_NOTES = 10
 
 
+@with_segment_options
 def segment(
     ctx: typer.Context,
     pictures: o.PicturesArgument,
@@ -39,19 +41,8 @@ def segment(
     out: o.OutOption = Path(o.DEFAULT_OUT),
     formats: o.FormatOption = None,
     force: o.ForceOption = False,
-    background: o.BackgroundOption = None,
-    background_threshold: o.BackgroundThresholdOption = None,
-    k: o.KOption = None,
-    similarity_threshold: o.SimilarityThresholdOption = None,
-    aggregation: o.AggregationOption = None,
-    prototypes: o.PrototypesOption = None,
-    neighbours: o.NeighboursOption = None,
-    templates: o.TemplatesOption = None,
-    alpha: o.AlphaOption = None,
-    superpixels: o.SuperpixelsOption = None,
-    superpixel_option: o.SuperpixelNumbersOption = None,
-    refine: o.RefineOption = False,
-    where: o.WhereOption = None,
+    *,
+    changes: SettingChanges,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -70,23 +61,8 @@ def segment(
     paths = find_pictures(pictures)
     wanted = gather_classes(classes or [], classes_file)
     names = wanted_formats(formats or [], len(paths))
-    options = SettingOptions(
-        background=background,
-        background_threshold=background_threshold,
-        k=k,
-        similarity_threshold=similarity_threshold,
-        aggregation=aggregation,
-        prototypes=prototypes,
-        neighbours=neighbours,
-        templates=templates,
-        alpha=alpha,
-        superpixels=superpixels,
-        superpixel_option=superpixel_option,
-        refine=refine,
-        where=where,
-    )
     chosen = preset_for(bank, preset)
-    settings = options.change(SegmentSettings.of(chosen.segment))
+    settings = changes.change(SegmentSettings.of(chosen.segment))
     require_bank(bank)
     console.note(bank_line(bank, chosen, settings.where))
     index = [out / INDEX_NAME] if len(paths) > 1 and "preview" in names else []

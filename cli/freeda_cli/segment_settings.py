@@ -19,22 +19,14 @@ NO_FILTER = "none"
 
 
 @dataclass(frozen=True)
-class SettingOptions:
-    """What a person changed of a preset's settings; None and empty leave them as they are."""
+class SettingChanges:
+    """What a person changed of a preset's settings.
 
-    background: str | None = None
-    background_threshold: float | None = None
-    k: int | None = None
-    similarity_threshold: float | None = None
-    aggregation: str | None = None
-    prototypes: int | None = None
-    neighbours: int | None = None
-    templates: str | None = None
-    alpha: float | None = None
-    superpixels: str | None = None
-    superpixel_option: Sequence[str] | None = None
-    refine: bool = False
-    where: Sequence[str] | None = None
+    Attributes:
+        given: by the names of :class:`freeda_models.segmentation.CommandSettings`; what is not there stays.
+    """
+
+    given: Mapping[str, Any]
 
     def change(self, settings: SegmentSettings) -> SegmentSettings:
         """The preset's settings with these changes.
@@ -42,18 +34,21 @@ class SettingOptions:
         Raises:
             OptionError, FilterError, UsageError: an option cannot be read, or is outside its range.
         """
+        from freeda_models.segmentation import PlainSettings, settings_of
         from freeda_segment import Refinement
 
-        numbers = superpixel_numbers(self.superpixel_option or [])
-        names = ("k", "similarity_threshold", "aggregation", "prototypes", "neighbours", "templates", "alpha")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        given, plain = self.given, settings_of(PlainSettings)
+        numbers = superpixel_numbers(given.get("superpixel_options", ()))
+        background = changed_background(
+            settings.background, given.get("background"), given.get("background_threshold")
+        )
         return replace(
             settings,
-            superpixels=chosen_superpixels(settings.superpixels, self.superpixels, numbers),
-            where=chosen_filter(settings.where, self.where or []),
-            background=background_from(self.background, self.background_threshold),
-            refinement=Refinement() if self.refine else None,
-            **given,
+            superpixels=chosen_superpixels(settings.superpixels, given.get("superpixels"), numbers),
+            where=chosen_filter(settings.where, given.get("where", ())),
+            background=background,
+            refinement=Refinement() if given.get("refine") else settings.refinement,
+            **{name: value for name, value in given.items() if name in plain},
         )
 
 
@@ -116,15 +111,18 @@ def chosen_superpixels(current: Superpixels, name: str | None, options: Mapping[
     return parse_superpixels(name or current.name, {**kept, **options})
 
 
-def background_from(strategy: str | None, threshold: float | None) -> Background | None:
-    """The background asked for; a threshold alone means the constant strategy.
+def changed_background(
+    current: Background | None, strategy: str | None, threshold: float | None
+) -> Background | None:
+    """The background asked for; a threshold alone changes the current one, or the constant strategy.
 
     Raises:
         OptionError: unknown strategy, or a threshold outside 0..1.
     """
-    from freeda_segment import Background, BackgroundStrategy
+    from freeda_segment import Background
 
     if strategy is None and threshold is None:
-        return None
-    chosen: Any = strategy if strategy is not None else BackgroundStrategy.CONSTANT
-    return Background(chosen, Background.threshold if threshold is None else threshold)
+        return current
+    chosen: Any = {"strategy": strategy, "threshold": threshold}
+    start = Background() if current is None or strategy is not None else current
+    return replace(start, **{name: value for name, value in chosen.items() if value is not None})

@@ -26,9 +26,9 @@ from freeda_segment.evaluation.labellers import (
 from freeda_segment.evaluation.specs import DatasetSpec
 from freeda_segment.pixels.background import Background, BackgroundStrategy
 from freeda_segment.regions.superpixels import parse_superpixels
-from freeda_segment.settings import SegmentSettings
+from freeda_segment.settings import ENCODING, SegmentSettings
 
-_SIZES = ("shorter_side", "longest_side", "resize", "window", "stride")
+_SIZES = tuple(name for name in ENCODING if name != "superpixels")
 
 
 @dataclass(frozen=True)

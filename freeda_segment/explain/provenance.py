@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freeda_models.presets import Preset
+from freeda_models.segmentation import Stage, names_at
 from freeda_segment.result import Provenance, Setting
 from freeda_segment.settings import SegmentSettings
 from freeda_store.records import RevisionInfo
@@ -65,16 +66,18 @@ def foresee_provenance(address: str | Path, preset: Preset, settings: SegmentSet
 
 
 def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Setting]:
-    """Every setting by name, flat, as reports show them."""
+    """Every setting that shapes results, by name, flat, as reports show them."""
     flat: dict[str, Setting] = {"templates": templates}
     for field in fields(settings):
         value = getattr(settings, field.name)
+        if field.name in (*names_at(Stage.WORK), "templates"):
+            continue
         if field.name == "superpixels":
             flat["superpixels"] = value.name
             flat |= {f"superpixels.{name}": number for name, number in asdict(value).items()}
         elif field.name in ("background", "refinement"):
             flat[field.name] = "none" if value is None else _short(value)
-        elif field.name not in ("batch_size", "templates"):
+        else:
             flat[field.name] = str(value) if field.name == "where" else value
     return flat
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import pytest
 from PIL import Image
 
 from freeda_cli.segment_settings import (
-    background_from,
+    changed_background,
     chosen_superpixels,
     gather_classes,
     superpixel_numbers,
 )
 from freeda_models.presets import load_preset
-from freeda_segment import BackgroundStrategy, Segmenter
+from freeda_segment import Background, BackgroundStrategy, Segmenter
 from freeda_segment.errors import ClassesError, OptionError
 from freeda_segment.outputs import read_labels
 from freeda_segment.regions.superpixels import Felzenszwalb, Slic
@@ -281,14 +282,18 @@ def test_superpixel_options_change_the_presets_own() -> None:
         chosen_superpixels(preset, None, {"scale": float("nan")})
 
 
-def test_a_threshold_alone_means_the_constant_strategy() -> None:
-    assert background_from(None, None) is None
-    chosen = background_from(None, 0.45)
+def test_a_threshold_alone_changes_the_background_that_is_there_or_the_constant_strategy() -> None:
+    assert changed_background(None, None, None) is None
+    chosen = changed_background(None, None, 0.45)
     assert chosen is not None
     assert (chosen.strategy, chosen.threshold) == (BackgroundStrategy.CONSTANT, 0.45)
-    strategy = background_from("winner", None)
+    strategy = changed_background(None, "winner", None)
     assert strategy is not None
     assert (strategy.strategy, strategy.threshold) == (BackgroundStrategy.WINNER, 0.5)
+    local = Background(BackgroundStrategy.LOCAL, 0.4)
+    assert changed_background(local, None, None) == local
+    assert changed_background(local, None, 0.45) == replace(local, threshold=0.45)
+    assert changed_background(local, "winner", None) == strategy
 
 
 def test_a_bank_that_is_not_there_is_the_first_thing_told(freeda: Any, picture: Path) -> None:
