@@ -1,4 +1,4 @@
-"""Settings of segmentation stand once: presets, settings, options and origin follow from one place."""
+"""Settings of segmentation stand once: presets, settings, options and provenance follow from one place."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_preset_may_say_each_plain_setting(tmp_path: Path) -> None:
     assert SettingChanges({"aggregation": "mean"}).change(settings).aggregation == "mean"
 
 
-def test_the_origin_has_every_setting_that_shapes_results() -> None:
+def test_the_provenance_has_every_setting_that_shapes_results() -> None:
     told = describe_settings(SegmentSettings(), "single")
     assert told["templates"] == "single"
     names = {each.name for each in dataclasses.fields(SegmentSettings)}
