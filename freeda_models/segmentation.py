@@ -2,9 +2,9 @@
 
 From these classes follow the table ``[segment]`` of a preset (:mod:`freeda_models.presets`), its page in the
 documentation, the settings that a segmenter works with (``freeda_segment.settings``), what results say of
-their provenance, and the options of ``freeda segment``, ``explain`` and ``evaluate``. A setting that is a number
-or a name is added to :class:`PlainSettings` and nowhere else. Nothing heavy is imported, for the command line
-reads this before it starts.
+their provenance, and the options of ``freeda segment``, ``explain`` and ``evaluate``. A setting that is a
+number or a name is added to :class:`PlainSettings` and nowhere else. Nothing heavy is imported, for the
+command line reads this before it starts.
 """
 
 from __future__ import annotations
