@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from freeda_segment.classes import ClassList, ClassName, parse_classes, read_classes_file
+    from freeda_segment.correcting import Comparison, retire_and_compare
     from freeda_segment.encoding import EncodedImage
     from freeda_segment.explain.explanation import Explanation
-    from freeda_segment.explain.retire_and_compare import Comparison, retire_and_compare
     from freeda_segment.images import Picture, open_image, read_picture
     from freeda_segment.pixels.background import Background, BackgroundStrategy
     from freeda_segment.pixels.refinement import Refinement
@@ -30,7 +30,7 @@ _HOMES = {
     "ClassList": "classes",
     "ClassName": "classes",
     "ClassPrototypes": "retrieval.prototypes",
-    "Comparison": "explain.retire_and_compare",
+    "Comparison": "correcting",
     "EncodedImage": "encoding",
     "Explanation": "explain.explanation",
     "Picture": "images",
@@ -44,7 +44,7 @@ _HOMES = {
     "parse_superpixels": "regions.superpixels",
     "read_classes_file": "classes",
     "read_picture": "images",
-    "retire_and_compare": "explain.retire_and_compare",
+    "retire_and_compare": "correcting",
 }
 
 __all__ = [

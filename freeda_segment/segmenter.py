@@ -24,9 +24,9 @@ from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage, encode_image
 from freeda_segment.errors import ImageError, OptionError
-from freeda_segment.explain.provenance import describe_provenance
 from freeda_segment.images import Picture, read_picture, to_rgb
 from freeda_segment.pixels.labelling import LabelRequest, label_bands
+from freeda_segment.provenance import describe_provenance
 from freeda_segment.regions.similarity import score_window
 from freeda_segment.result import (
     Evidence,

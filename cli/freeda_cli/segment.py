@@ -54,8 +54,8 @@ def segment(
     way, is skipped. A picture that cannot be read is reported, and the others go on.
     """
     from freeda_segment import SegmentSettings, open_segmenter
-    from freeda_segment.explain.provenance import foresee_provenance
     from freeda_segment.outputs import INDEX_NAME, result_stems
+    from freeda_segment.provenance import foresee_provenance
     from freeda_store.files.own_files import file_ids, require_free
 
     paths = find_pictures(pictures)

@@ -1,4 +1,5 @@
-"""Why a region has its label, and what retiring prototypes changes.
+"""Why a region has its label.
 
-Nothing here writes a file: the pages and JSON of explanations are in ``outputs``.
+Nothing here writes a file: the pages and JSON of explanations are in ``outputs``. Retiring prototypes and
+comparing is ``correcting.py``, above.
 """

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from freeda_segment.explain.explanation import ClassEvidence, Explanation, PrototypeEvidence
-from freeda_segment.explain.retire_and_compare import Comparison
 from freeda_segment.outputs.report import provenance_values
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
 if TYPE_CHECKING:
+    from freeda_segment.correcting import Comparison
     from freeda_segment.result import Segmentation
 
 FORMAT_VERSION = 1

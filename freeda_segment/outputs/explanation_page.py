@@ -13,7 +13,6 @@ import numpy as np
 
 from freeda_models.protocols import BoolArray, ImageArray
 from freeda_segment.explain.explanation import ClassEvidence, Explanation, PrototypeEvidence
-from freeda_segment.explain.retire_and_compare import Comparison
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.result import Result
 from freeda_store.files.own_files import HTML_START
@@ -23,6 +22,7 @@ from freeda_store.views.viewing import ThumbnailSource, look
 if TYPE_CHECKING:
     from PIL import Image
 
+    from freeda_segment.correcting import Comparison
     from freeda_segment.result import Segmentation
     from freeda_store.records import PrototypeInfo
 

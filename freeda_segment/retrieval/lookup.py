@@ -11,7 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -20,9 +20,11 @@ from freeda_models.protocols import FloatArray, TextEncoder
 from freeda_models.text.keys import embed_classes, prompts_named
 from freeda_segment.errors import ModelOutputError
 from freeda_segment.retrieval.aggregation import AGGREGATIONS
-from freeda_segment.settings import SegmentSettings
 from freeda_store import Filter
 from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
+
+if TYPE_CHECKING:
+    from freeda_segment.settings import SegmentSettings
 
 logger = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from freeda_segment.errors import ModelOutputError, NoPrototypesError
 from freeda_segment.regions.similarity import normalised
 from freeda_segment.retrieval.aggregation import AGGREGATIONS, Pooling, pool_max, pool_mean, vote
 from freeda_segment.retrieval.lookup import Support, TextLookup
-from freeda_segment.settings import SegmentSettings
 from freeda_store import Filter
 from freeda_store.records import RevisionInfo
+
+if TYPE_CHECKING:
+    from freeda_segment.settings import SegmentSettings
 
 
 @dataclass(frozen=True, eq=False)

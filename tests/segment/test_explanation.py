@@ -19,9 +19,9 @@ from segment_fakes import (
     striped_picture,
 )
 
+from freeda_segment.correcting import retire_and_compare
 from freeda_segment.errors import NoPrototypesError, OptionError
 from freeda_segment.explain.explanation import explain_pixels
-from freeda_segment.explain.retire_and_compare import retire_and_compare
 from freeda_segment.images import Picture
 from freeda_segment.outputs.explanation_json import explanation_document
 from freeda_segment.outputs.explanation_page import ExplanationPage
