@@ -66,7 +66,7 @@ class PresetCheck:
 
     Attributes:
         name: the preset's name.
-        components: one entry a role.
+        components: one entry per role.
     """
 
     name: str

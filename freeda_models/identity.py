@@ -17,7 +17,7 @@ CLIP_KEYS = "clip"
 
 @dataclass(frozen=True)
 class PresetIdentities:
-    """One identity a role. ``keys`` equals ``clip`` when CLIP makes the text keys."""
+    """One identity per role. ``keys`` equals ``clip`` when CLIP makes the text keys."""
 
     clip: ModelIdentity
     backbone: ModelIdentity

@@ -1,4 +1,4 @@
-"""From a preset to models: one function a role. The libraries are imported when called."""
+"""From a preset to models: one function per role. The libraries are imported when called."""
 
 from __future__ import annotations
 

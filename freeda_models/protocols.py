@@ -24,7 +24,7 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """What a manifest needs to tell one model from another.
+    """What identifies a model in a manifest.
 
     Attributes:
         id: hub id, open_clip name, package name, or ``tiny`` for the bundled pack.
@@ -83,10 +83,10 @@ class GeneratedImage:
 
     Attributes:
         image_hwc: uint8 (H, W, 3) RGB.
-        attribution_shw: float32 (S, h, w) at latent resolution, >= 0, one map a requested span
+        attribution_shw: float32 (S, h, w) at latent resolution, >= 0, one map per requested span
             (DAAM, Tang et al. 2023); all zero for a span outside the text encoder's window.
         inside_window: bool (S,); False where the text encoder's window cut the span off.
-        flaw: why the picture is worth nothing, in a few words; ``""`` for a sound one.
+        flaw: why the picture cannot be used, in a few words; ``""`` for a sound one.
     """
 
     image_hwc: ImageArray

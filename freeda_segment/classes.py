@@ -63,7 +63,7 @@ class ClassList:
 def parse_classes(expressions: str | Sequence[str]) -> ClassList:
     """Read class expressions; a comma, or another expression, starts another class.
 
-    Case, spacing and how accents are encoded do not tell classes apart, and empty items between commas
+    Texts that differ only in case, spacing or the encoding of accents are equal; empty items between commas
     are skipped. A text that was given before is dropped with a note: it stays with the class that had
     it first.
 
@@ -117,7 +117,7 @@ def without_comment(line: str) -> str:
 
 
 def read_classes_file(path: str | Path) -> ClassList:
-    """Read a UTF-8 file of class expressions, one or more a line; see :func:`without_comment`.
+    """Read a UTF-8 file of class expressions, one or more per line; see :func:`without_comment`.
 
     Raises:
         ClassesError: the file cannot be read, is not UTF-8, or names no class; or see
@@ -143,7 +143,7 @@ def read_class_lines(path: str | Path) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ClassesError(
-            f"{path} cannot be read ({reason}); give a text file with a class a line."
+            f"{path} cannot be read ({reason}); give a text file with one class per line."
         ) from None
 
 

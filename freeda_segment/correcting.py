@@ -1,4 +1,4 @@
-"""Mending a bank: retire prototypes in a new revision, and see what that changes in a picture."""
+"""Retire prototypes in a new revision, and compare a picture's labels before and after."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from freeda_store.records import RevisionInfo
 
 @runtime_checkable
 class RetiringBank(PrototypeSource, Protocol):
-    """What mending needs of a bank; ``freeda_store.Bank`` opened at its newest revision is one."""
+    """What retiring needs of a bank; ``freeda_store.Bank`` opened at its newest revision is one."""
 
     def retire(self, which: Sequence[UUID], message: str, /) -> RevisionInfo | None:
         """Hide prototypes from a new revision on."""

@@ -158,7 +158,7 @@ class Bank:
             where: which prototypes may come back.
 
         Returns:
-            One :class:`Retrieved` a query. Equal similarities are in the order of ids, so that a
+            One :class:`Retrieved` per query. Equal similarities are in the order of ids, so that a
             revision gives the same for ever.
 
         Raises:

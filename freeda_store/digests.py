@@ -55,7 +55,7 @@ def canonical_point(id_: UUID, text: NDArray[Any], visual: NDArray[Any], payload
 
 
 def canonical_text(text: NDArray[Any]) -> FloatArray:
-    """A key of length 1 as float32: brought to it in float64, unless it is so near that engines keep it."""
+    """A text key of length 1 as float32: scaled in float64, unless it is so near that engines keep it."""
     kept = np.ascontiguousarray(text, dtype=np.float32)
     exact = kept.astype(np.float64)
     square = float(exact @ exact)

@@ -35,7 +35,7 @@ def fault_of(error: ValidationError, *, values: bool = True) -> str:
 
     Args:
         error: of a model.
-        values: whether to tell what stood there; not where it may be a secret.
+        values: whether to quote what stood there; not where it may be a secret.
     """
     first = error.errors(include_url=False)[0]
     kind, given = first["type"], first["input"]
@@ -63,7 +63,7 @@ def _shown(value: object) -> str:
 
 
 class NumberedRevision(Protocol):
-    """What tells the place of a revision in a history."""
+    """The place of a revision in a history."""
 
     @property
     def id(self) -> int:

@@ -122,7 +122,7 @@ class StorageError(BankError):
 
 
 class NotPublishedError(StorageError):
-    """A change was made, and could not be told to readers without the database."""
+    """A change was made, and could not be published to readers without the database."""
 
 
 class EngineRefusedError(StorageError):
@@ -130,7 +130,7 @@ class EngineRefusedError(StorageError):
 
 
 class TableFormatError(BankError):
-    """A table would be written to a file whose name tells no known format."""
+    """A table would be written to a file whose name has no known format's ending."""
 
     exit_code = 2
 

@@ -170,7 +170,7 @@ class History:
         return frozenset(found)
 
     def view(self, id_: int | None) -> View:
-        """What a revision shows, as few ranges of ids as tell it."""
+        """What a revision shows, in as few ranges of ids as possible."""
         return View(self._ranges(self.ancestors(id_)))
 
     def writing_view(self, id_: int | None) -> View:

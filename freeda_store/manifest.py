@@ -14,7 +14,7 @@ MANIFEST_VERSION = 1
 
 
 class ModelLike(Protocol):
-    """Anything that tells one model from another, such as freeda_models' ``ModelIdentity``."""
+    """Anything that identifies a model, such as freeda_models' ``ModelIdentity``."""
 
     @property
     def id(self) -> str:

@@ -55,7 +55,7 @@ class Scores:
 
     @property
     def known(self) -> bool:
-        """Whether a mask was scored at all; without one only ``outlier_distance`` tells anything."""
+        """Whether a mask was scored at all; without one only ``outlier_distance`` means anything."""
         return self.area > 0
 
 

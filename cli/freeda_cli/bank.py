@@ -279,7 +279,7 @@ def prune(
 
 def verify(
     bank: BankOption = DEFAULT_BANK,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prove that a bank's database, vectors and thumbnails are whole and agree; exit code 1 if not.

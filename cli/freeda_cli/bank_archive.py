@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from freeda_cli import console
-from freeda_cli.bank_transfer import DiscardOption, TargetOption, copy_line, tell_of_copy
+from freeda_cli.bank_transfer import DiscardOption, TargetOption, copy_line, report_copy
 from freeda_cli.errors import INTERRUPTED
 from freeda_cli.options import DEFAULT_BANK, BankOption, JsonOption
 from freeda_cli.progress import CopyBar
@@ -47,7 +47,7 @@ def export_archive(
         revisions = console.count(len(report.revisions), "revision")
         amount = f"{console.count(report.prototypes, 'prototype')}, {console.size(path.stat().st_size)}"
         console.say(f"{path}: {revisions}, {amount}")
-    tell_of_copy(report)
+    report_copy(report)
 
 
 def import_archive(
@@ -72,7 +72,7 @@ def import_archive(
         str(path),
         lambda bar: import_bank(path, bank, progress=bar, discard_unfinished=discard_unfinished),
     )
-    _tell(report, as_json=as_json)
+    _show_copy(report, as_json=as_json)
 
 
 def publish(
@@ -91,7 +91,7 @@ def publish(
     report = _run(
         bank, lambda bar: publish_bank(bank, repository, private=True if private else None, progress=bar)
     )
-    _tell(replace(report, kept_tags=()), as_json=as_json)
+    _show_copy(replace(report, kept_tags=()), as_json=as_json)
     for tag in report.kept_tags:
         console.warn(
             f"tag {tag.name} is revision {tag.source} in {report.source} and stays revision {tag.sink} in "
@@ -127,7 +127,7 @@ def fetch(
             repository, bank, revision=revision, progress=bar, discard_unfinished=discard_unfinished
         ),
     )
-    _tell(report, as_json=as_json)
+    _show_copy(report, as_json=as_json)
 
 
 def _run(name: str, copy: Callable[[CopyBar], CopyReport], *, resumes: bool = True) -> CopyReport:
@@ -140,9 +140,9 @@ def _run(name: str, copy: Callable[[CopyBar], CopyReport], *, resumes: bool = Tr
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _tell(report: CopyReport, *, as_json: bool) -> None:
+def _show_copy(report: CopyReport, *, as_json: bool) -> None:
     if as_json:
         console.emit_json(asdict(report))
     else:
         console.say(copy_line(report))
-    tell_of_copy(report)
+    report_copy(report)

@@ -84,7 +84,7 @@ def _copy(source: str, target: str, *, discard_unfinished: bool, as_json: bool) 
         console.emit_json(asdict(report))
     else:
         console.say(copy_line(report))
-    tell_of_copy(report)
+    report_copy(report)
 
 
 def copy_line(report: CopyReport) -> str:
@@ -99,7 +99,7 @@ def copy_line(report: CopyReport) -> str:
     return f"{report.source} to {report.sink}: {which}, {amount}{tags}"
 
 
-def tell_of_copy(report: CopyReport) -> None:
+def report_copy(report: CopyReport) -> None:
     """What a person should know beside the result: what was left out, and what differs still."""
     if report.ahead:
         ahead = console.count(report.ahead, "revision")

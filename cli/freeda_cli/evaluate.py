@@ -87,7 +87,7 @@ NamesOption = Annotated[
         "--names",
         metavar="FILE",
         show_default="the official ones",
-        help="Class names of your own: one class a line in the order of the labels, synonyms after '|'.",
+        help="Class names of your own: one class per line in the order of the labels, synonyms after '|'.",
     ),
 ]
 
@@ -214,7 +214,7 @@ class _Run:
 
 
 def _show(results: Sequence[MethodResult]) -> None:
-    """IoU a class and a method, then the figures of the whole."""
+    """IoU per class and method, then the figures of the whole."""
     metrics = [result.metrics for result in results]
     rows = [
         [name, *(_percent(each.iou[index]) for each in metrics)]

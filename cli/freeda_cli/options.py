@@ -23,12 +23,12 @@ def bank_option(text: str) -> Any:
         metavar="ADDRESS",
         envvar=BANK_VARIABLE,
         show_envvar=True,
-        callback=_tell_hidden_profile,
+        callback=_note_hidden_profile,
         help=text,
     )
 
 
-def _tell_hidden_profile(address: str | None) -> str | None:
+def _note_hidden_profile(address: str | None) -> str | None:
     """Say when a bank in a folder stands before a profile of the same name."""
     from freeda_store.address import Address
     from freeda_store.errors import AddressError

@@ -117,7 +117,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _identity(path: Path) -> Identity | None:
-    """What tells a file from all others; None where it is gone."""
+    """What identifies a file, under whatever name; None where it is gone."""
     try:
         status = path.stat()
     except OSError:

@@ -113,7 +113,7 @@ def announce_download(
 
 
 def _refuse_other_models(bank: str, name: str, waiting: Sequence[ComponentCheck]) -> None:
-    """Between bundled presets names tell models apart, so that nothing is downloaded in vain."""
+    """Bundled presets are compared by the names of their models, so that nothing is downloaded in vain."""
     from freeda_models.check import check_preset
     from freeda_models.presets import preset_names
     from freeda_store.errors import BankMissingError, ManifestMismatchError

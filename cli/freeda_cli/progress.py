@@ -22,7 +22,7 @@ LINE_EVERY_SECONDS = 15.0
 
 
 class Speed:
-    """How many are done a second, counted from the first report on, so that loading models is left out."""
+    """How many are done per second, counted from the first report on, so that loading models is left out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -58,12 +58,14 @@ class Bar:
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
-            TextColumn("{task.fields[told]}", markup=False),
+            TextColumn("{task.fields[status]}", markup=False),
             console=self._console,
             disable=not self._console.is_terminal,
             transient=True,
         )
-        self._task = self._progress.add_task(f"{console.printable(self._name)}: {first}", total=None, told="")
+        self._task = self._progress.add_task(
+            f"{console.printable(self._name)}: {first}", total=None, status=""
+        )
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -76,18 +78,18 @@ class Bar:
 
     def show(self, doing: str, done: int, total: int | None) -> None:
         """Show that so many of a total are done."""
-        told = self.told(done, total)
+        status = self.status(done, total)
         self._progress.update(
             self._task,
             description=f"{console.printable(self._name)}: {doing}",
             total=total,
             completed=done,
-            told=told,
+            status=status,
         )
         if not self._console.is_terminal:
-            self._line(told)
+            self._line(status)
 
-    def told(self, done: int, total: int | None) -> str:
+    def status(self, done: int, total: int | None) -> str:
         """``40 of 240, 5.2 a second, 38.5 s left``."""
         speed = self._speed.per_second
         parts = [f"{done:,}" if total is None else f"{done:,} of {max(total, done):,}"]
@@ -97,11 +99,11 @@ class Bar:
                 parts.append(f"{console.duration((total - done) / speed)} left")
         return ", ".join(parts)
 
-    def _line(self, told: str) -> None:
+    def _line(self, status: str) -> None:
         now = time.monotonic()
         if now - self._last_line >= LINE_EVERY_SECONDS:
             self._last_line = now
-            console.note(f"{self._name}: {told}")
+            console.note(f"{self._name}: {status}")
 
 
 class IngestBar(Bar):
@@ -125,9 +127,9 @@ class IngestBar(Bar):
                 console.note("finishing the batch in hand; press Ctrl-C again to stop at once.")
         self.show(doing, progress.captions_done, progress.captions_total)
 
-    def tell(self, progress: IngestProgress) -> str:
-        """How far it is, in words; see :meth:`told`."""
-        return self.told(progress.captions_done, progress.captions_total)
+    def status_of(self, progress: IngestProgress) -> str:
+        """How far it is, in words; see :meth:`status`."""
+        return self.status(progress.captions_done, progress.captions_total)
 
 
 class EvaluationBar(Bar):

@@ -22,7 +22,7 @@ _QUIET = {
 }
 
 
-class _Told(logging.Handler):
+class _NoteHandler(logging.Handler):
     """Shows a line to the person who watches, above a bar where there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -34,7 +34,7 @@ def set_up_logging(*, verbose: bool) -> None:
     """Decide what reaches standard error besides the commands' own messages.
 
     Verbose shows the log of our packages with their durations, and all that the libraries say.
-    Otherwise nothing does but what is being waited for: our packages return what a person must see.
+    Otherwise nothing does but that a server is waited for: our packages return what a person must see.
     Variables that the caller has set win. To be called before the libraries are imported.
     """
     root = logging.getLogger()
@@ -45,7 +45,7 @@ def set_up_logging(*, verbose: bool) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
     root.addHandler(handler)
     waiting = logging.getLogger(_WAITING)
-    waiting.handlers = [] if verbose else [_Told(logging.WARNING)]
+    waiting.handlers = [] if verbose else [_NoteHandler(logging.WARNING)]
     for name in OUR_LOGGERS:
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.WARNING)
     if verbose:

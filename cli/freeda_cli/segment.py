@@ -151,7 +151,7 @@ class _Run:
         from freeda_segment.outputs import output_paths
 
         files = output_paths(self.out, stem, dict.fromkeys([*self.formats, "report"]))
-        self._tell(path, "up to date (--force makes it anew)", {})
+        self._note(path, "up to date (--force makes it anew)", {})
         return done | {"written": _names(files), "skipped": True}
 
     def one(self, path: Path, stem: str) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class _Run:
         segmentation = self.segmenter.segment(path, prototypes)
         result = Result(segmentation, sha256, file=picture_place(path, self.out))
         files = write_fresh(self.out, stem, result, self.formats, force=self.force, inputs=self.inputs)
-        self._tell(path, segmentation.summary(), files)
+        self._note(path, segmentation.summary(), files)
         told = report(result.vouching(tuple(self.formats)))
         return told | {"written": _names(files), "skipped": False}
 
@@ -183,7 +183,7 @@ class _Run:
                 console.warn(f"and {len(notes) - _SHOWN_NOTES} more of this kind.")
         return self._prepared
 
-    def _tell(self, path: Path, line: str, files: Mapping[str, Path]) -> None:
+    def _note(self, path: Path, line: str, files: Mapping[str, Path]) -> None:
         if not self.as_json:
             console.say(f"{path}: {line}")
             for file in files.values():
@@ -201,7 +201,7 @@ def _segment_all(
     stems: Sequence[str],
     done: Mapping[Path, dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Segment each picture that is not done; one record a picture, and an index where there are several."""
+    """Segment each picture that is not done; one record per picture, and an index where there are several."""
     from freeda_segment.errors import NoPrototypesError
     from freeda_segment.outputs import IndexEntry, write_index
 

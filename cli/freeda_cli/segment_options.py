@@ -28,7 +28,7 @@ ClassesFileOption = Annotated[
     typer.Option(
         "--classes-file",
         metavar="FILE",
-        help="A text file with a class a line; '#' at the start or after a space begins a comment.",
+        help="A text file with one class per line; '#' at the start or after a space begins a comment.",
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where results go.")]

@@ -60,11 +60,11 @@ class OpenClipEncoder:
         span outside the window gives the embedding of the span's own characters.
 
         Raises:
-            InputError: not one span a text, or a span outside its text.
+            InputError: not one span per text, or a span outside its text.
             UnsupportedModelError: the text tower has no final norm to read from.
         """
         if len(texts) != len(spans):
-            raise InputError(f"got {len(texts)} texts and {len(spans)} spans; give one span a text.")
+            raise InputError(f"got {len(texts)} texts and {len(spans)} spans; give one span per text.")
         if not texts:
             return self._nothing()
         cutter, start, end, padding, window = self._window()

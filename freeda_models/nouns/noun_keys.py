@@ -1,4 +1,4 @@
-"""Which keys a parsed caption gives: the rules, in terms of spaCy's tags and dependencies.
+"""Which noun keys a parsed caption gives: the rules, in terms of spaCy's tags and dependencies.
 
 A *head* is a common noun that names a thing. It gives its lemma, the compound that ends in it, and
 the phrases that end in it: with the nearest describing word, and with all of them.
@@ -177,7 +177,7 @@ def _describes(chief: Any, word: Any, hyphenated: bool, heads: range) -> bool:
 
 
 def _is_thing(document: Any, word: Any) -> bool:
-    """A common noun that heads its phrase. Two mistakes of small taggers are mended: a lower-case
+    """A common noun that heads its phrase. Two mistakes of small taggers are corrected: a lower-case
     word taken for a name (``penguin``), and one taken for an adjective (``the locomotive``)."""
     lemma = _lemma(word)
     if lemma in COLOURS or len(lemma) < 2 or not lemma.replace("-", "").isalpha():

@@ -131,7 +131,7 @@ def embed_nouns(
     nouns: Sequence[Noun],
     prompts: Prompts = DEFAULT_PROMPTS,
 ) -> FloatArray:
-    """Embed nouns as text keys: one caption and one noun a row.
+    """Embed nouns as text keys: one caption and one noun per row.
 
     Args:
         encoder: the key space's encoder.
@@ -144,11 +144,11 @@ def embed_nouns(
         float32 (N, D), L2-normalised rows. What repeats within a call is embedded once.
 
     Raises:
-        InputError: not one caption a noun.
+        InputError: not one caption per noun.
         PresetError: the strategy is unknown.
     """
     if len(captions) != len(nouns):
-        raise InputError(f"got {len(captions)} captions and {len(nouns)} nouns; give one caption a noun.")
+        raise InputError(f"got {len(captions)} captions and {len(nouns)} nouns; give one caption per noun.")
     if strategy not in STRATEGIES:
         raise PresetError(f"unknown key strategy '{strategy}'; choose one of {', '.join(STRATEGIES)}.")
     return STRATEGIES[strategy](encoder, captions, nouns, prompts)

@@ -92,10 +92,10 @@ class SentenceEncoder:
         own characters.
 
         Raises:
-            InputError: not one span a text, or a span outside its text.
+            InputError: not one span per text, or a span outside its text.
         """
         if len(texts) != len(spans):
-            raise InputError(f"got {len(texts)} texts and {len(spans)} spans; give one span a text.")
+            raise InputError(f"got {len(texts)} texts and {len(spans)} spans; give one span per text.")
         if not texts:
             return np.zeros((0, self._identity.dim), dtype=np.float32)
         cutter = FastCutter(self._model.tokenizer)

@@ -64,7 +64,7 @@ def write_evaluation(
         Where each file was written, by ``report`` and the methods' names.
 
     Raises:
-        OverwriteError: a file of somebody else, or no file, is in the place of one; nothing is written.
+        OverwriteError: something that freeda did not write is in the place of one; nothing is written.
         OutputError: a file cannot be written.
     """
     files = evaluation_files(folder, [result.plan.method.value for result in results])

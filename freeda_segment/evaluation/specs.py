@@ -71,7 +71,7 @@ class DatasetSpec(BaseModel):
         inside: where the data set may lie under the folder that is given, besides that folder itself.
         images, image_suffix: folder and name ending of the pictures.
         truth, truth_suffix: the same for the label maps, which lie as the pictures do.
-        split: file with a picture's name a line; empty for every picture of the folder and below.
+        split: file with one picture's name per line; empty for every picture of the folder and below.
         make: how one gets the label maps, said when they are missing.
         superpixels: the authors' settings, or those of the data set most like it.
         background: given where ``zero`` is background.
@@ -146,7 +146,7 @@ def other_classes(path: str | Path, count: int) -> ClassList:
     """Class names of one's own for a data set, in the order of its labels.
 
     Args:
-        path: a file with one class a line, synonyms after ``|``; ``#`` after a space starts a comment.
+        path: a file with one class per line, synonyms after ``|``; ``#`` after a space starts a comment.
         count: how many classes the data set has, background left out.
 
     Raises:
@@ -166,10 +166,10 @@ def other_classes(path: str | Path, count: int) -> ClassList:
 
 
 def read_names(given: Iterable[str], origin: str) -> ClassList:
-    """Class names, one class a line, in the order of the labels; a class may have several texts.
+    """Class names, one class per line, in the order of the labels; a class may have several texts.
 
     Raises:
-        DatasetError: a text stands in two places, so that labels could not tell its classes apart; or
+        DatasetError: a text stands in two places, so that its label would be ambiguous; or
             one is no name of a class.
     """
     lines = (without_comment(line).strip() for line in given)

@@ -1,7 +1,7 @@
 """Outlines of the areas of a label map along the edges of pixels, in memory that grows with their length.
 
 Each pixel has four sides, run through clockwise. A side belongs to an outline when the pixel beyond it
-has another label. Which side follows is told by the two pixels ahead, the next one and the one across
+has another label. Which side follows is decided by the two pixels ahead, the next one and the one across
 the corner: where both belong, the outline turns left; where only the next one does, it goes straight on;
 where none does, it turns right, around its own pixel. Where only the one across the corner does, it turns
 left if that is of the same part, so that no outline touches itself, and right if it is of another.

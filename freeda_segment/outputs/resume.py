@@ -88,7 +88,7 @@ def find_done(
     """
     paths = output_paths(folder, stem, {*formats, REPORT})
     report = read_report(paths[REPORT])
-    if report is None or _told(report) != wanted:
+    if report is None or _recorded(report) != wanted:
         return None
     try:
         written = _Legend.model_validate(report).formats
@@ -122,7 +122,7 @@ def write_fresh(
 
     Raises:
         OptionError: a format is unknown.
-        OverwriteError: a file of somebody else, or no file, is in the place of one; nothing is written.
+        OverwriteError: something that freeda did not write is in the place of one; nothing is written.
         OutputError: a file cannot be written.
     """
     others = [name for name in dict.fromkeys(formats) if name != REPORT]
@@ -132,7 +132,7 @@ def write_fresh(
     segmentation = result.segmentation
     wanted = made_of(result.sha256, segmentation.classes, segmentation.provenance)
     old = read_report(path)
-    if old is not None and _told(old) != wanted:
+    if old is not None and _recorded(old) != wanted:
         path.unlink(missing_ok=True)
         old = None
     kept = old.get("formats") if old is not None else None
@@ -141,7 +141,7 @@ def write_fresh(
     return write_outputs(folder, stem, result.vouching(vouched), [*others, REPORT])
 
 
-def _told(report: Mapping[str, Any]) -> dict[str, Any] | None:
+def _recorded(report: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a report says that its result was made of; None when it does not say."""
     try:
         return {

@@ -1,6 +1,6 @@
 """Background: which pixels belong to none of the classes (method, online stage 8).
 
-Each strategy gives a window a background score a pixel, which is averaged over windows and resized
+Each strategy gives every pixel of a window a background score, which is averaged over windows and resized
 like the score of a class; where it reaches the best class, the pixel is background.
 """
 
@@ -59,7 +59,7 @@ class Background:
 
 
 class WindowBackground(Protocol):
-    """The background of one window, told about its classes a few at a time."""
+    """The background of one window; it observes the classes a few at a time."""
 
     def observe(self, local_chw: torch.Tensor, scores_chw: torch.Tensor) -> None:
         """Take in the local similarities and final scores of some classes, float32 (c, H, W)."""

@@ -193,7 +193,7 @@ def _average_scores(
     count: torch.Tensor,
     backgrounds: Sequence[WindowBackground],
 ) -> torch.Tensor:
-    """Scores of some classes over the working picture, float32 (c, h, w); tells backgrounds of them."""
+    """Scores of some classes over the working picture, float32 (c, h, w); backgrounds observe them."""
     import torch
 
     total = torch.zeros(0)

@@ -75,7 +75,7 @@ def _affinity(image_3hw: torch.Tensor, dilations: tuple[int, ...]) -> torch.Tens
 
 
 def _local_deviation(image_3hw: torch.Tensor, dilations: tuple[int, ...]) -> torch.Tensor:
-    """Standard deviation of each channel over the neighbours, the pixel counted once a distance."""
+    """Standard deviation of each channel over the neighbours, the pixel counted once per distance."""
     import torch
 
     copies = len(dilations)

@@ -1,9 +1,9 @@
-"""Region features and scores (method, online stage 6 and 7), without a mask a superpixel.
+"""Region features and scores (method, online stage 6 and 7), without a mask per superpixel.
 
 A superpixel's binary mask, resampled bilinearly (corners aligned) to the token grid, weighs at most
-four of its pixels a token. So the weights of all superpixels over all tokens are one sparse matrix
-(S, tokens) with at most four entries a column, and region features are one sparse product. Scores
-are kept a region, and become pixels once, a few classes at a time.
+four of its pixels per token. So the weights of all superpixels over all tokens are one sparse matrix
+(S, tokens) with at most four entries per column, and region features are one sparse product. Scores
+are kept per region, and expanded to pixels once, a few classes at a time.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def region_weights(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> Any:
         grid_hw: rows and columns of tokens.
 
     Returns:
-        scipy CSR matrix, float32 (S, rows * columns), at most four entries a column: row s equals
+        scipy CSR matrix, float32 (S, rows * columns), at most four entries per column: row s equals
         superpixel s's binary mask resampled bilinearly with aligned corners.
     """
     from scipy.sparse import csr_matrix

@@ -1,4 +1,4 @@
-"""Superpixels (method, online stage 5): one frozen dataclass of options an algorithm.
+"""Superpixels (method, online stage 5): one frozen dataclass of options per algorithm.
 
 Each is callable, uint8 (H, W, 3) to int32 (H, W) labels 0..S-1 without gaps. ``none`` gives -1
 everywhere: a pixel in no superpixel keeps its patch's similarity. Presets override the defaults. Those

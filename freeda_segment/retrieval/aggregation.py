@@ -1,7 +1,7 @@
 """From the vectors that a class retrieves to what regions are compared with (method, online stage 3).
 
 An aggregation has two halves: ``gather`` makes the prototypes of one text of a class, ``pooling``
-says how the similarities of a region to all of them become one number a class.
+says how the similarities of a region to all of them become one number per class.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BLOCK_BYTES = 64 * 2**20
 
 
 class Pooling(StrEnum):
-    """How several prototypes of a class speak with one voice.
+    """How the similarities to several prototypes of a class become one.
 
     MAX: the most similar one counts.
     MEAN: the mean over the prototypes of a text; of several texts, the most similar one counts.

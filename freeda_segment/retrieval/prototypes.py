@@ -36,9 +36,9 @@ class ClassPrototypes:
         vector_starts: int64 (C,), where each class's prototypes start.
         embeddings: float32 (T, D_clip), L2-normalised CLIP embeddings, class after class.
         embedding_starts: int64 (C,), where each class's embeddings start.
-        support: for each class, one :class:`Support` a text.
+        support: for each class, one :class:`Support` per text.
         notes: what a person should know.
-        pooling: how the prototypes of a class speak with one voice.
+        pooling: how the similarities to the prototypes of a class become one.
         text_starts: int64 (T',), where the prototypes of each text start; needed for ``MEAN``.
         voters: how many prototypes vote, for ``VOTE``.
         revision: that the bank showed when it was asked.

@@ -55,7 +55,7 @@ class AuthorsRow:
 
 
 def noun_of(file: str) -> str:
-    """The noun that a file's name tells, or the name without its suffix when it tells none.
+    """The noun in a file's name, or the name without its suffix when there is none.
 
     ``000000000009_1_red_car.npy`` gives ``red car``, ``000000000009_1.npy`` gives ``000000000009_1``.
     """

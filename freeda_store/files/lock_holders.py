@@ -1,4 +1,4 @@
-"""Who holds a file or folder locked, as far as the system tells."""
+"""Who holds a file or folder locked, as far as the system knows."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def require_free(
         paths: files that are to be written.
         inputs: what the command reads; see :func:`file_ids`.
         force: whether files of others may be replaced.
-        ours: tells whether a regular file may be replaced without ``force``.
+        ours: whether a given regular file may be replaced without ``force``.
 
     Raises:
         OverwriteError: names the first file that stands in the way.

@@ -118,7 +118,7 @@ def fills_holes(folder: Path) -> bool:
 
 @lru_cache(maxsize=64)
 def _system_of(device: int) -> str:
-    """The kind of file system of a device; empty where the system does not tell."""
+    """The kind of file system of a device; empty where the system does not say."""
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()

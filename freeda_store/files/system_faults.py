@@ -49,7 +49,7 @@ _ADVICE = {
     errno.EHOSTDOWN: _NETWORK,
     errno.EHOSTUNREACH: _NETWORK,
 }
-"""What to do about each error that tells nothing of a file's bytes."""
+"""What to do about each error that does not concern a file's bytes."""
 _LIMITS = {
     errno.EMFILE: resource.RLIMIT_NOFILE,
     errno.ENOMEM: resource.RLIMIT_AS,
@@ -99,7 +99,7 @@ def fault_of(error: BaseException | str, path: Path | None = None) -> SystemFaul
 
 
 def system_error(error: OSError, path: Path) -> StorageError:
-    """An ``OSError`` as an error of this package that names the file and tells what to do."""
+    """An ``OSError`` as an error of this package that names the file and says what to do."""
     number = error.errno or 0
     reason = error.strerror or str(error)
     found = fault_of(error, path) or SystemFault(number, reason, "see that the file can be used", path)
@@ -154,7 +154,7 @@ def size_fault(path: Path) -> SystemFault | None:
 
 
 def is_immutable(path: Path) -> bool:
-    """Whether a file or folder may not be changed by anybody, where the file system tells."""
+    """Whether a file or folder may not be changed by anybody, where the file system says so."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -169,7 +169,7 @@ def is_immutable(path: Path) -> bool:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """Numbers of errors that a text tells, as numbers or in words."""
+    """Numbers of the errors that a text names, as numbers or in words."""
     numbered = [int(next(filter(None, groups))) for groups in _NUMBERED.findall(text)]
     return (*numbered, *(each for each in _ADVICE if os.strerror(each) in text))
 

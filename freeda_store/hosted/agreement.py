@@ -53,7 +53,7 @@ def require_view(points: int, shown: int, number: int, collection: str) -> None:
     """Refuse, for a reader without SQL, points that are not as many as the newest revision shows.
 
     Raises:
-        BankDamagedError: tells both numbers.
+        BankDamagedError: names both numbers.
     """
     if points != shown:
         raise BankDamagedError(

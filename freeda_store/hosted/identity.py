@@ -1,5 +1,5 @@
-"""What tells one hosted bank from all others. It lies in the database, in the row of the manifest, and on
-the board among the points, so that two stores that do not belong together are never written together.
+"""The identity of a hosted bank. It lies in the database, in the row of the manifest, and on the board among
+the points, so that two stores that do not belong together are never written together.
 """
 
 from __future__ import annotations

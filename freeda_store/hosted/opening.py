@@ -170,7 +170,7 @@ def _require_new(profile: Profile, client: QdrantClient, create: Manifest | None
 def _manifest(
     profile: Profile, client: QdrantClient, catalog: Catalog, create: Manifest | None
 ) -> tuple[Manifest, CollectionFacts]:
-    """The stored manifest and what the collection tells; makes both when the bank is new."""
+    """The stored manifest and the facts of the collection; makes both when the bank is new."""
     collection, document = profile.collection, catalog.manifest()
     manifest = None if document is None else Manifest.from_json(document)
     if manifest is not None and create is not None:

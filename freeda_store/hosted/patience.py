@@ -21,13 +21,13 @@ FIRST_CONTACT_SECONDS = 10.0
 """For a server that has not answered yet: more often than away it is somewhere else."""
 _LONGEST_PAUSE = 20.0
 _QUIET_SECONDS = 60.0
-_WORTH_TELLING = 0.1
+_WORTH_SAYING = 0.1
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why something failed that another try may mend.
+    """Why something failed, where another try may succeed.
 
     Attributes:
         words: what the server did, as in "http://host:6333 refused the connection".
@@ -52,9 +52,9 @@ class GaveUpError(Exception):
         self.seconds = seconds
 
     @property
-    def told(self) -> str:
+    def tried_for(self) -> str:
         """A sentence to add to a message, with a blank before it; empty where there was one try."""
-        return f" It was tried for {span(round(self.seconds, 1))}." if self.seconds >= _WORTH_TELLING else ""
+        return f" It was tried for {span(round(self.seconds, 1))}." if self.seconds >= _WORTH_SAYING else ""
 
 
 class Patience:
@@ -68,7 +68,7 @@ class Patience:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._answered = False
-        self._told = float("-inf")
+        self._last_logged = float("-inf")
         self._pauses = wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE, min=0.1)
 
     def call(self, work: Callable[[], T], judge: Callable[[BaseException], Trouble | None]) -> T:
@@ -76,11 +76,11 @@ class Patience:
 
         Args:
             work: may be done twice.
-            judge: what another try may mend in a failure; None when nothing.
+            judge: the trouble behind a failure; None when another try is no use.
 
         Raises:
             GaveUpError: the time is over; the cause is what ``work`` raised last.
-            Exception: what ``work`` raised, where another try mends nothing.
+            Exception: what ``work`` raised, where another try is no use.
         """
         troubles: list[Trouble] = []
         start = time.monotonic()
@@ -105,7 +105,7 @@ class Patience:
             retry=retry_if_exception(hopeful),
             wait=pause,
             stop=lambda _: left() <= 0,
-            before_sleep=lambda _: self._tell(troubles[-1]),
+            before_sleep=lambda _: self._log_outage(troubles[-1]),
             retry_error_callback=give_up,
         )
         result = tries(work)
@@ -118,11 +118,11 @@ class Patience:
         known = self._answered or trouble.sure
         return self._seconds if known else min(self._seconds, FIRST_CONTACT_SECONDS)
 
-    def _tell(self, trouble: Trouble) -> None:
+    def _log_outage(self, trouble: Trouble) -> None:
         """One line for an outage, however many tries and threads it meets."""
         with self._lock:
             now = time.monotonic()
-            new, self._told = now - self._told > _QUIET_SECONDS, now
+            new, self._last_logged = now - self._last_logged > _QUIET_SECONDS, now
         level = logging.WARNING if new else logging.INFO
         logger.log(level, "%s; trying again for up to %s.", trouble.words, span(self._limit(trouble)))
 

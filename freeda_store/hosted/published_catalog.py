@@ -46,7 +46,7 @@ class PublishedCatalog(Catalog):
 
     @property
     def bank(self) -> str:
-        """The identity of the bank that was read last; empty where the first format tells none."""
+        """The identity of the bank that was read last; empty where the first format has none."""
         return self._bank
 
     def transaction(self) -> NoReturn:
@@ -126,11 +126,11 @@ class PublishedCatalog(Catalog):
         return ViewCounts(totals, divided("source"), divided("license"))
 
     def gained(self, before: View, after: View) -> list[UUID]:
-        """What one view shows and another does not, as the points tell it, sorted."""
+        """What one view shows and another does not, by the points' payloads, sorted."""
         return sorted({id_ for id_, _ in self._points(after)} - {id_ for id_, _ in self._points(before)})
 
     def nouns(self, view: View) -> set[str]:
-        """The nouns that a view shows, as the points tell them."""
+        """The nouns that a view shows, by the points' payloads."""
         return {str(told["noun"]) for _, told in self._points(view, payloads=True)}
 
     def _points(self, view: View, *, payloads: bool = False) -> Iterator[tuple[UUID, Payload]]:

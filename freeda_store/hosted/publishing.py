@@ -41,7 +41,7 @@ class Publisher:
         vectors: its points.
         catalog: the truth.
         manifest: of the bank.
-        bank: what tells this bank from all others.
+        bank: its identity.
         lock: keeps other processes' commits and publications out.
         key_variable: where the API key comes from, for messages.
         first: the document of the first format, where the collection holds one and no board.

@@ -1,7 +1,7 @@
 """Whether the embedded engine answers what it stores: through its indexes, and by nearness.
 
 The engine answers filters from indexes beside the payloads. A flipped bit there, or an index that was
-never finished, hides a prototype or shows one that was retired, and no payload tells. So what the
+never finished, hides a prototype or shows one that was retired, and no payload shows it. So what the
 payloads say is added up while they are read one by one, and the engine is then asked for the same.
 """
 
@@ -60,7 +60,7 @@ class Tally:
 
 @dataclass(eq=False)
 class Stored:
-    """What payloads and vectors say, point by point; memory is one tally a value.
+    """What payloads and vectors say, point by point; memory is one tally per value.
 
     Attributes:
         views: what is compared whole, by name.
@@ -110,7 +110,7 @@ class Stored:
                 self._views.setdefault(name, Tally()).add(id_)
 
     def add_keys(self, texts: FloatArray, payloads: Iterable[Payload]) -> None:
-        """Take in the keys of points, float32 (N, D_text), for the nearest ones. The first are asked for."""
+        """Take in text keys of points, float32 (N, D_text), for the nearest ones. The first are asked for."""
         if self.shown is None or not len(texts):
             return
         if self._best is None:
@@ -181,7 +181,7 @@ def require_right_view(stores: Stores) -> None:
     An index of the engine that was cut short shows what was retired, or hides what was not.
 
     Raises:
-        BankDamagedError: tells both numbers.
+        BankDamagedError: names both numbers.
     """
     if not isinstance(stores.vectors, EdgeVectors):
         return
@@ -199,7 +199,7 @@ def require_right_view(stores: Stores) -> None:
 
 
 def revisions_of(payload: Payload) -> tuple[int | None, tuple[int, ...]]:
-    """The revisions that added and that retired a point, as far as its payload tells."""
+    """The revisions that added and that retired a point, as far as its payload says."""
     added, retired = payload.get("added_in"), payload.get("retired_in")
     kept = retired if isinstance(retired, list) else []
     return (cast("int", added) if _is_id(added) else None), tuple(cast("int", r) for r in kept if _is_id(r))

@@ -185,7 +185,7 @@ class _Walk:
                 self.found.wrong_points[id_] = make_payload(row.prototype, self._retired.get(id_, ()))
 
     def settle_retirements(self) -> None:
-        """Decide about differing retirements by how many each revision made, which its own row tells."""
+        """Decide about differing retirements by how many each revision made, which its own row records."""
         listed = Counter(r for revisions in self._retired.values() for r in revisions)
         for row, payload, revision, in_sql in self._doubts:
             made = self._history.by_id(revision).prototypes_retired

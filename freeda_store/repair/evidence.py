@@ -60,7 +60,7 @@ class Judgement:
         contradictions: fields that differ, when nothing is proved.
         vectors_wrong: the vectors are not those that were written.
         checksums: what the checksums should be, when one of them is proved wrong.
-        unproved: nothing tells whether the vectors are those that were written.
+        unproved: nothing proves whether the vectors are those that were written.
     """
 
     wrong: Side | None = None

@@ -45,7 +45,7 @@ def rename_rows(stores: Stores, names: Mapping[UUID, UUID]) -> None:
 def take_in(stores: Stores, history: History, ids: list[UUID]) -> list[UUID]:
     """Make rows anew for points of committed revisions whose rows are gone; returns those it was done for.
 
-    A revision's own row tells how many prototypes it added: no more than those are taken in.
+    A revision's own row records how many prototypes it added: no more than those are taken in.
     """
     taken: list[UUID] = []
     for id_ in ids:

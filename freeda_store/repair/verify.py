@@ -18,7 +18,7 @@ from freeda_store.records import JsonValue
 from freeda_store.repair.answers import Stored
 from freeda_store.repair.comparing import compare
 from freeda_store.repair.evidence import Contradiction
-from freeda_store.repair.mending import (
+from freeda_store.repair.repair import (
     Repaired,
     mislabelled_rows,
     open_orphans,

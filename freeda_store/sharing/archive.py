@@ -265,7 +265,7 @@ def export_bank(
         address: what to export; ``DIR@3`` or ``DIR@tag`` gives the revisions up to that one.
         path: the archive's name.
         force: replace a file of that name.
-        progress: told after every part.
+        progress: called after every part.
 
     Raises:
         ArchiveExistsError, BankInUseError, StorageError: see :class:`ArchiveSink`.
@@ -290,7 +290,7 @@ def import_bank(
     Args:
         path: the archive.
         address: the bank to import into.
-        progress: told after every part.
+        progress: called after every part.
         discard_unfinished: forget runs that ended early in the bank and whose ids are needed.
 
     Raises:

@@ -189,7 +189,7 @@ class BankSink:
             stores.publish()
 
     def end(self, tags: Mapping[str, int]) -> None:
-        """Set the tags, tell readers without SQL, and tidy the vectors."""
+        """Set the tags, publish to readers without SQL, and tidy the vectors."""
         with self._stores.commit_lock:
             for name, id_ in tags.items():
                 self._stores.catalog.set_tag(name, id_)
@@ -282,7 +282,7 @@ class BankSink:
         return self._stores.vectors.count(PointFilter(added_in=revision)) == arrived.prototypes
 
     def _refresh_retired(self, revision: int) -> None:
-        """Make points that a revision seems to hide tell what SQL says: a dropped run may have had its id."""
+        """Make points that a revision seems to hide say what SQL says: a dropped run may have had its id."""
         seeming = self._stores.vectors.scroll(PointFilter(retired_in=revision), payloads=False)
         show_retirements(self._stores, [id_ for id_, _ in seeming])
 

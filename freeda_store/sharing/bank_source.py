@@ -28,7 +28,7 @@ class BankSource:
     """A :class:`~freeda_store.sharing.parts.Source`. Memory is that of one part, however large the bank.
 
     Open revisions are not seen: what they add is in no committed revision, and what they retire is
-    told by them alone.
+    recorded in them alone.
     """
 
     def __init__(self, stores: Stores, manifest: Manifest, name: str, upto: int | None = None) -> None:

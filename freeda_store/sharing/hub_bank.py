@@ -157,7 +157,7 @@ def publish_bank(
         address: what to publish; ``DIR@3`` or ``DIR@tag`` gives the revisions up to that one.
         repository: ``OWNER/NAME``.
         private: whether a new repository is private; None leaves that to its owner's settings.
-        progress: told after every part.
+        progress: called after every part.
         api: huggingface_hub's ``HfApi``, or what stands in for it; None makes one.
 
     Raises:
@@ -188,7 +188,7 @@ def fetch_bank(
         repository: ``OWNER/NAME``.
         address: the bank to fetch into.
         revision: a branch, tag or commit of the repository; by default its main branch.
-        progress: told after every part.
+        progress: called after every part.
         discard_unfinished: forget runs that ended early in the bank and whose ids are needed.
         api: huggingface_hub's ``HfApi``, or what stands in for it; None makes one.
 

@@ -43,7 +43,7 @@ class FileEntry(Document):
 
 
 class RevisionEntry(Document):
-    """A committed revision, how many parts it has, and what a card tells of it."""
+    """A committed revision, how many parts it has, and what a card shows of it."""
 
     id: Id
     number: Id

@@ -75,7 +75,7 @@ class Part:
 
     @property
     def prototypes(self) -> tuple[SharedPrototype, ...]:
-        """All prototypes, one a row of ``texts`` and ``visuals``."""
+        """All prototypes, one per row of ``texts`` and ``visuals``."""
         return tuple(prototype for generation in self.generations for prototype in generation.prototypes)
 
     @property

@@ -1,6 +1,6 @@
 """What one committed revision added, read from SQL a page at a time.
 
-No transaction is open between pages, and what is kept between them is one key a page.
+No transaction is open between pages, and what is kept between them is one generation key per page.
 """
 
 from __future__ import annotations

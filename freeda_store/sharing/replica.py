@@ -1,6 +1,6 @@
 """The SQL of a revision that arrives from elsewhere: written row by row, and open until it is whole.
 
-While it arrives, its row has no number, so no view shows it, and a run key that tells which revision
+While it arrives, its row has no number, so no view shows it, and a run key that says which revision
 it is to become and how much of it is there. A local run cannot take it for its own.
 """
 
@@ -47,7 +47,7 @@ class Arriving:
 
     @classmethod
     def read(cls, run_key: str) -> Arriving | None:
-        """What a run key tells; None when it is that of a local run."""
+        """What a run key says; None when it is that of a local run."""
         words = run_key.removeprefix(_PREFIX).split()
         if not run_key.startswith(_PREFIX) or len(words) != 5:
             return None

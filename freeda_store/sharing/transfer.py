@@ -28,7 +28,7 @@ def copy_bank(
     Args:
         source: where to copy from; ``DIR@3`` or ``DIR@tag`` gives the revisions up to that one.
         target: where to copy to; a new bank is made as its source is.
-        progress: told after every part.
+        progress: called after every part.
         discard_unfinished: forget runs that ended early in the target and whose ids are needed.
 
     Raises:

@@ -407,7 +407,7 @@ class Catalog:
             return _thumbnail_keys(connection)
 
     def checked_thumbnail_keys(self) -> set[str]:
-        """:meth:`thumbnail_keys` with those that are no text any more, for a check to tell them."""
+        """:meth:`thumbnail_keys` with those that are no text any more, for a check to list."""
         with self.checking() as connection:
             return _thumbnail_keys(connection)
 

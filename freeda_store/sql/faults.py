@@ -1,4 +1,4 @@
-"""Errors of SQLite and of PostgreSQL, each told as what it is. Only what SQLite proves is damage."""
+"""Errors of SQLite and of PostgreSQL, each reported as what it is. Only what SQLite proves is damage."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _NUMBERS = {
 
 
 def sql_error(error: BaseException, url: URL, advice: str = "restore it from a copy") -> BankError:
-    """What went wrong in a database, for the person who is to mend it.
+    """What went wrong in a database, for the person who is to repair it.
 
     Args:
         error: of SQLAlchemy or of a driver.
-        url: of the database; a SQLite one tells its file.
+        url: of the database; a SQLite one names its file.
         advice: what to do when the file is damaged.
     """
     cause = getattr(error, "orig", None) or error
@@ -76,7 +76,7 @@ def _code(cause: BaseException) -> int | None:
 
 
 def _fault(code: int | None, path: Path) -> SystemFault | None:
-    """What the system refused: told by the code, or found by looking at the file and its folder."""
+    """What the system refused: by the code, or found by looking at the file and its folder."""
     if code in _NUMBERS:
         return fault_of(OSError(_NUMBERS[code], ""), path)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):

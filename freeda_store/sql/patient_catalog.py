@@ -46,7 +46,7 @@ def _again(method: F) -> F:
         try:
             return self._patience.call(lambda: method(self, *held, **named), self._judge)
         except GaveUpError as gave:
-            raise StorageError(f"{gave.__cause__}{gave.told}") from gave.__cause__
+            raise StorageError(f"{gave.__cause__}{gave.tried_for}") from gave.__cause__
 
     return patiently  # type: ignore[return-value]
 

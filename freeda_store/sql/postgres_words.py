@@ -1,4 +1,4 @@
-"""What an error of PostgreSQL means: one sentence with advice, and whether time may mend it."""
+"""What an error of PostgreSQL means: one sentence with advice, and whether another try may succeed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def place(url: URL) -> str:
 
 
 def passing(error: BaseException, what: str = "the database") -> Trouble | None:
-    """Whether an error of PostgreSQL is one that another try may mend.
+    """Whether an error of PostgreSQL is one after which another try may succeed.
 
     It is when a whole transaction was undone by the server, or the connection was lost.
 

@@ -1,7 +1,7 @@
 """Notes of a bank among its points: what readers need to know, in points that carry no vector.
 
 Points, and not the collection's metadata: a key that may write one collection may write them, they travel
-with every snapshot, each is small, and one field of one of them tells whether anything is new.
+with every snapshot, each is small, and one field of one of them shows whether anything is new.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Stamp:
-    """What tells one head note from another: whose it is, and a digest of its text."""
+    """What identifies a head note: whose it is, and a digest of its text."""
 
     bank: str
     serial: str
@@ -41,7 +41,7 @@ class Head:
     """The note that is read first.
 
     Attributes:
-        stamp: tells it from others.
+        stamp: identifies it.
         text: what it says.
         replaced: pages that it names no more, kept for readers who hold the head before it.
     """

@@ -95,7 +95,7 @@ def payload_indexes() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class CollectionFacts:
-    """What a collection tells of itself.
+    """What a collection reports of itself.
 
     Attributes:
         sizes: of its vectors text and visual; None when it has not both.

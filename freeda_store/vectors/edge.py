@@ -280,7 +280,7 @@ class EdgeVectors:
 
     @property
     def points(self) -> int:
-        """How many points it holds, told at once."""
+        """How many points it holds, without counting."""
         return int(self._ask("info").points_count)
 
     @property
@@ -339,7 +339,7 @@ class _Rows:
 
 
 def _open(call: Callable[[], Any], folder: Path, otherwise: type[BankError]) -> Any:
-    """Open or make a shard, telling a lock from damage.
+    """Open or make a shard; a lock and damage give different errors.
 
     Broken files can make the engine panic, which is no ``Exception``.
     """
@@ -373,7 +373,7 @@ class _Config(BaseModel):
 
 
 def read_sizes(folder: Path) -> VectorSizes:
-    """The lengths of vectors that a store's configuration tells.
+    """The lengths of vectors in a store's configuration.
 
     Raises:
         BankDamagedError: it cannot be read.

@@ -72,7 +72,7 @@ def require_memory(folder: Path) -> None:
 
 
 def refusal(error: BaseException, folder: Path) -> BankError:
-    """What went wrong in an open store, for the person who is to mend it."""
+    """What went wrong in an open store, for the person who is to repair it."""
     return _known(error, folder) or EngineRefusedError(
         f"the vector engine refused in {folder}: {_first_line(error)}. Nothing shows that files are damaged; "
         "repeat, and see `freeda bank verify`. Nothing that was committed is lost."
@@ -80,7 +80,7 @@ def refusal(error: BaseException, folder: Path) -> BankError:
 
 
 def opening_error(error: BaseException, folder: Path, otherwise: type[BankError]) -> BankError:
-    """Why a store cannot be opened or made, telling a lock, and what the system refuses, from damage."""
+    """Why a store cannot be opened or made: a lock, the system's refusal, or damage."""
     if isinstance(error, BankError):
         return error
     if "WouldBlock" in str(error):
@@ -109,7 +109,7 @@ def _known(error: BaseException, folder: Path) -> BankError | None:
 
 
 def _text(error: BaseException) -> BaseException | str:
-    """What tells the system's error: the exception itself when it is Python's own, or the engine's words."""
+    """What names the system's error: the exception itself when it is Python's own, or the engine's words."""
     return error if isinstance(error, (OSError, MemoryError)) else str(error)
 
 

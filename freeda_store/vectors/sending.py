@@ -70,7 +70,7 @@ class Sender:
         try:
             response = self._patience.call(once, self._judge)
         except GaveUpError as gave:
-            tried = gave.told
+            tried = gave.tried_for
             if not isinstance(gave.__cause__, _LaterError):
                 raise self._failed(gave.__cause__, tried) from gave.__cause__
             response = gave.__cause__.response

@@ -28,7 +28,7 @@ EXACT_UP_TO = 400_000
 """Points up to which a search scans instead of walking the graph; see ``edge.INDEX_FROM``."""
 _READ_BATCH = 256
 _READERS = 4
-"""Requests for points that are on their way at once: a server makes JSON of vectors on one core a request."""
+"""Requests for points that run at once: a server makes JSON of vectors on one core per request."""
 _SCROLL_BATCH = 1024
 _SCROLL_LETTERS = 8_000_000
 """Letters of payloads in one answer; captions of 100 KB come in shorter pages than others."""
@@ -244,7 +244,7 @@ class ServerVectors:
         """Nothing to do: every write waits for the server's log."""
 
     def size_bytes(self) -> int:
-        """0: a server does not tell."""
+        """0: a server does not report it."""
         return 0
 
     def close(self) -> None:

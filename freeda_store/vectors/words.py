@@ -64,7 +64,7 @@ def expiry(key: str | None) -> datetime | None:
 
 
 def hopeless(error: BaseException) -> bool:
-    """Whether a failure to connect is one that time does not mend."""
+    """Whether a failure to connect is one that waiting does not cure."""
     import httpx
 
     if isinstance(error, httpx.RemoteProtocolError):

@@ -37,7 +37,7 @@ _LETTERS = 46
 _HEAT = np.array(
     [(12, 7, 60), (98, 18, 120), (190, 52, 85), (245, 125, 21), (252, 230, 110)], dtype=np.float32
 )
-"""Colours of attribution from none to all; their brightness rises, so that grey prints tell as much."""
+"""Colours of attribution from none to all; their brightness rises, so that grey prints show as much."""
 
 
 class ReadableBank(Protocol):
@@ -79,7 +79,7 @@ def choose_prototypes(
     if not best:
         known = {info.noun for info in bank.infos(where)}
         alike = get_close_matches(key, sorted(known), n=3)
-        hint = f"did you mean {' or '.join(alike)}?" if alike else "`freeda bank list` tells its nouns."
+        hint = f"did you mean {' or '.join(alike)}?" if alike else "`freeda bank list` lists its nouns."
         raise PrototypeMissingError(f"the bank shows no prototype of '{key}' that passes; {hint}")
     return best, total
 

@@ -120,7 +120,7 @@ def measure_separation(
     for noun in nouns:
         if noun not in counts:
             raise PrototypeMissingError(
-                f"the bank shows no prototype of '{noun}' that passes; `freeda bank list` tells its nouns."
+                f"the bank shows no prototype of '{noun}' that passes; `freeda bank list` lists its nouns."
             )
     frequent = sorted(counts, key=lambda noun: (-counts[noun], noun))[:MAX_NOUNS]
     ids = _some_ids(bank, where, {*nouns, *frequent})

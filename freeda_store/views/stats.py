@@ -26,7 +26,7 @@ class BankStats:
             ``counts.LISTED``; ``""`` stands for unknown.
         other_sources, other_licenses: visible prototypes of all those that are not listed.
         bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together; None where it
-            is not known, for a server or an object store does not tell.
+            is not known, for a server or an object store does not report it.
         preset: name of the preset that made the bank.
         models: clip, backbone, generator, nouns, keys.
     """
@@ -81,5 +81,5 @@ def count_stats(
 
 
 def _thumbnail_bytes(thumbnails: ThumbnailStore) -> int | None:
-    """Those of a folder, which may be none; another place does not tell."""
+    """Those of a folder, which may be none; another place does not report it."""
     return thumbnails.size_bytes() if isinstance(thumbnails, FolderThumbnails) else None

@@ -66,7 +66,7 @@ def export_table(
 ) -> int:
     """Write all prototypes that a view shows and a filter lets through, in the order of their ids.
 
-    One row a prototype: id, number of the revision that added it, noun, kind, caption with its
+    One row per prototype: id, number of the revision that added it, noun, kind, caption with its
     provenance, span, seed, scores (those of a mask empty where there was none), and the keys of its
     thumbnails. Memory does not grow with the bank. The file appears when it is whole; an earlier
     table of this name is replaced.
@@ -105,7 +105,7 @@ def check_table_path(path: Path, *, force: bool = False) -> str:
 
 
 def _is_table(path: Path) -> bool:
-    """Whether a file is a table of ours; a CSV has no place for a mark, so its header tells."""
+    """Whether a file is a table of ours; a CSV has no place for a mark, so its header decides."""
     if is_ours(path):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Looking at thumbnails when some of them are gone: what cannot be shown is told instead."""
+"""Looking at thumbnails when some of them are gone: what cannot be shown is named instead."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from freeda_store.vectors.protocol import VectorStore
 
 
 class Publish(Protocol):
-    """Tells readers without SQL what the history has become."""
+    """Publishes the changed history to readers without SQL."""
 
     def __call__(self, *, recount: bool = False) -> None:
         """Publish; ``recount`` counts anew what old revisions show, after a repair."""
@@ -100,7 +100,7 @@ class Stores:
         folder: where they are; of a hosted bank, only the profile's name.
         writing: keys of the runs that writers have in hand; a hosted bank's also count other processes.
         commit_lock: held while a revision takes its place in the history.
-        publish: tells readers without SQL of a change of the history.
+        publish: publishes a changed history to readers without SQL.
         recall: what need not be sent again; of a folder, nothing.
         catch_up: asked once at opening: refuses stores that do not agree, and publishes what was not.
         upkeep: of the engine's settings.

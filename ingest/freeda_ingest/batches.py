@@ -51,10 +51,10 @@ class BatchResult:
         unknown: nouns that the models do not know, with how often they came.
         seconds: duration of each stage; ``load`` is what the first batch waits for.
         batch: the captions that it came of, those that were stored included.
-        undrawn: captions whose pictures are worth nothing. They are not stored, so that a later run,
+        undrawn: captions whose pictures cannot be used. They are not stored, so that a later run,
             perhaps on another device, draws them; this one does not try again.
         halved: how often a batch had to be halved to fit the device's memory.
-        sound: pictures that are worth something, those of stored captions included.
+        sound: usable pictures, those of stored captions included.
     """
 
     generations: tuple[NewGeneration, ...]

@@ -1,7 +1,7 @@
 """COCO captions JSON (``captions_train2017.json``): one object with ``images``, ``licenses`` and
 ``annotations``, each annotation ``{"image_id", "id", "caption"}``.
 
-The file is walked, never loaded: what stays in memory is one address and one licence an image.
+The file is walked, never loaded: what stays in memory is one address and one licence per image.
 """
 
 from __future__ import annotations

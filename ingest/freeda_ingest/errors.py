@@ -6,7 +6,7 @@ from freeda_errors import FreedaError
 
 
 class IngestError(FreedaError):
-    """Base of all errors raised by ``ingest``."""
+    """Base of all errors raised by ``freeda_ingest``."""
 
 
 class CaptionsError(IngestError):
@@ -42,4 +42,4 @@ class DeviceMemoryError(IngestError):
 
 
 class NothingDrawnError(IngestError):
-    """The generator drew many pictures in a row, and all are worth nothing."""
+    """The generator drew many pictures in a row, and none can be used."""

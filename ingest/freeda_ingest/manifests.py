@@ -16,7 +16,7 @@ from freeda_store.manifest import Manifest, ModelRecord
 
 
 class Identities(Protocol):
-    """One identity a role, as :func:`freeda_models.loading.identify` gives them."""
+    """One identity per role, as :func:`freeda_models.loading.identify` gives them."""
 
     @property
     def clip(self) -> ModelIdentity:

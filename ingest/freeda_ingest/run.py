@@ -124,7 +124,7 @@ class Run:
         """Give up on a generator that draws nothing of worth at all, rather than after days.
 
         Raises:
-            NothingDrawnError: none of the first :data:`HOPELESS` pictures is worth anything.
+            NothingDrawnError: none of the first :data:`HOPELESS` pictures can be used.
         """
         if self._tally.undrawn >= HOPELESS and not self._tally.sound:
             raise NothingDrawnError(

@@ -126,12 +126,12 @@ def test_speed_leaves_out_what_came_before_the_first_report() -> None:
 def test_the_bar_tells_rate_and_time_left() -> None:
     speed = Speed()
     bar = IngestBar("in/captions.jsonl", speed=speed)
-    assert bar.tell(IngestProgress(captions_done=10)) == "10"
+    assert bar.status_of(IngestProgress(captions_done=10)) == "10"
     speed.per_second = 2.0
     progress = IngestProgress(captions_done=1_010, captions_drawn=10, captions_total=1_100)
-    assert bar.tell(progress) == "1,010 of 1,100, 2.0 a second, 45.0 s left"
+    assert bar.status_of(progress) == "1,010 of 1,100, 2.0 a second, 45.0 s left"
     speed.per_second = 0.1
-    assert bar.tell(progress) == "1,010 of 1,100, 10.0 s each, 15 min 00 s left"
+    assert bar.status_of(progress) == "1,010 of 1,100, 10.0 s each, 15 min 00 s left"
 
 
 def test_without_a_terminal_the_bar_writes_lines_only(capsys: pytest.CaptureFixture[str]) -> None:

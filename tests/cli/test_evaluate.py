@@ -192,7 +192,7 @@ def test_progress_tells_rate_and_time_left() -> None:
         bar(EvaluationProgress(done=9, total=100))
         bar(EvaluationProgress(done=10, total=100))
         bar(EvaluationProgress(done=30, total=100))
-        assert bar.told(30, 100) == "30 of 100, 2.0 a second, 35.0 s left"
+        assert bar.status(30, 100) == "30 of 100, 2.0 a second, 35.0 s left"
 
 
 def test_a_bundled_data_set_has_no_folder(freeda: Any, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_empty_inputs_and_wrong_inputs(encoder):
     assert encoder.encode_texts([]).shape == (0, 24)
     assert encoder.encode_spans([], []).shape == (0, 24)
     assert encoder.encode_images(np.zeros((0, 8, 8, 3), np.uint8)).shape == (0, 24)
-    with pytest.raises(InputError, match="one span a text"):
+    with pytest.raises(InputError, match="one span per text"):
         encoder.encode_spans(["a"], [])
     with pytest.raises(InputError, match="does not lie"):
         encoder.encode_spans(["a"], [(1, 1)])

@@ -96,7 +96,7 @@ def test_identity_and_refusals(settings):
     assert encoder.identity == sentence_identity(settings)
     assert encoder.encode_texts(["car"]).shape == (1, encoder.identity.dim)
     assert encoder.encode_texts([]).shape == encoder.encode_spans([], []).shape == (0, encoder.identity.dim)
-    with pytest.raises(InputError, match="one span a text"):
+    with pytest.raises(InputError, match="one span per text"):
         encoder.encode_spans(["a"], [])
 
 

@@ -132,7 +132,7 @@ def test_refusals():
     encoder = CountingEncoder()
     with pytest.raises(PresetError, match="unknown key strategy"):
         embed_nouns(encoder, "magic", [], [])
-    with pytest.raises(InputError, match="one caption a noun"):
+    with pytest.raises(InputError, match="one caption per noun"):
         embed_nouns(encoder, "template_mean", [], [noun("car")])
     with pytest.raises(PresetError, match="template"):
         Prompts(("no place",))

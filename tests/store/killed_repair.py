@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from freeda_store.repair import mending as repair
-from freeda_store.repair import rebuild, salvage, swap
+from freeda_store.repair import rebuild, repair, salvage, swap
 from freeda_store.vectors.edge import EdgeVectors
 
 

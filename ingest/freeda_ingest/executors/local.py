@@ -1,7 +1,7 @@
 """This process, with one set of networks.
 
-Two batches are in hand: while the calling thread draws one, another thread reads the prototypes of
-the one before (features, masks, keys, scores), and the run's writing thread encodes the thumbnails of
+Two batches are in hand: while the calling thread draws one, another thread extracts the prototypes
+of the one before (features, masks, text keys, scores), and the run's writing thread encodes the thumbnails of
 the one before that and stores them. The networks release the interpreter's lock, so that on a GPU
 the work of the processor hides behind the drawing. Each half is the same function that
 :func:`~freeda_ingest.pipeline.process_batch` calls, so the results are the same, up to rounding.

@@ -50,7 +50,7 @@ class RayExecutor:
 
     Args:
         recipe: makes a worker's networks, on the worker's machine.
-        device: ``cpu``, ``mps``, or ``cuda``, which is one GPU a worker, chosen by Ray; ``auto`` is
+        device: ``cpu``, ``mps``, or ``cuda``, which is one GPU per worker, chosen by Ray; ``auto`` is
             ``cuda`` when the cluster has GPUs, otherwise ``cpu``.
         workers: how many; by default one per GPU, or one per machine without GPUs.
 

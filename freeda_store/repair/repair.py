@@ -1,4 +1,4 @@
-"""Mends what a check found wrong: only what is proved wrong, and never without keeping what it replaces.
+"""Repairs what a check found wrong: only what is proved wrong, and never without keeping what it replaces.
 
 Of a folder, a copy of the database and the old vectors go to ``damaged/N``. The database is corrected
 first, then vectors are built anew beside the old ones (:mod:`freeda_store.repair.rebuild`), and what nothing
@@ -47,7 +47,7 @@ class Repaired:
 
 
 def repair(stores: Stores, history: History, found: Findings, *, answers_wrong: bool) -> Repaired:
-    """Mend what was found.
+    """Repair what was found.
 
     Args:
         stores: of the bank; the vectors of a folder may be others afterwards.
@@ -75,7 +75,7 @@ def repair(stores: Stores, history: History, found: Findings, *, answers_wrong: 
 
 
 def _repair_in_place(stores: Stores, history: History, found: Findings) -> Repaired:
-    """What can be mended on a server: wrong vectors stay, for only a snapshot brings them back.
+    """What can be repaired on a server: wrong vectors stay, for only a snapshot brings them back.
 
     A point that lacks a vector holds nothing that SQL does not, and stops every search that finds it: it is
     forgotten as one that is gone.
