@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freeda_models.presets import Preset
 from freeda_models.segmentation import Stage, names_at
 from freeda_segment.result import Provenance, Setting
 from freeda_segment.settings import SegmentSettings
 from freeda_store.records import RevisionInfo
+
+if TYPE_CHECKING:
+    from freeda_store import Bank
 
 
 def describe_provenance(
@@ -39,30 +41,24 @@ def describe_provenance(
     )
 
 
-def foresee_provenance(address: str | Path, preset: Preset, settings: SegmentSettings) -> Provenance | None:
+def foresee_provenance(bank: Bank, preset: Preset, settings: SegmentSettings) -> Provenance | None:
     """What a segmenter of these would say, without loading a network.
 
     Args:
-        address: of the bank.
+        bank: that would be asked.
         preset: whose models would be loaded.
         settings: that would be worked with.
 
     Returns:
         The provenance; None when the preset is not the one that made the bank, so that only loading can
         tell whether its models fit.
-
-    Raises:
-        BankMissingError, BankInUseError and other errors of ``freeda_store.Bank.open``.
     """
-    from freeda_store import Bank
-
-    with Bank.open(address) as bank:
-        manifest = bank.manifest
-        if preset.name != manifest.preset:
-            return None
-        models = {"clip": manifest.clip.id, "backbone": manifest.backbone.id, "keys": manifest.keys.id}
-        templates = settings.templates or manifest.templates
-        return describe_provenance(bank.address, bank.revision, models, settings, templates)
+    manifest = bank.manifest
+    if preset.name != manifest.preset:
+        return None
+    models = {"clip": manifest.clip.id, "backbone": manifest.backbone.id, "keys": manifest.keys.id}
+    templates = settings.templates or manifest.templates
+    return describe_provenance(bank.address, bank.revision, models, settings, templates)
 
 
 def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Setting]:

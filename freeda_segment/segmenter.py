@@ -45,6 +45,8 @@ from freeda_store.records import RevisionInfo
 if TYPE_CHECKING:
     from PIL import Image
 
+    from freeda_store import Bank
+
 logger = logging.getLogger(__name__)
 
 
@@ -276,7 +278,7 @@ class Segmenter:
 
 
 def open_segmenter(
-    address: str | Path,
+    address: str | Path | Bank,
     *,
     preset: str | Preset | None = None,
     device: str = "auto",
@@ -285,7 +287,8 @@ def open_segmenter(
     """Open a bank and load the models that its manifest names, and no others.
 
     Args:
-        address: of the bank: ``DIR``, ``DIR@3`` or ``DIR@tag``.
+        address: of the bank: ``DIR``, ``DIR@3`` or ``DIR@tag``; or a bank that is open, which is closed with
+            the segmenter.
         preset: name or ``.toml`` path of a preset, or one that was read; the one that made the bank if
             None.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
@@ -300,7 +303,7 @@ def open_segmenter(
     from freeda_models.loading import load_backbone, load_key_encoder, load_text_image_encoder
     from freeda_store import Bank
 
-    bank = Bank.open(address)
+    bank = address if isinstance(address, Bank) else Bank.open(address)
     try:
         with _timed("load models"):
             chosen = preset if isinstance(preset, Preset) else load_preset(preset or bank.manifest.preset)

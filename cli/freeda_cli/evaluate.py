@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,13 @@ import typer
 from freeda_cli import console
 from freeda_cli.errors import FAILURE
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
-from freeda_cli.presets import SEGMENT_ROLES, announce_download, preset_for
+from freeda_cli.presets import (
+    SEGMENT_ROLES,
+    BankAndPreset,
+    announce_download,
+    open_bank_and_preset,
+    preset_for,
+)
 from freeda_cli.progress import EvaluationBar
 from freeda_cli.segment_settings import SettingChanges
 from freeda_cli.setting_options import with_segment_options
@@ -20,7 +27,6 @@ from freeda_cli.setting_options import with_segment_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeda_models.presets import Preset
     from freeda_segment import SegmentSettings
     from freeda_segment.evaluation.labelled import LabelledPictures
     from freeda_segment.evaluation.labellers import Method
@@ -116,32 +122,36 @@ def evaluate(
     """
     from freeda_segment import SegmentSettings
     from freeda_segment.evaluation.labelled import open_dataset
+    from freeda_segment.evaluation.labellers import Method
     from freeda_segment.evaluation.plan import dataset_settings, parse_methods
     from freeda_segment.evaluation.report import evaluation_files, evaluation_values, write_evaluation
     from freeda_store.files.own_files import file_ids, require_free
 
     methods = parse_methods(method)
     pictures = open_dataset(dataset, root, names)
-    chosen = preset_for(bank, preset)
-    base = dataset_settings(pictures.spec, SegmentSettings.of(chosen.segment))
-    run = _Run(
-        pictures=pictures,
-        settings=changes.change(base),
-        bank=bank,
-        preset=chosen,
-        preset_name=preset or chosen.name,
-        device=device,
-        processes=processes,
-        limit=limit,
-        folder=out or Path(_DEFAULT_OUT) / dataset,
-    )
-    console.note(
-        f"{pictures.title}: {console.count(len(pictures.pictures), 'picture')}, preset {chosen.name}"
-    )
-    inputs = file_ids([names or "", preset or ""])
-    require_free(evaluation_files(run.folder, methods).values(), inputs=inputs, force=force)
-    announce_download(run.preset_name, SEGMENT_ROLES, bank=bank if "freeda" in methods else None)
-    results = [run.one(each) for each in methods]
+    uses_bank = Method.FREEDA in methods
+    with open_bank_and_preset(bank, preset) if uses_bank else _no_bank(bank, preset) as source:
+        base = dataset_settings(pictures.spec, SegmentSettings.of(source.preset.segment))
+        run = _Run(
+            pictures=pictures,
+            settings=changes.change(base),
+            source=source,
+            preset_name=preset or source.preset.name,
+            device=device,
+            processes=processes,
+            limit=limit,
+            folder=out or Path(_DEFAULT_OUT) / dataset,
+        )
+        console.note(
+            f"{pictures.title}: {console.count(len(pictures.pictures), 'picture')}, "
+            f"preset {source.preset.name}"
+        )
+        inputs = file_ids([names or "", preset or ""])
+        require_free(evaluation_files(run.folder, methods).values(), inputs=inputs, force=force)
+        announce_download(run.preset_name, SEGMENT_ROLES, bank=source.bank if uses_bank else None)
+        bank_first = sorted(methods, key=lambda each: each is not Method.FREEDA)
+        measured = {each: run.one(each) for each in bank_first}
+    results = [measured[each] for each in methods]
     files = write_evaluation(run.folder, results, force=force, inputs=inputs)
     if as_json:
         console.emit_json(evaluation_values(results))
@@ -153,14 +163,18 @@ def evaluate(
         raise typer.Exit(FAILURE)
 
 
+def _no_bank(address: str, preset: str | None) -> AbstractContextManager[BankAndPreset]:
+    """The preset of a command that asks no bank."""
+    return nullcontext(BankAndPreset(preset_for(address, preset), None))
+
+
 @dataclass(frozen=True)
 class _Run:
-    """Measures methods one after another."""
+    """Measures methods one after another; the bank is let go of once its prototypes are read."""
 
     pictures: LabelledPictures
     settings: SegmentSettings
-    bank: str
-    preset: Preset
+    source: BankAndPreset
     preset_name: str
     device: str
     processes: int
@@ -202,10 +216,12 @@ class _Run:
         from freeda_segment.evaluation.plan import plan_freeda, plan_maskclip
 
         if method is Method.MASKCLIP:
-            return plan_maskclip(self.pictures, self.preset, device=self.device, settings=self.settings)
+            return plan_maskclip(
+                self.pictures, self.source.preset, device=self.device, settings=self.settings
+            )
         return plan_freeda(
             self.pictures,
-            self.bank,
+            self.source.bank,
             preset=self.preset_name,
             device=self.device,
             settings=self.settings,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -13,7 +13,7 @@ from freeda_cli import console
 from freeda_cli import segment_options as o
 from freeda_cli.errors import UsageError
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
-from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, preset_for, require_bank
+from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, open_bank_and_preset
 from freeda_cli.segment_settings import SettingChanges, gather_classes
 from freeda_cli.setting_options import with_segment_options
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freeda_segment import Comparison, Explanation
-    from freeda_store import Bank
 
 EPILOG = 'Example: freeda explain photo.jpg -c "red car,tree,grass,sky" --at 320,200'
 _REGIONS = 8
@@ -97,13 +96,12 @@ def explain(
     inputs = file_ids([picture, classes_file or "", preset or ""])
     require_free([target, beside], inputs=inputs, force=force)
     read = read_picture(picture)
-    chosen = preset_for(bank, preset)
-    settings = changes.change(SegmentSettings.of(chosen.segment))
-    require_bank(bank)
-    console.note(bank_line(bank, chosen, settings.where))
-    announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)
-    with open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings) as segmenter:
-        opened = cast("Bank", segmenter.bank)
+    with open_bank_and_preset(bank, preset) as source:
+        settings = changes.change(SegmentSettings.of(source.preset.segment))
+        opened, chosen = source.bank, preset or source.preset.name
+        console.note(bank_line(bank, source.preset, settings.where))
+        announce_download(chosen, SEGMENT_ROLES, bank=opened)
+        segmenter = open_segmenter(opened, preset=chosen, device=device, settings=settings)
         if ids:
             opened.require_writable()
         encoded = segmenter.encode(read)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeda_cli import console
@@ -12,7 +14,8 @@ from freeda_cli.options import DEFAULT_PRESET
 if TYPE_CHECKING:
     from freeda_models.check import ComponentCheck
     from freeda_models.presets import Preset
-    from freeda_store import Filter, Manifest
+    from freeda_store import Bank, Filter, Manifest
+    from freeda_store.errors import BankMissingError
 
 SEGMENT_ROLES = ("clip", "backbone", "keys")
 
@@ -30,6 +33,54 @@ def preset_for(address: str, asked: str | None) -> Preset:
         return preset_of_bank(read_manifest(address), None)
     except BankMissingError:
         return load_preset(DEFAULT_PRESET)
+
+
+@dataclass(frozen=True)
+class BankAndPreset:
+    """The bank that a command segments with, opened once, and the preset that goes with it.
+
+    Attributes:
+        preset: the one asked for, or the bank's own, or ``tiny`` where there is no bank.
+        missing: why there is no bank; it is said after what is wrong with the command line.
+    """
+
+    preset: Preset
+    _bank: Bank | None
+    missing: BankMissingError | None = None
+
+    @property
+    def bank(self) -> Bank:
+        """The bank.
+
+        Raises:
+            BankMissingError: there is none.
+        """
+        if self._bank is None:
+            assert self.missing is not None
+            raise self.missing
+        return self._bank
+
+
+@contextmanager
+def open_bank_and_preset(address: str, asked: str | None) -> Iterator[BankAndPreset]:
+    """Open a bank, to be closed in the end, and choose the preset by its manifest.
+
+    Raises:
+        PresetError, UsageError: see :func:`preset_of_bank`.
+        BankError: see ``freeda_store.Bank.open``; a bank that is missing is told of by what is yielded.
+    """
+    from freeda_models.presets import load_preset
+    from freeda_store import Bank
+    from freeda_store.errors import BankMissingError
+
+    chosen = None if asked is None else load_preset(asked)
+    with ExitStack() as stack:
+        try:
+            bank = stack.enter_context(Bank.open(address))
+            found = BankAndPreset(chosen or preset_of_bank(bank.manifest, None), bank)
+        except BankMissingError as error:
+            found = BankAndPreset(chosen or load_preset(DEFAULT_PRESET), None, error)
+        yield found
 
 
 def preset_of_bank(manifest: Manifest, asked: str | None) -> Preset:
@@ -69,17 +120,6 @@ def preset_of_existing(address: str, asked: str | None) -> Preset:
     return preset_of_bank(read_manifest(address), asked)
 
 
-def require_bank(address: str) -> None:
-    """Find out before anything is said or downloaded that there is no such bank.
-
-    Raises:
-        BankMissingError: there is none.
-    """
-    from freeda_store.opening.peek import read_manifest
-
-    read_manifest(address)
-
-
 def bank_line(address: str, preset: Preset, where: Filter) -> str:
     """What a command segments with, for its first line."""
     filtered = f", prototypes with {where}" if where.conditions else ""
@@ -87,12 +127,13 @@ def bank_line(address: str, preset: Preset, where: Filter) -> str:
 
 
 def announce_download(
-    name_or_path: str, roles: Collection[str] | None = None, *, bank: str | None = None
+    name_or_path: str, roles: Collection[str] | None = None, *, bank: str | Bank | None = None
 ) -> None:
     """Say how much the first use of a preset's models will download, for it can be much.
 
     Raises:
-        ManifestMismatchError: something would be downloaded that does not fit the bank of that address.
+        ManifestMismatchError: something would be downloaded that does not fit the bank, which is opened
+            or given by its address.
     """
     from freeda_models.check import ComponentState, check_preset
 
@@ -112,15 +153,16 @@ def announce_download(
         console.note(f"downloading {amount} first: {names} (--verbose shows how far it is)")
 
 
-def _refuse_other_models(bank: str, name: str, waiting: Sequence[ComponentCheck]) -> None:
+def _refuse_other_models(bank: str | Bank, name: str, waiting: Sequence[ComponentCheck]) -> None:
     """Bundled presets are compared by the names of their models, so that nothing is downloaded in vain."""
     from freeda_models.check import check_preset
     from freeda_models.presets import preset_names
     from freeda_store.errors import BankMissingError, ManifestMismatchError
     from freeda_store.opening.peek import read_manifest
 
+    address = bank if isinstance(bank, str) else bank.address
     try:
-        made_with = read_manifest(bank).preset
+        made_with = (read_manifest(bank) if isinstance(bank, str) else bank.manifest).preset
     except BankMissingError:
         return
     if made_with == name or not {made_with, name} <= set(preset_names()):
@@ -129,7 +171,7 @@ def _refuse_other_models(bank: str, name: str, waiting: Sequence[ComponentCheck]
     for part in waiting:
         if part.model != fitting.get(part.role):
             raise ManifestMismatchError(
-                f"bank {bank} was made with preset {made_with}, and the {part.role} of {name} is another: "
+                f"bank {address} was made with preset {made_with}, and the {part.role} of {name} is another: "
                 f"{part.model}; use the preset that made the bank, or another bank."
             )
 

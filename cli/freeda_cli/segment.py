@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from freeda_cli import segment_options as o
 from freeda_cli.errors import FAILURE, report_one
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from freeda_cli.pictures import find_pictures
-from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, preset_for, require_bank
+from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, open_bank_and_preset
 from freeda_cli.segment_settings import SettingChanges, gather_classes
 from freeda_cli.setting_options import with_segment_options
 
@@ -61,22 +61,22 @@ def segment(
     paths = find_pictures(pictures)
     wanted = gather_classes(classes or [], classes_file)
     names = wanted_formats(formats or [], len(paths))
-    chosen = preset_for(bank, preset)
-    settings = changes.change(SegmentSettings.of(chosen.segment))
-    require_bank(bank)
-    console.note(bank_line(bank, chosen, settings.where))
-    index = [out / INDEX_NAME] if len(paths) > 1 and "preview" in names else []
-    require_free(index, force=force)
-    inputs = file_ids([*paths, classes_file or "", preset or ""])
-    run = _Run(wanted, out, names, as_json, force, inputs)
-    stems = result_stems(out, paths)
-    done = {} if force else run.find_done(paths, stems, partial(foresee_provenance, bank, chosen, settings))
-    with ExitStack() as stack:
+    with open_bank_and_preset(bank, preset) as source:
+        settings = changes.change(SegmentSettings.of(source.preset.segment))
+        opened, chosen = source.bank, preset or source.preset.name
+        console.note(bank_line(bank, source.preset, settings.where))
+        index = [out / INDEX_NAME] if len(paths) > 1 and "preview" in names else []
+        require_free(index, force=force)
+        inputs = file_ids([*paths, classes_file or "", preset or ""])
+        run = _Run(wanted, out, names, as_json, force, inputs)
+        stems = result_stems(out, paths)
+        foreseen = partial(foresee_provenance, opened, source.preset, settings)
+        done = {} if force else run.find_done(paths, stems, foreseen)
         if len(done) < len(paths):
-            announce_download(preset or chosen.name, SEGMENT_ROLES, bank=bank)
-            opened = open_segmenter(bank, preset=preset or chosen.name, device=device, settings=settings)
-            run.segmenter = stack.enter_context(opened)
-            done |= {} if force else run.find_done(paths, stems, lambda: opened.provenance)
+            announce_download(chosen, SEGMENT_ROLES, bank=opened)
+            segmenter = open_segmenter(opened, preset=chosen, device=device, settings=settings)
+            run.segmenter = segmenter
+            done |= {} if force else run.find_done(paths, stems, lambda: segmenter.provenance)
         results = _segment_all(ctx, run, paths, stems, done)
     if as_json:
         console.emit_json(results)

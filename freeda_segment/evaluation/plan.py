@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freeda_models.presets import Preset, load_preset
 from freeda_segment import segmenter as segmenters
@@ -27,6 +27,9 @@ from freeda_segment.evaluation.specs import DatasetSpec
 from freeda_segment.pixels.background import Background, BackgroundStrategy
 from freeda_segment.regions.superpixels import parse_superpixels
 from freeda_segment.settings import ENCODING, SegmentSettings
+
+if TYPE_CHECKING:
+    from freeda_store import Bank
 
 _SIZES = tuple(name for name in ENCODING if name != "superpixels")
 
@@ -99,7 +102,7 @@ def dataset_settings(spec: DatasetSpec | None, settings: SegmentSettings) -> Seg
 
 def plan_freeda(
     pictures: LabelledPictures,
-    address: str | Path,
+    address: str | Path | Bank,
     *,
     preset: str | None = None,
     device: str = "auto",
@@ -110,7 +113,7 @@ def plan_freeda(
 
     Args:
         pictures: the data set.
-        address: of the bank.
+        address: of the bank, or the bank, opened.
         preset: name or path; the one that made the bank if None.
         device: where to compute.
         settings: those of the preset and the data set if None.

@@ -166,11 +166,11 @@ class Opened:
         self.calls: list[dict[str, Any]] = []
         self.small = True
 
-    def __call__(self, address: str, *, preset: str, device: str, settings: SegmentSettings) -> Segmenter:
-        self.calls.append({"address": address, "preset": preset, "device": device})
+    def __call__(self, bank: Bank, *, preset: str, device: str, settings: SegmentSettings) -> Segmenter:
+        self.calls.append({"address": str(bank.address), "preset": preset, "device": device})
         if self.small:
             settings = replace(settings, shorter_side=32, longest_side=64, window=32, stride=32)
-        return Segmenter(Bank.open(address), Clip(), Backbone(), None, settings, load_preset(preset))
+        return Segmenter(bank, Clip(), Backbone(), None, settings, load_preset(preset))
 
 
 @pytest.fixture

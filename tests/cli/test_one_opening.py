@@ -1,0 +1,74 @@
+"""A command that segments opens its bank once and reads its manifest once, in a folder and hosted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freeda_store import Bank
+from freeda_store.manifest import Manifest
+
+
+class Counted:
+    """How often banks were opened and manifests read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened = self.read = 0
+        open_bank, read = Bank.open.__func__, Manifest.from_json.__func__  # type: ignore[attr-defined]
+
+        def opening(cls: Any, *arguments: Any, **named: Any) -> Any:
+            self.opened += 1
+            return open_bank(cls, *arguments, **named)
+
+        def reading(cls: Any, document: str) -> Any:
+            self.read += 1
+            return read(cls, document)
+
+        monkeypatch.setattr(Bank, "open", classmethod(opening))
+        monkeypatch.setattr(Manifest, "from_json", classmethod(reading))
+
+
+@pytest.mark.parametrize("preset", [(), ("--preset", "tiny")])
+@pytest.mark.parametrize("command", ["segment", "explain", "evaluate"])
+def test_a_bank_is_opened_once_and_its_manifest_read_once(
+    freeda: Any,
+    opened: Any,
+    bank: Path,
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    preset: tuple[str, ...],
+) -> None:
+    line = (command, picture, "-c", "car") if command != "evaluate" else (command, "tiny", "--limit", "1")
+    counted = Counted(monkeypatch)
+    result = freeda(*line, "--bank", bank, *preset)
+    assert result.exit_code == 0, result.stderr
+    assert (counted.opened, counted.read) == (1, 1)
+    assert len(opened.calls) == 1
+    Bank.open(bank).close()  # the command let go of it
+
+
+def test_results_that_are_up_to_date_take_one_opening_too(
+    freeda: Any, opened: Any, bank: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened.small = False
+    line = ("segment", picture, "-c", "car", "--bank", bank)
+    assert freeda(*line).exit_code == 0
+    counted = Counted(monkeypatch)
+    assert "up to date" in freeda(*line).stdout
+    assert (counted.opened, counted.read, len(opened.calls)) == (1, 1, 1)
+    assert freeda(*line, "-k", "3").exit_code == 0  # made in another way: networks are loaded now
+    assert (counted.opened, counted.read, len(opened.calls)) == (2, 2, 2)
+
+
+def test_the_baseline_opens_no_bank(
+    freeda: Any, opened: Any, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(monkeypatch)
+    monkeypatch.setattr("freeda_segment.evaluation.plan.plan_maskclip", lambda *_, **__: 1 / 0)
+    with Bank.open(bank):  # by somebody else
+        result = freeda("evaluate", "tiny", "--method", "maskclip", "--bank", bank)
+    assert "division by zero" in result.stderr
+    assert (counted.opened, len(opened.calls)) == (1, 0)
