@@ -75,7 +75,7 @@ class Bank:
             if create is not None:
                 manifest.check(create)
             version = parsed.version
-            pinned = None if version is None else stores.catalog.history().resolve(version).id
+            pinned = None if version is None else stores.known.history().resolve(version).id
         except BaseException:
             stores.close()
             raise
@@ -222,7 +222,7 @@ class Bank:
         Raises:
             RevisionMissingError: there is no such revision or tag.
         """
-        history, catalog = self._history(), self._stores.catalog
+        history, catalog = self._history(), self._stores.known
         before, after = (history.view(history.resolve(version).id) for version in (a, b))
         nouns_before, nouns_after = catalog.nouns(before), catalog.nouns(after)
         return BankDiff(
@@ -390,7 +390,7 @@ class Bank:
         return self._held
 
     def _history(self) -> History:
-        return self._stores.catalog.history()
+        return self._stores.known.history()
 
     def _view_id(self, history: History) -> int | None:
         if self._pinned is not None:

@@ -9,7 +9,6 @@ from uuid import UUID
 from freeda_store.errors import BankDamagedError, ReadOnlyBankError
 from freeda_store.history import History
 from freeda_store.hosted.published import Notes, Published, named_pages
-from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.counts import Shares, ViewCounts, shares
 from freeda_store.vectors.board import Board, Stamp
 from freeda_store.vectors.filters import PointFilter, View
@@ -25,8 +24,11 @@ _READ: dict[Stamp, Published] = {}
 """What was read in this process: a command opens a bank several times. A stamp names its content."""
 
 
-class PublishedCatalog(Catalog):
-    """It knows what was published, and changes nothing."""
+class PublishedCatalog:
+    """It knows what was published, and changes nothing.
+
+    It is a :class:`freeda_store.writing.stores.ReaderCatalog`.
+    """
 
     def __init__(self, board: Board, vectors: ServerVectors, metadata: str | None, refusal: str) -> None:
         """Read nothing yet.
@@ -49,8 +51,8 @@ class PublishedCatalog(Catalog):
         """The identity of the bank that was read last; empty where the first format has none."""
         return self._bank
 
-    def transaction(self) -> NoReturn:
-        """Refuse all that would ask SQL.
+    def require_sql(self) -> NoReturn:
+        """Refuse: there is none.
 
         Raises:
             ReadOnlyBankError: always.
@@ -102,10 +104,6 @@ class PublishedCatalog(Catalog):
             f"collection '{self._board.collection}' says nothing of its bank; open the bank once with a "
             "profile that names its sql_url."
         )
-
-    def manifest(self) -> str:
-        """The published manifest's JSON."""
-        return self.published().manifest.model_dump_json()
 
     def history(self) -> History:
         """The published history."""

@@ -112,6 +112,10 @@ class Catalog:
         """What a revision of this number shows, where that needs no SQL; None where SQL is asked."""
         return None
 
+    def require_sql(self) -> Catalog:
+        """Itself."""
+        return self
+
     # manifest
 
     def manifest(self) -> str | None:

@@ -58,7 +58,7 @@ def count_stats(
     stores: Stores, manifest: Manifest, view: View, *, revision: int | None, revisions: int, unfinished: int
 ) -> BankStats:
     """Count what a view shows and how much room the bank takes."""
-    counts = stores.catalog.published_counts(revision) or count_view(stores.catalog, view)
+    counts = stores.known.published_counts(revision) or count_view(stores.catalog, view)
     totals = counts.totals
     return BankStats(
         revision=revision,
@@ -72,7 +72,7 @@ def count_stats(
         by_license=counts.by_license.largest,
         other_sources=counts.by_source.others,
         other_licenses=counts.by_license.others,
-        bytes_sql=stores.catalog.size_bytes() or None,
+        bytes_sql=stores.known.size_bytes() or None,
         bytes_vectors=stores.vectors.size_bytes() or None,
         bytes_thumbnails=_thumbnail_bytes(stores.thumbnails),
         preset=manifest.preset,

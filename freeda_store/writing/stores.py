@@ -10,13 +10,44 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from freeda_store.history import History
 from freeda_store.hosted.recall import NoRecall, Recall
 from freeda_store.opening.owner import Owner
 from freeda_store.sql.catalog import Catalog
+from freeda_store.sql.counts import ViewCounts
 from freeda_store.sql.sessions import LocalRuns, Runs
 from freeda_store.thumbnails.folder import ThumbnailStore
-from freeda_store.vectors.filters import PointFilter
+from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import VectorStore
+
+
+class ReaderCatalog(Protocol):
+    """What readers ask of a bank's catalog: its SQL answers, and so does what was published of it."""
+
+    def history(self) -> History:
+        """The revisions and tags."""
+
+    def published_counts(self, revision: int | None, /) -> ViewCounts | None:
+        """What a revision of this number shows, where that needs no SQL; None where SQL is asked."""
+
+    def gained(self, before: View, after: View, /) -> list[UUID]:
+        """Ids of the prototypes that one view shows and another does not, sorted."""
+
+    def nouns(self, view: View, /) -> set[str]:
+        """The nouns of the prototypes that a view shows."""
+
+    def size_bytes(self) -> int:
+        """Bytes that it takes on disk, 0 where that is unknown."""
+
+    def close(self) -> None:
+        """Close all connections."""
+
+    def require_sql(self) -> Catalog:
+        """The catalog itself, where it is SQL.
+
+        Raises:
+            ReadOnlyBankError: it is not; says what to do.
+        """
 
 
 class Publish(Protocol):
@@ -94,7 +125,7 @@ class Stores:
     """SQL, vectors and thumbnails of one bank.
 
     Attributes:
-        catalog: what should exist.
+        known: what should exist, for reading alone; see :attr:`catalog`.
         vectors: the points.
         thumbnails: pictures and attribution maps.
         folder: where they are; of a hosted bank, only the profile's name.
@@ -108,7 +139,7 @@ class Stores:
         owner: the process that opened them.
     """
 
-    catalog: Catalog
+    known: ReaderCatalog
     vectors: VectorStore
     thumbnails: ThumbnailStore
     folder: Path
@@ -121,13 +152,22 @@ class Stores:
     upkeep: Upkeep = field(default_factory=NoUpkeep)
     owner: Owner = field(default_factory=Owner)
 
+    @property
+    def catalog(self) -> Catalog:
+        """The SQL that writers and checks need.
+
+        Raises:
+            ReadOnlyBankError: the bank was opened without.
+        """
+        return self.known.require_sql()
+
     def close(self) -> None:
         """Let go of files and locks; in a fork of the process that opened them, they are left to that."""
         if not self.owner.is_here:
             return
         try:
             self.writing.clear()
-            self.catalog.close()
+            self.known.close()
         finally:
             self.recall.close()
             self.vectors.close()
