@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -47,10 +48,12 @@ def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in ("bank.thumbnail", "open_segmenter", "retire_and_compare"):
         assert any("image/png" in output.get("data", {}) for output in _outputs(notebook, words))
     assert (tmp_path / "first-out" / "car-and-tree.labels.png").is_file()
-    assert "runner-up" in _text(notebook, "explain_at")
-    assert "of the pixels have another label" in _text(notebook, "retire_and_compare")
+    assert "runner-up" in _text(notebook, "= result.explain_at")
+    corrected = re.match(r"car (\S+) -> (\S+)\n", _text(notebook, "retire_and_compare"))
+    assert corrected
+    assert float(corrected[2]) > float(corrected[1])
     assert _text(notebook, "rollback").splitlines() == [
         "1 first captions",
-        "2 shows something else",
+        "2 looks like no car",
         "3 keep it after all",
     ]
