@@ -21,7 +21,7 @@ from freeda_models.segmentation import CommandSettings, Option, PlainSettings, P
 from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment import BackgroundStrategy, SegmentSettings
 from freeda_segment.errors import OptionError
-from freeda_segment.explain.provenance import describe_settings
+from freeda_segment.provenance import describe_settings
 from freeda_segment.regions.superpixels import ALGORITHMS
 from freeda_segment.regions.windows import RESIZES
 from freeda_segment.retrieval.aggregation import AGGREGATIONS
