@@ -125,7 +125,7 @@ class PlainSettings:
     )
     aggregation: Literal["mean", "weighted_mean", "kmeans_max", "kmeans_mean", "knn"] = _setting(
         "mean",
-        "How a class's prototypes speak",
+        "How a class's prototypes are combined",
         Stage.PROTOTYPES,
         more="`weighted_mean` weighs them by similarity; of the several means of `kmeans_max` and "
         "`kmeans_mean` the nearest or all count; with `knn` the nearest to a region vote.",

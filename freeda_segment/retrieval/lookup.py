@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_SAME_KEY = 1e-4
+_SAME_TEXT_KEY = 1e-4
 """Cosines that differ by no more are those of one text key, up to rounding."""
 
 _QUERY_MEMORY = 64 * 2**20
@@ -115,7 +115,7 @@ class TextLookup:
 
     Attributes:
         source: the bank.
-        keys: encoder of the bank's key space; may be ``clip`` itself, then texts are embedded once.
+        key_encoder: of the bank's key space; may be ``clip`` itself, then texts are embedded once.
         clip: encoder of the global similarity.
         templates: name of the prompt templates, one of ``TEMPLATE_SETS``.
         settings: ``k``, ``where``, ``similarity_threshold``, ``aggregation`` and ``prototypes`` count.
@@ -124,7 +124,7 @@ class TextLookup:
     """
 
     source: PrototypeSource
-    keys: TextEncoder
+    key_encoder: TextEncoder
     clip: TextEncoder
     templates: str
     settings: SegmentSettings
@@ -141,16 +141,16 @@ class TextLookup:
                 return LookedUp(revision, tuple(found[text] for text in texts))
 
     def _look_up(self, texts: Sequence[str], revision: RevisionInfo | None) -> dict[str, TextEvidence]:
-        keys = {text: self._key(revision, text) for text in texts}
-        found = {text: kept for text, key in keys.items() if (kept := self.cache.get(key)) is not None}
-        missing = [text for text in keys if text not in found]
+        wanted = {text: self._cache_key(revision, text) for text in texts}
+        found = {text: kept for text, key in wanted.items() if (kept := self.cache.get(key)) is not None}
+        missing = [text for text in wanted if text not in found]
         return found | dict(zip(missing, self._find(missing), strict=True))
 
     def _remember(self, found: Mapping[str, TextEvidence], revision: RevisionInfo | None) -> None:
         for text, evidence in found.items():
-            self.cache.put(self._key(revision, text), evidence)
+            self.cache.put(self._cache_key(revision, text), evidence)
 
-    def _key(self, revision: RevisionInfo | None, text: str) -> Hashable:
+    def _cache_key(self, revision: RevisionInfo | None, text: str) -> Hashable:
         chosen, number = self.settings, None if revision is None else revision.number
         shaping = (chosen.k, chosen.where, chosen.similarity_threshold, chosen.aggregation, chosen.prototypes)
         return (number, self.templates, text, *shaping)
@@ -161,8 +161,8 @@ class TextLookup:
         prompts = prompts_named(self.templates)
         embeddings = _finite(embed_classes(self.clip, texts, prompts), texts, self.clip)
         queries = embeddings
-        if self.keys is not self.clip:
-            queries = _finite(embed_classes(self.keys, texts, prompts), texts, self.keys)
+        if self.key_encoder is not self.clip:
+            queries = _finite(embed_classes(self.key_encoder, texts, prompts), texts, self.key_encoder)
         retrieved = _retrieve(self.source, queries, self.settings)
         for text, embedding, query, found in zip(texts, embeddings, queries, retrieved, strict=True):
             used = _usable(found, self.settings.similarity_threshold)
@@ -204,7 +204,7 @@ def _usable(found: Retrieved, threshold: float | None) -> Retrieved:
         logger.warning("left out %d prototypes that are not finite", int((~keep).sum()))
     if threshold is not None and keep.any():
         nearest = float(found.similarities[keep].max())
-        keep &= found.similarities >= min(threshold, nearest - _SAME_KEY)
+        keep &= found.similarities >= min(threshold, nearest - _SAME_TEXT_KEY)
     chosen = np.flatnonzero(keep)
     return Retrieved(
         ids=tuple(found.ids[index] for index in chosen),

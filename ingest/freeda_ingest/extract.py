@@ -35,7 +35,7 @@ def extract_batch(models: IngestModels, settings: StageSettings, batch: Generate
 
     Args:
         models: the networks, loaded by the first half; the generator is not asked.
-        settings: masks, weighting, keys and gates.
+        settings: masks, weighting, text keys and gates.
         batch: from :func:`freeda_ingest.generate.generate_batch`.
     """
     dropped: Counter[str] = Counter()
@@ -78,14 +78,20 @@ class _Extractor:
             visuals = self._pool(features, masks, picture_of_cut)
             candidates = [c for c in candidates if self._usable(c.picture, visuals[c.cut])]
         with self._clock.stage("keys"):
-            keys = self._keys([self._pictured[c.picture].item.caption.text for c in candidates], candidates)
-            kept = [(c, key) for c, key in zip(candidates, keys, strict=True) if self._key_usable(c, key)]
+            text_keys = self._text_keys(
+                [self._pictured[c.picture].item.caption.text for c in candidates], candidates
+            )
+            kept = [
+                (c, text_key)
+                for c, text_key in zip(candidates, text_keys, strict=True)
+                if self._text_key_usable(c, text_key)
+            ]
         with self._clock.stage("scores"):
             agreements = self._agree([c for c, _ in kept], images, masks)
         prototypes: list[list[NewPrototype]] = [[] for _ in self._pictured]
-        for (c, key), agreement in zip(kept, agreements, strict=True):
+        for (c, text_key), agreement in zip(kept, agreements, strict=True):
             if self._agreement_usable(c.picture, float(agreement)):
-                made = _prototype(c.noun, key, visuals[c.cut], masks[c.cut], float(agreement))
+                made = _prototype(c.noun, text_key, visuals[c.cut], masks[c.cut], float(agreement))
                 prototypes[c.picture].append(made)
         return tuple(
             _generation(source, rows)
@@ -143,15 +149,15 @@ class _Extractor:
         self._drop(picture, reason)
         return False
 
-    def _keys(self, captions: list[str], candidates: Sequence[_Candidate]) -> FloatArray:
+    def _text_keys(self, captions: list[str], candidates: Sequence[_Candidate]) -> FloatArray:
         nouns = [candidate.noun for candidate in candidates]
         if not nouns:
             return np.zeros((0, self._models.keys.identity.dim), dtype=np.float32)
         prompts = prompts_named(self._settings.templates)
         return embed_nouns(self._models.keys, self._settings.key_strategy, captions, nouns, prompts)
 
-    def _key_usable(self, candidate: _Candidate, key: FloatArray) -> bool:
-        usable = bool(np.isfinite(key).all() and key.any())
+    def _text_key_usable(self, candidate: _Candidate, text_key: FloatArray) -> bool:
+        usable = bool(np.isfinite(text_key).all() and text_key.any())
         if not usable:
             self._drop(candidate.picture, DropReason.NON_FINITE_KEY)
         return usable
@@ -188,12 +194,14 @@ def _notes(source: PicturedCaption) -> tuple[str, ...]:
     return (f"beyond the text encoder's window: {', '.join(beyond)}",) if beyond else ()
 
 
-def _prototype(noun: Noun, key: FloatArray, visual: FloatArray, mask: Mask, agreement: float) -> NewPrototype:
+def _prototype(
+    noun: Noun, text_key: FloatArray, visual: FloatArray, mask: Mask, agreement: float
+) -> NewPrototype:
     return NewPrototype(
         noun=noun.key,
         kind=noun.kind.value,
         span=noun.span,
-        text_key=key,
+        text_key=text_key,
         visual=visual,
         # The bank knows the noun's other prototypes, and fills the distance to them in at commit.
         scores=Scores(mask.contrast, mask.area, agreement, outlier_distance=0.0),
