@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -324,7 +325,7 @@ def _as_picture(image: ImageArray | Picture | Image.Image | str | Path) -> Pictu
     if isinstance(image, str | Path):
         return read_picture(image)
     pixels = image if isinstance(image, np.ndarray) else to_rgb(image)
-    source = "" if isinstance(image, np.ndarray) else str(getattr(image, "filename", ""))
+    source = "" if isinstance(image, np.ndarray) else os.fsdecode(getattr(image, "filename", ""))
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise ImageError(
             f"expected a picture as uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}; "

@@ -73,8 +73,10 @@ def test_saved_files_are_named_after_the_picture(segmenter, picture, tmp_path):
 
 
 def test_pillow_pictures_know_their_file(segmenter, picture, tmp_path):
-    with Image.open(save(tmp_path / "car.png", picture)) as opened:
-        assert segmenter.segment(opened, "red").picture.source == str(tmp_path / "car.png")
+    path = save(tmp_path / "car.png", picture)
+    for named in (path, str(path), bytes(path)):
+        with Image.open(named) as opened:
+            assert segmenter.segment(opened, "red").picture.source == str(path)
     assert segmenter.segment(Image.fromarray(picture), "red").picture.source == ""
 
 
