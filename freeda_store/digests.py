@@ -16,16 +16,16 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_store.payload import SCORE_FIELDS
+from freeda_store.fields import FIELDS, Holds, names
 from freeda_store.records import FloatArray
 from freeda_store.vectors.protocol import Payload, Point
 
 DIGEST_BYTES = 16
 _UNIT_TOLERANCE = 5e-7
 """How far a squared length may be from 1. Engines leave a vector alone up to 1e-6, and sum in float32."""
-_CHANGING = frozenset({"retired_in", "outlier_distance"})
+CHANGING = frozenset({"retired_in", *(field.name for field in FIELDS if not field.lasting)})
 """Fields that are written after the prototype: by later revisions, and by its own commit."""
-_INTEGERS = ("seed", "added_in")
+_INTEGERS = (*names(Holds.INTEGER), "added_in")
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def record_digest(payload: Payload, vectors: bytes) -> bytes | None:
     Returns:
         None when a field is missing or has another type than was ever written.
     """
-    fields = {name: value for name, value in payload.items() if name not in _CHANGING}
+    fields = {name: value for name, value in payload.items() if name not in CHANGING}
     values = cast("Mapping[str, Any]", fields)
     try:
-        plain = fields | {name: float(values[name]) for name in SCORE_FIELDS if name not in _CHANGING}
+        plain = fields | {name: float(values[name]) for name in names(Holds.SCORE) if name not in CHANGING}
         plain |= {name: int(values[name]) for name in _INTEGERS}
         plain["span"] = [int(place) for place in values["span"]]
         document = json.dumps(plain, sort_keys=True, allow_nan=False)

@@ -100,25 +100,36 @@ class NewGeneration:
 
 
 @dataclass(frozen=True)
-class PrototypeInfo:
-    """A stored prototype without its vectors: what filtering and explaining need.
+class Prototype:
+    """What every copy of a stored prototype has, without its vectors; see :data:`freeda_store.fields.FIELDS`.
 
-    ``picture_key`` and ``attribution_key`` are empty where no picture was kept.
+    Attributes:
+        id: names its generation, revision, noun and span.
+        attribution_key: of its map's thumbnail; empty where none was kept.
     """
 
     id: UUID
     noun: str
     kind: str
     span: tuple[int, int]
+    scores: Scores
+    attribution_key: str
+
+
+@dataclass(frozen=True)
+class PrototypeInfo(Prototype):
+    """A stored prototype with its provenance: what filtering and explaining need.
+
+    ``picture_key`` and ``attribution_key`` are empty where no picture was kept.
+    """
+
     caption: str
     external_id: str
     source: str
     license: str
     url: str
     seed: int
-    scores: Scores
     picture_key: str
-    attribution_key: str
     revision: int
 
 

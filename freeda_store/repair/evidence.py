@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
-from freeda_store.digests import Checksums, record_digest
+from freeda_store.digests import CHANGING, Checksums, record_digest
 from freeda_store.ids import caption_key, generation_key, prototype_id
 from freeda_store.payload import make_payload
 from freeda_store.records import Caption, JsonValue
@@ -21,7 +21,6 @@ from freeda_store.sql.proofs import ListedPrototype
 from freeda_store.vectors.protocol import Payload
 
 _PROVENANCE = ("license", "url")
-_LATER = frozenset({"retired_in", "outlier_distance"})
 
 
 class Side(StrEnum):
@@ -79,7 +78,7 @@ def judge(listed: ListedPrototype, payload: Payload, vectors: bytes | None) -> J
         vectors: the checksum of the point's vectors as they are; None when they are gone or no numbers.
     """
     proof, row = listed.proof, make_payload(listed.prototype)
-    differing = tuple(name for name in row if name not in _LATER and row[name] != payload.get(name))
+    differing = tuple(name for name in row if name not in CHANGING and row[name] != payload.get(name))
     right = _by_checksum(row, payload, proof, vectors, bool(differing))
     if right is not None:
         side, true_vectors = right

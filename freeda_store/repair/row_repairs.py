@@ -10,10 +10,9 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from freeda_store.digests import record_digest, vectors_digest
+from freeda_store.fields import Holder, caption_of, columns_said
 from freeda_store.history import History
 from freeda_store.ids import caption_key
-from freeda_store.payload import SCORE_FIELDS
-from freeda_store.records import Caption
 from freeda_store.sql.rows import insert_retirements
 from freeda_store.sql.tables import CaptionRow, GenerationRow, PrototypeRow, RetirementRow
 from freeda_store.vectors.protocol import Payload
@@ -74,7 +73,7 @@ def _restore(connection: Connection, id_: UUID, payload: dict[str, Any]) -> None
             select(PrototypeRow.generation_id).where(PrototypeRow.id == id_)
         ).scalar_one()
     named = {"key": UUID(payload["generation"]), "revision_id": payload["added_in"]}
-    said = {"seed": payload["seed"], "picture_key": payload["picture_key"]}
+    said = columns_said(Holder.GENERATION, payload)
     connection.execute(update(GenerationRow).where(GenerationRow.id == generation).values(**named, **said))
     values = _prototype_values(payload) | {"generation_id": generation}
     connection.execute(update(PrototypeRow).where(PrototypeRow.id == id_).values(**values))
@@ -91,24 +90,15 @@ def _generation(connection: Connection, payload: dict[str, Any]) -> int | None:
 
 
 def _prototype_values(payload: dict[str, Any]) -> dict[str, Any]:
-    same = ("noun", "kind", "attribution_key", *SCORE_FIELDS)
-    start, stop = payload["span"]
-    return {name: payload[name] for name in same} | {
-        "revision_id": payload["added_in"],
-        "span_start": start,
-        "span_stop": stop,
-    }
+    return columns_said(Holder.PROTOTYPE, payload) | {"revision_id": payload["added_in"]}
 
 
 def _restore_caption(connection: Connection, generation: int, payload: dict[str, Any]) -> None:
     """Correct a caption's row where its id proves the correction, else name the caption that says so."""
     owner = select(GenerationRow.caption_id).where(GenerationRow.id == generation)
     row = connection.execute(select(CaptionRow.__table__).where(CaptionRow.id.in_(owner))).mappings().first()
-    said = {
-        "text": payload["caption"],
-        **{name: payload[name] for name in ("external_id", "source", "license", "url")},
-    }
-    if row is not None and caption_key(Caption(extra=row["extra"], **said)) == row["id"]:
+    said = columns_said(Holder.CAPTION, payload)
+    if row is not None and caption_key(caption_of(payload, row["extra"])) == row["id"]:
         connection.execute(update(CaptionRow).where(CaptionRow.id == row["id"]).values(**said))
         return
     columns = CaptionRow.__table__.c

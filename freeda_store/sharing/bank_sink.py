@@ -333,16 +333,11 @@ class BankSink:
 def _points(part: Part, revision: int) -> list[Point]:
     stored = [
         StoredPrototype(
-            id=prototype.id,
+            **vars(prototype),
             generation=generation.key,
             caption=generation.caption,
             seed=generation.seed,
             picture_key=generation.picture_key,
-            noun=prototype.noun,
-            kind=prototype.kind,
-            span=prototype.span,
-            scores=prototype.scores,
-            attribution_key=prototype.attribution_key,
             added_in=revision,
         )
         for generation in part.generations

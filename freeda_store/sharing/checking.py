@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from freeda_store.errors import BankDamagedError
 from freeda_store.ids import generation_key, prototype_id
 from freeda_store.limits import MAX_INTEGER
-from freeda_store.sharing.parts import PART_GENERATIONS, Part, SharedGeneration, SharedPrototype
+from freeda_store.records import Prototype
+from freeda_store.sharing.parts import PART_GENERATIONS, Part, SharedGeneration
 from freeda_store.thumbnails.folder import KEY_PATTERN
 from freeda_store.vectors.protocol import VectorSizes
 
@@ -49,17 +51,13 @@ def _check_generation(generation: SharedGeneration, revision: int, source: str) 
         _check_prototype(prototype, generation, revision, source)
 
 
-def _check_prototype(
-    prototype: SharedPrototype, generation: SharedGeneration, revision: int, source: str
-) -> None:
+def _check_prototype(prototype: Prototype, generation: SharedGeneration, revision: int, source: str) -> None:
     if prototype.id != prototype_id(generation.key, revision, prototype.noun, prototype.span):
         raise _damaged(source, f"prototype {prototype.id} is not that of its noun, caption and revision")
     start, stop = prototype.span
     if not prototype.noun or not 0 <= start < stop <= len(generation.caption.text):
         raise _damaged(source, f"prototype {prototype.id} has no noun in its caption")
-    scores = prototype.scores
-    values = (scores.contrast, scores.area, scores.clip_agreement, scores.outlier_distance)
-    if not all(math.isfinite(value) for value in values):
+    if not all(map(math.isfinite, astuple(prototype.scores))):
         raise _damaged(source, f"a score of prototype {prototype.id} is not finite")
 
 

@@ -17,14 +17,13 @@ from uuid import UUID
 import numpy as np
 
 from freeda_store.errors import ArchiveError
-from freeda_store.records import Caption, FloatArray, Scores
+from freeda_store.fields import Holder, Holds, attributes, caption_of, from_cells, names, to_cells
+from freeda_store.records import FloatArray, Prototype
 from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, THUMBNAILS, VECTORS
 from freeda_store.sharing.part_tables import read_table, write_table
-from freeda_store.sharing.parts import HalfArray, Part, SharedGeneration, SharedPrototype, thumbnail_keys
+from freeda_store.sharing.parts import HalfArray, Part, SharedGeneration, thumbnail_keys
 from freeda_store.thumbnails.folder import KEY_PATTERN
 from freeda_store.vectors.protocol import VectorSizes
-
-_SCORES = ("contrast", "area", "clip_agreement", "outlier_distance")
 
 
 def encode_part(part: Part) -> dict[str, bytes]:
@@ -60,10 +59,10 @@ def decode_part(files: Mapping[str, bytes], name: str, sizes: VectorSizes) -> Pa
         ArchiveError: a file is not of its format, or they contradict each other.
     """
     try:
-        rows: list[tuple[str, SharedPrototype]] = [
+        rows: list[tuple[str, Prototype]] = [
             (row["generation"], _prototype(row)) for row in read_table(PROTOTYPES, files[PROTOTYPES])
         ]
-        own: dict[str, list[SharedPrototype]] = {}
+        own: dict[str, list[Prototype]] = {}
         for key, prototype in rows:
             own.setdefault(key, []).append(prototype)
         generations = [_generation(row, own) for row in read_table(GENERATIONS, files[GENERATIONS])]
@@ -87,33 +86,27 @@ def _generation_row(generation: SharedGeneration) -> dict[str, Any]:
     caption = generation.caption
     return {
         "key": str(generation.key),
-        "caption": caption.text,
-        "external_id": caption.external_id,
-        "source": caption.source,
-        "license": caption.license,
-        "url": caption.url,
+        **to_cells(Holder.CAPTION, caption),
         "extra": json.dumps(dict(caption.extra), sort_keys=True),
-        "seed": generation.seed,
-        "picture_key": generation.picture_key,
+        **to_cells(Holder.GENERATION, generation),
         "notes": list(generation.notes),
         "complete": generation.complete,
     }
 
 
-def _generation(row: Mapping[str, Any], own: Mapping[str, list[SharedPrototype]]) -> SharedGeneration:
+def _generation(row: Mapping[str, Any], own: Mapping[str, list[Prototype]]) -> SharedGeneration:
     extra = json.loads(row["extra"], parse_constant=_refuse_constant, parse_float=_finite)
     _require(isinstance(extra, dict), f"extra fields of generation {row['key'][:40]} are no object")
-    caption = Caption(row["caption"], row["external_id"], row["source"], row["license"], row["url"], extra)
-    texts = (caption.text, caption.external_id, caption.source, caption.license, caption.url, *row["notes"])
+    told = from_cells(Holder.CAPTION, row)
+    texts = (*told.values(), *row["notes"])
     _require(not any("\x00" in text for text in texts), f"a NUL in generation {row['key'][:40]}")
     return SharedGeneration(
         key=_uuid(row["key"]),
-        caption=caption,
-        seed=row["seed"],
-        picture_key=_thumbnail_key(row["picture_key"]),
+        caption=caption_of(told, extra),
         notes=tuple(row["notes"]),
         complete=row["complete"],
         prototypes=tuple(own.get(row["key"], ())),
+        **_checked(from_cells(Holder.GENERATION, row)),
     )
 
 
@@ -128,31 +121,18 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"extra fields hold {name}")
 
 
-def _prototype_row(generation: SharedGeneration, prototype: SharedPrototype) -> dict[str, Any]:
-    scores = {name: getattr(prototype.scores, name) for name in _SCORES}
+def _prototype_row(generation: SharedGeneration, prototype: Prototype) -> dict[str, Any]:
     return {
         "id": str(prototype.id),
         "generation": str(generation.key),
-        "noun": prototype.noun,
-        "kind": prototype.kind,
-        "span_start": prototype.span[0],
-        "span_stop": prototype.span[1],
-        **scores,
-        "attribution_key": prototype.attribution_key,
+        **to_cells(Holder.PROTOTYPE, prototype),
     }
 
 
-def _prototype(row: Mapping[str, Any]) -> SharedPrototype:
+def _prototype(row: Mapping[str, Any]) -> Prototype:
     noun, kind = row["noun"], row["kind"]
     _require("\x00" not in noun + kind and len(kind) <= 32, f"noun of prototype {row['id'][:40]}")
-    return SharedPrototype(
-        id=_uuid(row["id"]),
-        noun=noun,
-        kind=kind,
-        span=(row["span_start"], row["span_stop"]),
-        scores=Scores(*(row[name] for name in _SCORES)),
-        attribution_key=_thumbnail_key(row["attribution_key"]),
-    )
+    return Prototype(id=_uuid(row["id"]), **attributes(_checked(from_cells(Holder.PROTOTYPE, row))))
 
 
 def _uuid(text: str) -> UUID:
@@ -162,10 +142,12 @@ def _uuid(text: str) -> UUID:
     return id_
 
 
-def _thumbnail_key(key: str) -> str:
-    """A key; ``""`` where no picture was kept."""
-    _require(not key or KEY_PATTERN.fullmatch(key) is not None, f"{key[:80]!r} is no thumbnail key")
-    return key
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    """Values by field, whose thumbnails are keys; ``""`` where no picture was kept."""
+    for name in values.keys() & set(names(Holds.THUMBNAIL)):
+        key = values[name]
+        _require(not key or KEY_PATTERN.fullmatch(key) is not None, f"{key[:80]!r} is no thumbnail key")
+    return values
 
 
 def _read_vectors(data: bytes, count: int, sizes: VectorSizes) -> tuple[FloatArray, HalfArray]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from freeda_store.errors import ArchiveError, BankDamagedError
+from freeda_store.fields import Holder, Holds, fields_of
 from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, RETIREMENTS, THUMBNAILS
 
 _TEXT, _NUMBER = "string", "double"
@@ -17,33 +18,29 @@ _BATCH_BYTES = 2**28
 """What a batch may take: in a dictionary one value of a file's size can stand for every row."""
 _SLACK_BYTES = 2**20
 
+_TYPES = {
+    Holds.TEXT: _TEXT,
+    Holds.THUMBNAIL: _TEXT,
+    Holds.INTEGER: "int64",
+    Holds.SCORE: _NUMBER,
+    Holds.SPAN: "int32",
+}
+
+
+def _cells(holder: Holder) -> dict[str, str]:
+    return {cell: _TYPES[field.holds] for field in fields_of(holder) for cell in field.cells}
+
+
 SCHEMAS: Mapping[str, Mapping[str, str]] = {
     GENERATIONS: {
         "key": _TEXT,
-        "caption": _TEXT,
-        "external_id": _TEXT,
-        "source": _TEXT,
-        "license": _TEXT,
-        "url": _TEXT,
+        **_cells(Holder.CAPTION),
         "extra": _TEXT,
-        "seed": "int64",
-        "picture_key": _TEXT,
+        **_cells(Holder.GENERATION),
         "notes": "texts",
         "complete": "bool",
     },
-    PROTOTYPES: {
-        "id": _TEXT,
-        "generation": _TEXT,
-        "noun": _TEXT,
-        "kind": _TEXT,
-        "span_start": "int32",
-        "span_stop": "int32",
-        "contrast": _NUMBER,
-        "area": _NUMBER,
-        "clip_agreement": _NUMBER,
-        "outlier_distance": _NUMBER,
-        "attribution_key": _TEXT,
-    },
+    PROTOTYPES: {"id": _TEXT, "generation": _TEXT, **_cells(Holder.PROTOTYPE)},
     THUMBNAILS: {"key": _TEXT, "data": "binary"},
     RETIREMENTS: {"prototype": _TEXT},
 }

@@ -15,26 +15,15 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from freeda_store.fields import Holder, thumbnails_of
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.records import Caption, FloatArray, Scores
+from freeda_store.records import Caption, FloatArray, Prototype
 
 HalfArray = NDArray[np.float16]
 
 PART_GENERATIONS = 256
 """Generations in one part; with their vectors and thumbnails some tens of megabytes."""
-
-
-@dataclass(frozen=True)
-class SharedPrototype:
-    """A prototype without its vectors; see :class:`freeda_store.records.PrototypeInfo`."""
-
-    id: UUID
-    noun: str
-    kind: str
-    span: tuple[int, int]
-    scores: Scores
-    attribution_key: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +42,7 @@ class SharedGeneration:
     picture_key: str
     notes: tuple[str, ...]
     complete: bool
-    prototypes: tuple[SharedPrototype, ...]
+    prototypes: tuple[Prototype, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +63,7 @@ class Part:
     thumbnails: Mapping[str, bytes]
 
     @property
-    def prototypes(self) -> tuple[SharedPrototype, ...]:
+    def prototypes(self) -> tuple[Prototype, ...]:
         """All prototypes, one per row of ``texts`` and ``visuals``."""
         return tuple(prototype for generation in self.generations for prototype in generation.prototypes)
 
@@ -93,8 +82,9 @@ def thumbnail_keys(generations: Iterable[SharedGeneration]) -> Sequence[str]:
     """Keys of all pictures and maps of generations, each once; of those never kept there is none."""
     keys: dict[str, None] = {}
     for generation in generations:
-        keys[generation.picture_key] = None
-        keys |= dict.fromkeys(prototype.attribution_key for prototype in generation.prototypes)
+        keys |= dict.fromkeys(thumbnails_of(Holder.GENERATION, generation))
+        for prototype in generation.prototypes:
+            keys |= dict.fromkeys(thumbnails_of(Holder.PROTOTYPE, prototype))
     return [key for key in keys if key]
 
 

@@ -12,10 +12,12 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from freeda_store.records import Caption, Scores
-from freeda_store.sharing.parts import PART_GENERATIONS, SharedGeneration, SharedPrototype
+from freeda_store.fields import attributes
+from freeda_store.records import Prototype
+from freeda_store.sharing.parts import PART_GENERATIONS, SharedGeneration
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.row_values import check_row
+from freeda_store.sql.rows import read_caption, read_fields
 from freeda_store.sql.tables import CaptionRow, GenerationRow, PrototypeRow
 
 
@@ -52,38 +54,27 @@ def read_page(
     return tuple(_generation(row, prototypes) for row in rows)
 
 
-def _prototypes(connection: Connection, generations: Sequence[int]) -> dict[int, list[SharedPrototype]]:
+def _prototypes(connection: Connection, generations: Sequence[int]) -> dict[int, list[Prototype]]:
     """Prototypes by the id of their generation's row, in the order of their own ids."""
     table = PrototypeRow.__table__
     query = select(table).where(table.c.generation_id.in_(generations)).order_by(table.c.id)
-    found: dict[int, list[SharedPrototype]] = {}
+    found: dict[int, list[Prototype]] = {}
     for row in connection.execute(query):
         check_row(row, PrototypeRow)
-        prototype = SharedPrototype(
-            id=row.id,
-            noun=row.noun,
-            kind=row.kind,
-            span=(row.span_start, row.span_stop),
-            scores=Scores(row.contrast, row.area, row.clip_agreement, row.outlier_distance),
-            attribution_key=row.attribution_key,
-        )
+        prototype = Prototype(id=row.id, **attributes(read_fields(PrototypeRow, row)))
         found.setdefault(row.generation_id, []).append(prototype)
     return found
 
 
-def _generation(row: Any, prototypes: dict[int, list[SharedPrototype]]) -> SharedGeneration:
+def _generation(row: Any, prototypes: dict[int, list[Prototype]]) -> SharedGeneration:
     check_row(row, GenerationRow, CaptionRow)
     get = row._mapping
-    g, c = GenerationRow.__table__.c, CaptionRow.__table__.c
-    caption = Caption(
-        get[c.text], get[c.external_id], get[c.source], get[c.license], get[c.url], extra=get[c.extra]
-    )
+    g = GenerationRow.__table__.c
     return SharedGeneration(
         key=get[g.key],
-        caption=caption,
-        seed=get[g.seed],
-        picture_key=get[g.picture_key],
+        caption=read_caption(row, extra=get[CaptionRow.__table__.c.extra]),
         notes=tuple(get[g.notes]),
         complete=get[g.complete],
         prototypes=tuple(prototypes.get(get[g.id], ())),
+        **read_fields(GenerationRow, row),
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select, text, update
@@ -19,7 +20,7 @@ from freeda_store.digests import Checksums
 from freeda_store.history import RevisionRecord
 from freeda_store.sharing.parts import Part
 from freeda_store.sql.catalog import Catalog, chunks
-from freeda_store.sql.rows import insert_generations, insert_retirements
+from freeda_store.sql.rows import insert_generations, insert_retirements, thumbnail_columns
 from freeda_store.sql.tables import GenerationRow, PrototypeRow, RetirementRow, RevisionRow
 
 _PREFIX = "copy of "
@@ -133,14 +134,12 @@ class Replica:
         with self._catalog.transaction() as connection:
             generations = _some_generations(connection, revision)
             prototypes = connection.execute(
-                select(PrototypeRow.id, PrototypeRow.attribution_key).where(
+                select(PrototypeRow.id, *thumbnail_columns(PrototypeRow)).where(
                     PrototypeRow.generation_id.in_(list(generations))
                 )
             ).all()
-        return [row.id for row in prototypes], {
-            *generations.values(),
-            *(r.attribution_key for r in prototypes),
-        }
+        keys = (key for named in (*generations.values(), *(row[1:] for row in prototypes)) for key in named)
+        return [row.id for row in prototypes], set(keys)
 
     def forget_some(self, revision: int) -> None:
         """Forget those generations, with their prototypes and what others retire of them."""
@@ -152,12 +151,12 @@ class Replica:
             connection.execute(delete(GenerationRow).where(GenerationRow.id.in_(generations)))
 
 
-def _some_generations(connection: Connection, revision: int) -> dict[int, str]:
-    """Ids and picture keys of the first generations of a revision."""
-    query = select(GenerationRow.id, GenerationRow.picture_key).where(GenerationRow.revision_id == revision)
-    return {
-        row.id: row.picture_key for row in connection.execute(query.order_by(GenerationRow.id).limit(_BATCH))
-    }
+def _some_generations(connection: Connection, revision: int) -> dict[int, tuple[str, ...]]:
+    """The first generations of a revision: their thumbnails' keys by the ids of their rows."""
+    columns = (GenerationRow.id, *thumbnail_columns(GenerationRow))
+    query = select(*columns).where(GenerationRow.revision_id == revision)
+    rows: Iterable[Any] = connection.execute(query.order_by(GenerationRow.id).limit(_BATCH))
+    return {id_: tuple(keys) for id_, *keys in rows}
 
 
 def _reserve_on_postgres(connection: Connection, last: int) -> None:

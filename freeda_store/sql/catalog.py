@@ -31,6 +31,7 @@ from freeda_store.sql.rows import (
     insert_new,
     insert_retirements,
     read_prototype,
+    thumbnail_columns,
 )
 from freeda_store.sql.tables import (
     GenerationRow,
@@ -417,9 +418,10 @@ class Catalog:
 
 
 def _thumbnail_keys(connection: Connection) -> set[str]:
-    pictures = connection.execute(select(GenerationRow.picture_key)).scalars()
-    maps = connection.execute(select(PrototypeRow.attribution_key)).scalars()
-    return {*pictures, *maps} - {""}
+    found: set[str] = set()
+    for column in (*thumbnail_columns(GenerationRow), *thumbnail_columns(PrototypeRow)):
+        found.update(connection.execute(select(column)).scalars())
+    return found - {""}
 
 
 def _written(connection: Connection, revision: int, keys: Sequence[UUID]) -> Iterable[UUID]:

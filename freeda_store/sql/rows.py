@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Insert, Select, insert, select
+from sqlalchemy import ColumnElement, Insert, Select, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from freeda_store.digests import Checksums
+from freeda_store.fields import Holder, Holds, attributes, caption_of, fields_of, from_columns, to_columns
 from freeda_store.ids import caption_key
 from freeda_store.payload import StoredPrototype
-from freeda_store.records import Caption, Scores
+from freeda_store.records import Caption, JsonValue, Prototype
 from freeda_store.sql.row_values import check_row
 from freeda_store.sql.tables import Base, CaptionRow, GenerationRow, PrototypeRow, RetirementRow
 
 if TYPE_CHECKING:
-    from freeda_store.sharing.parts import SharedGeneration, SharedPrototype
+    from freeda_store.sharing.parts import SharedGeneration
 
 IN_LIST = 500
 """Values in one IN list; SQLite has a limit."""
@@ -39,7 +40,6 @@ class StoredGeneration:
 
 
 Generation: TypeAlias = "StoredGeneration | SharedGeneration"
-Prototype: TypeAlias = "StoredPrototype | SharedPrototype"
 
 
 def every_prototype() -> Select[Any]:
@@ -59,35 +59,38 @@ def read_prototype(row: Any) -> StoredPrototype:
     Raises:
         BankDamagedError: a value is of another type than its column.
     """
-    p, g, c = PrototypeRow.__table__.c, GenerationRow.__table__.c, CaptionRow.__table__.c
-    check_row(row, PrototypeRow, GenerationRow, CaptionRow)
     get = row._mapping
+    p, g = PrototypeRow.__table__.c, GenerationRow.__table__.c
+    check_row(row, PrototypeRow, GenerationRow, CaptionRow)
     return StoredPrototype(
         id=get[p.id],
         generation=get[g.key],
-        caption=Caption(get[c.text], get[c.external_id], get[c.source], get[c.license], get[c.url]),
-        seed=get[g.seed],
-        picture_key=get[g.picture_key],
-        noun=get[p.noun],
-        kind=get[p.kind],
-        span=(get[p.span_start], get[p.span_stop]),
-        scores=Scores(get[p.contrast], get[p.area], get[p.clip_agreement], get[p.outlier_distance]),
-        attribution_key=get[p.attribution_key],
+        caption=read_caption(row, extra={}),
         added_in=get[p.revision_id],
+        **attributes(read_fields(PrototypeRow, row) | read_fields(GenerationRow, row)),
     )
+
+
+def read_fields(table: type[Base], row: Any) -> dict[str, Any]:
+    """Values by field, of a row with all columns of a table."""
+    columns, get = table.__table__.c, row._mapping
+    return from_columns(Holder(table.__tablename__), lambda name: get[columns[name]])
+
+
+def thumbnail_columns(table: type[Base]) -> list[ColumnElement[str]]:
+    """The columns of a table that hold keys of thumbnails."""
+    fields = fields_of(Holder(table.__tablename__))
+    return [table.__table__.c[field.columns[0]] for field in fields if field.holds is Holds.THUMBNAIL]
+
+
+def read_caption(row: Any, extra: Mapping[str, JsonValue]) -> Caption:
+    """The caption of a row with all columns of captions."""
+    return caption_of(read_fields(CaptionRow, row), extra)
 
 
 def caption_row(id_: UUID, caption: Caption) -> dict[str, Any]:
     """A caption's row."""
-    return {
-        "id": id_,
-        "text": caption.text,
-        "external_id": caption.external_id,
-        "source": caption.source,
-        "license": caption.license,
-        "url": caption.url,
-        "extra": dict(caption.extra),
-    }
+    return {"id": id_, **to_columns(Holder.CAPTION, caption), "extra": dict(caption.extra)}
 
 
 def insert_new(connection: Connection, table: type[Base]) -> Insert:
@@ -143,8 +146,7 @@ def _generation_row(revision: int, generation: Generation) -> dict[str, Any]:
         "key": generation.key,
         "revision_id": revision,
         "caption_id": caption_key(generation.caption),
-        "seed": generation.seed,
-        "picture_key": generation.picture_key,
+        **to_columns(Holder.GENERATION, generation),
         "notes": list(generation.notes),
         "complete": generation.complete,
     }
@@ -155,15 +157,7 @@ def _prototype_row(revision: int, generation: int, prototype: Prototype, proof: 
         "id": prototype.id,
         "generation_id": generation,
         "revision_id": revision,
-        "noun": prototype.noun,
-        "kind": prototype.kind,
-        "span_start": prototype.span[0],
-        "span_stop": prototype.span[1],
-        "contrast": prototype.scores.contrast,
-        "area": prototype.scores.area,
-        "clip_agreement": prototype.scores.clip_agreement,
-        "outlier_distance": prototype.scores.outlier_distance,
-        "attribution_key": prototype.attribution_key,
+        **to_columns(Holder.PROTOTYPE, prototype),
         "vectors_digest": proof.vectors,
         "record_digest": proof.record,
     }

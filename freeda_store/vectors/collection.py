@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from freeda_store.fields import FIELDS
 from freeda_store.vectors.filters import INTEGER_FIELDS, NUMBER_FIELDS, TEXT_FIELDS
 from freeda_store.vectors.protocol import VectorSizes
 from freeda_store.vectors.sending import guard
@@ -22,8 +23,7 @@ METADATA_KEY = "freeda"
 """Everything is one JSON string under this key: a server merges metadata key by key."""
 MAX_QUERY_LIMIT = 1_000_000
 """Strict mode's limit; a tie of equal text keys may be fetched whole."""
-_SEARCHED_FIELDS = ("noun", "source", "license", "kind")
-"""Text fields whose index is worth memory; those of the others stay on disk."""
+_IN_MEMORY = frozenset(field.name for field in FIELDS if field.hot)
 
 
 def create_collection(
@@ -88,7 +88,7 @@ def payload_indexes() -> dict[str, Any]:
     schemas |= dict.fromkeys(NUMBER_FIELDS, models.PayloadSchemaType.FLOAT)
     for field in TEXT_FIELDS:
         schemas[field] = models.KeywordIndexParams(
-            type=models.KeywordIndexType.KEYWORD, on_disk=field not in _SEARCHED_FIELDS
+            type=models.KeywordIndexType.KEYWORD, on_disk=field not in _IN_MEMORY
         )
     return schemas
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from freeda_store.errors import FilterError
+from freeda_store.fields import Holds, names
 from freeda_store.limits import MAX_INTEGER, storable
 
 
@@ -28,9 +29,9 @@ class Operator(StrEnum):
     LT = "<"
 
 
-TEXT_FIELDS = ("noun", "kind", "caption", "external_id", "source", "license", "url")
-NUMBER_FIELDS = ("contrast", "area", "clip_agreement", "outlier_distance")
-INTEGER_FIELDS = ("seed",)
+TEXT_FIELDS = names(Holds.TEXT)
+NUMBER_FIELDS = names(Holds.SCORE)
+INTEGER_FIELDS = names(Holds.INTEGER)
 
 _EXPRESSION = re.compile(r"\s*([a-z_]+)\s*(!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 _EQUALITIES = (Operator.EQ, Operator.NE)

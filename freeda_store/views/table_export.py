@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeda_store.errors import TableFormatError
+from freeda_store.fields import FIELDS, Field, Holds
 from freeda_store.files.own_files import PARQUET_METADATA, is_ours, require_free
 from freeda_store.files.whole_files import written_whole
 from freeda_store.records import PrototypeInfo
@@ -31,26 +32,33 @@ class _Column:
     value: Callable[[PrototypeInfo], Any]
 
 
+_TYPES = {
+    Holds.TEXT: "string",
+    Holds.THUMBNAIL: "string",
+    Holds.INTEGER: "int64",
+    Holds.SCORE: "double",
+    Holds.SPAN: "int64",
+}
+
+
 def _columns() -> dict[str, _Column]:
-    text = ("noun", "kind", "caption", "external_id", "source", "license", "url")
-    scores = ("contrast", "area", "clip_agreement")
-    columns = {"id": _Column("string", lambda info: str(info.id)), "revision": _of("revision", "int64")}
-    columns |= {name: _of(name, "string") for name in text}
-    columns["span_start"] = _Column("int64", lambda info: info.span[0])
-    columns["span_stop"] = _Column("int64", lambda info: info.span[1])
-    columns["seed"] = _of("seed", "int64")
-    columns |= {name: _Column("double", partial(_score, name)) for name in scores}
-    columns["outlier_distance"] = _Column("double", lambda info: info.scores.outlier_distance)
-    return columns | {name: _of(name, "string") for name in ("picture_key", "attribution_key")}
+    columns = {
+        "id": _Column("string", lambda info: str(info.id)),
+        "revision": _Column("int64", attrgetter("revision")),
+    }
+    for field in FIELDS:
+        for place, cell in enumerate(field.cells):
+            columns[cell] = _Column(_TYPES[field.holds], partial(_cell, field, place))
+    return columns
 
 
-def _score(name: str, info: PrototypeInfo) -> float | None:
-    """A score of a mask; None, which is an empty cell, where there was none."""
-    return float(getattr(info.scores, name)) if info.scores.known else None
-
-
-def _of(name: str, type_: str) -> _Column:
-    return _Column(type_, attrgetter(name))
+def _cell(field: Field, place: int, info: PrototypeInfo) -> Any:
+    """A value of a field; None, which is an empty cell, for a score of a mask where there was none."""
+    if field.holds is Holds.SPAN:
+        return info.span[place]
+    if field.holds is not Holds.SCORE:
+        return getattr(info, field.name)
+    return float(field.value(info)) if info.scores.known or not field.lasting else None
 
 
 COLUMNS: Mapping[str, _Column] = _columns()

@@ -21,10 +21,11 @@ from store_makers import TEXT_DIM, VISUAL_DIM
 from freeda_store import Caption, Scores, generation_key
 from freeda_store.errors import ArchiveError
 from freeda_store.ids import prototype_id
+from freeda_store.records import Prototype
 from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, RETIREMENTS, THUMBNAILS, VECTORS
 from freeda_store.sharing.part_files import decode_part, encode_part
 from freeda_store.sharing.part_tables import decode_retirements, encode_retirements, read_table, write_table
-from freeda_store.sharing.parts import Part, SharedGeneration, SharedPrototype
+from freeda_store.sharing.parts import Part, SharedGeneration
 from freeda_store.vectors.protocol import VectorSizes
 
 SIZES = VectorSizes(TEXT_DIM, VISUAL_DIM)
@@ -40,7 +41,7 @@ def make_part(captions: list[Caption], nouns: list[str]) -> Part:
     for seed, caption in enumerate(captions):
         key = generation_key(caption, seed)
         prototypes = [
-            SharedPrototype(
+            Prototype(
                 prototype_id(key, 1, noun, (0, 1)),
                 noun,
                 "noun",

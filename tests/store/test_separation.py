@@ -132,7 +132,7 @@ class WideBank:
     def infos(self, where: Filter = Filter()) -> Iterator[PrototypeInfo]:  # noqa: B008 - frozen
         scores = Scores(2.0, 0.2, 0.3, 0.0)
         for id_, noun in self._nouns.items():
-            yield PrototypeInfo(id_, noun, "noun", (0, 1), noun, "", "", "", "", 0, scores, "", "", 1)
+            yield PrototypeInfo(id_, noun, "noun", (0, 1), scores, "", noun, "", "", "", "", 0, "", 1)
 
     def vectors(self, ids: Sequence[UUID]) -> PrototypeVectors:
         visuals = np.ones((len(ids), self._dim), dtype=np.float32)
