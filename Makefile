@@ -41,6 +41,7 @@ lint: $(READY) site  ## ruff, mypy --strict, import rules, stale docs, the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 	$(BIN)/lint-imports
 	$(BIN)/python -m docs.cli_reference --check
 	$(BIN)/python -m docs.presets_reference --check

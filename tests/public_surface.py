@@ -53,7 +53,7 @@ def _members(owner: type) -> Iterator[str]:
     elif issubclass(owner, BaseModel):
         yield from (f"{name}: {kind}" for name, kind in owner.__annotations__.items() if name[0] != "_")
     elif "__init__" in vars(owner) and not getattr(owner, "_is_protocol", False):
-        yield f"__init__{_signature(owner.__init__)}"  # type: ignore[misc] - its own, not a subclass's
+        yield f"__init__{_signature(owner.__init__)}"
     for name, member in sorted(vars(owner).items()):
         if name.startswith("_"):
             continue
@@ -67,9 +67,9 @@ def _members(owner: type) -> Iterator[str]:
 def _field(field: dataclasses.Field[Any]) -> str:
     if field.default is not dataclasses.MISSING:
         return f"{field.name}: {field.type} = {_plain(repr(field.default))}"
-    return f"{field.name}: {field.type}" + (
-        "" if field.default_factory is dataclasses.MISSING else f" = {field.default_factory.__name__}()"
-    )
+    factory = field.default_factory
+    made = "" if factory is dataclasses.MISSING else f" = {getattr(factory, '__name__', 'made')}()"
+    return f"{field.name}: {field.type}{made}"
 
 
 def _signature(function: Any) -> str:

@@ -128,6 +128,8 @@ class FakeClip:
         rows = [_rng("noise", text, *texts).normal(0, 1e-4, 5) + self._meaning(text) for text in texts]
         return _unit(np.array(rows).reshape(-1, 5))
 
+    encode_texts_raw = encode_texts
+
     def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
         return self.encode_texts([text[start:stop] for text, (start, stop) in zip(texts, spans, strict=True)])
 

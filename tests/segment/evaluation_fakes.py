@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -72,7 +72,8 @@ def write_picture(path: Path, classes: Sequence[Sequence[int]]) -> None:
     pixels = np.stack(
         [blocks([[colour_of(i)[c] for i in row] for row in classes]) for c in range(3)], axis=-1
     )
-    Image.fromarray(pixels).save(path, **({"quality": 98, "subsampling": 0} if path.suffix == ".jpg" else {}))
+    options: dict[str, Any] = {"quality": 98, "subsampling": 0} if path.suffix == ".jpg" else {}
+    Image.fromarray(pixels).save(path, **options)
 
 
 def write_truth(path: Path, labels: Sequence[Sequence[int]], *, palette: bool = False) -> None:
@@ -119,13 +120,22 @@ class Layout:
             (root / name).write_text(text)
 
 
-_VOC = {
+class _Files(TypedDict, total=False):
+    """Files of a data set that two layouts share."""
+
+    image: Required[str]
+    truth: Required[str]
+    split: Required[Mapping[str, str]]
+    palette: bool
+
+
+_VOC: _Files = {
     "image": "JPEGImages/2007_000033.jpg",
     "truth": "SegmentationClass/2007_000033.png",
     "split": {"ImageSets/Segmentation/val.txt": "2007_000033\n"},
     "palette": True,
 }
-_CONTEXT = {
+_CONTEXT: _Files = {
     "image": "JPEGImages/2008_000002.jpg",
     "truth": "SegmentationClassContext/2008_000002.png",
     "split": {"ImageSets/SegmentationContext/val.txt": "2008_000002\n"},

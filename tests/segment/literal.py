@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 
-def region_scores(tokens_hwd, labels_hw, prototypes_cpd) -> torch.Tensor:
+def region_scores(tokens_hwd: Any, labels_hw: Any, prototypes_cpd: Any) -> torch.Tensor:
     """Local similarity of every class for every pixel, (C, H, W): steps 6 and 7."""
     tokens = torch.as_tensor(tokens_hwd).permute(2, 0, 1)
     prototypes = F.normalize(torch.as_tensor(prototypes_cpd), dim=-1)
@@ -27,12 +30,14 @@ def region_scores(tokens_hwd, labels_hw, prototypes_cpd) -> torch.Tensor:
     return scores
 
 
-def window_scores(local_chw, clip_cosines_c, alpha) -> torch.Tensor:
+def window_scores(local_chw: torch.Tensor, clip_cosines_c: Any, alpha: float) -> torch.Tensor:
     """alpha * local + (1 - alpha) * global: step 7."""
     return alpha * local_chw + (1 - alpha) * torch.as_tensor(clip_cosines_c)[:, None, None]
 
 
-def background_score(strategy, threshold, local_chw, scores_chw) -> torch.Tensor:
+def background_score(
+    strategy: str, threshold: float, local_chw: torch.Tensor, scores_chw: torch.Tensor
+) -> torch.Tensor:
     """Step 8, for one window: (H, W)."""
     height, width = local_chw.shape[1:]
     if strategy == "constant":
@@ -47,7 +52,7 @@ def background_score(strategy, threshold, local_chw, scores_chw) -> torch.Tensor
     return (local < threshold).float()
 
 
-def boxes(height, width, window, stride):
+def boxes(height: int, width: int, window: int, stride: int) -> list[tuple[int, int, int, int]]:
     """Top, left, bottom, right of a sliding window that is pushed back inside at the end: step 10."""
     found = []
     rows = max(height - window + stride - 1, 0) // stride + 1
@@ -60,7 +65,12 @@ def boxes(height, width, window, stride):
     return found
 
 
-def average(scores, places, working_hw, size_hw) -> torch.Tensor:
+def average(
+    scores: Sequence[torch.Tensor],
+    places: Sequence[tuple[int, int, int, int]],
+    working_hw: tuple[int, int],
+    size_hw: tuple[int, int],
+) -> torch.Tensor:
     """Mean over windows, then bilinear to the original size: (C, H, W)."""
     total = torch.zeros(scores[0].shape[0], *working_hw)
     count = torch.zeros(working_hw)
@@ -70,13 +80,13 @@ def average(scores, places, working_hw, size_hw) -> torch.Tensor:
     return F.interpolate((total / count)[None], size_hw, mode="bilinear", align_corners=False)[0]
 
 
-def pamr(image_3hw, scores_chw, iterations, dilations) -> np.ndarray:
+def pamr(image_3hw: Any, scores_chw: Any, iterations: int, dilations: Sequence[int]) -> np.ndarray:
     """Pixel-adaptive mask refinement, pixel by pixel: step 9."""
     image, scores = np.asarray(image_3hw, np.float64), np.asarray(scores_chw, np.float64)
     _, height, width = image.shape
     around = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
 
-    def at(array, y, x):
+    def at(array: np.ndarray, y: int, x: int) -> np.ndarray:
         return array[:, min(max(y, 0), height - 1), min(max(x, 0), width - 1)]
 
     weights = {}

@@ -38,7 +38,8 @@ def small_settings(**changes: object) -> SegmentSettings:
 
 
 def unit(vectors: np.ndarray) -> FloatArray:
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    rows: FloatArray = (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    return rows
 
 
 def word_vector(word: str, dim: int = TEXT_DIM) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from store_makers import TEXT_DIM, make_generation
 
-from freeda_store import Bank
+from freeda_store import Bank, RevisionWriter
 from freeda_store.errors import BankError
 
-USES = {
+USES: dict[str, Callable[[Bank, RevisionWriter], object]] = {
     "nearest": lambda bank, _: bank.nearest(np.ones((1, TEXT_DIM), np.float32), 5),
     "infos": lambda bank, _: list(bank.infos()),
     "stats": lambda bank, _: bank.stats(),

@@ -154,7 +154,7 @@ def make_certificate(folder: Path, name: str = "localhost", address: str = "127.
         f"/CN={name}",
     ]
     command += ["-addext", f"subjectAltName=DNS:{name},IP:{address}"]
-    command += ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     subprocess.run(command, check=True, capture_output=True)
     return folder
 

@@ -30,11 +30,11 @@ def after(function: Any) -> Any:
 def arm(moment: str) -> None:
     """Replace what runs at this moment by what kills."""
     if moment == "after_copy":
-        repair.new_place = salvage.new_place = after(swap.new_place)  # type: ignore[assignment]
+        repair.new_place = salvage.new_place = after(swap.new_place)
     elif moment == "half_built":
         EdgeVectors.upsert = after(EdgeVectors.upsert)  # type: ignore[method-assign]
     elif moment == "after_build":
-        rebuild.swap = salvage.swap = die  # type: ignore[assignment]
+        rebuild.swap = salvage.swap = die
     elif moment in ("after_ready", "between"):
         rename, target = Path.rename, "vectors.ready" if moment == "after_ready" else "vectors"
 
@@ -46,9 +46,9 @@ def arm(moment: str) -> None:
 
         Path.rename = deadly  # type: ignore[method-assign, assignment]
     elif moment == "after_swap":
-        rebuild.swap = salvage.swap = after(swap.swap)  # type: ignore[assignment]
+        rebuild.swap = salvage.swap = after(swap.swap)
     elif moment == "after_forget":
-        repair._forget = after(repair._forget)  # type: ignore[assignment]
+        repair._forget = after(repair._forget)
 
 
 def run(folder: str) -> int:

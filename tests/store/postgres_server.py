@@ -56,7 +56,7 @@ class PostgresServer:
 
         url = database if "://" in database else self.url(database)
         with psycopg.connect(url, password=PASSWORD, autocommit=True) as connection:
-            cursor = connection.execute(query)  # type: ignore[call-overload]
+            cursor = connection.execute(query)
             return cursor.fetchall() if cursor.description else []
 
 
@@ -83,7 +83,16 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
     (folder / "password").chmod(0o644)
     data, log = folder / "data", (folder / "log").open("wb")
     try:
-        made = [binaries / "initdb", "-D", data, "-U", "freeda", "-A", "scram-sha-256", "-N"]
+        made: list[str | Path] = [
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            "freeda",
+            "-A",
+            "scram-sha-256",
+            "-N",
+        ]
         made += ["--pwfile", folder / "password", "-E", "UTF8", "--locale", "C"]
         subprocess.run(made, check=True, stdout=log, stderr=log, **options)
         command = [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="]

@@ -164,7 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts, started = urlsplit(self.path), time.perf_counter()
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         bearer = (self.headers.get("authorization") or "").removeprefix("Bearer ") or None
-        status, answer = 200, {}
+        status = 200
+        answer: Any = {}
         try:
             request = Request(self.command, parts.path, len(raw), json.loads(raw) if raw else None, query)
             result = self.server_stub.answer(request, self.headers.get("api-key") or bearer)

@@ -274,9 +274,10 @@ def _upsert(stub: Content, request: Request, name: str) -> Any:
         raise RefusedError(400, f"Forbidden: Upsert limit exceeded: {len(points)} > {allowed}")
     vectors = stub.collections[stub.real(name)].params["vectors"]
     for point in points:
-        for vector, values in (point.vector or {}).items() if isinstance(point.vector, dict) else ():
+        named: dict[str, Any] = point.vector if isinstance(point.vector, dict) else {}
+        for vector, values in named.items():
             if vectors.get(vector, {}).get("datatype") == "float16":
-                point.vector[vector] = np.asarray(values, dtype=np.float16).astype(float).tolist()
+                named[vector] = np.asarray(values, dtype=np.float16).astype(float).tolist()
     stub.local.upsert(name, points)
     return _DONE
 

@@ -86,7 +86,8 @@ def assert_copied(source: Bank, sink: Bank, *, atol: float = 0) -> None:
     """Both show the same at every revision and tag, and hold the same underneath."""
     assert sink.revisions() == source.revisions()
     for revision in source.revisions():
-        for version in (revision.number, *revision.tags):
+        versions: tuple[int | str, ...] = (revision.number, *revision.tags)
+        for version in versions:
             assert_same(shown(at(source, version)), shown(at(sink, version)), atol=atol)
     assert_same(underneath(source), underneath(sink), atol=atol)
     assert sink.verify().ok
