@@ -21,9 +21,10 @@ from freeda_store.repair.evidence import Contradiction
 from freeda_store.repair.rebuild import Plan, rebuild
 from freeda_store.repair.row_repairs import rename_rows, restore_rows, take_in
 from freeda_store.repair.swap import new_place, refusing, repairing
-from freeda_store.sql.catalog import Catalog, chunks
+from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.proofs import replace_checksums
 from freeda_store.sql.tables import PrototypeRow
+from freeda_store.sql.visibility import chunks
 from freeda_store.vectors.edge import EdgeVectors
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from freeda_store.payload import StoredPrototype, make_payload
 from freeda_store.sharing.checking import check_part
 from freeda_store.sharing.parts import Part
 from freeda_store.sharing.replica import Arriving, Replica
-from freeda_store.sql.catalog import chunks
+from freeda_store.sql.visibility import chunks
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Point
 from freeda_store.writing.stores import Stores, differences, show_retirements

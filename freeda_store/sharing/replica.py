@@ -19,9 +19,10 @@ from sqlalchemy.engine import Connection
 from freeda_store.digests import Checksums
 from freeda_store.history import RevisionRecord
 from freeda_store.sharing.parts import Part
-from freeda_store.sql.catalog import Catalog, chunks
+from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.rows import insert_generations, insert_retirements, thumbnail_columns
 from freeda_store.sql.tables import GenerationRow, PrototypeRow, RetirementRow, RevisionRow
+from freeda_store.sql.visibility import chunks
 
 _PREFIX = "copy of "
 _BATCH = 256

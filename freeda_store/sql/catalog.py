@@ -3,111 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, delete, exists, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute, aliased
-from sqlalchemy.sql import false
+from sqlalchemy.orm import aliased
 
 from freeda_store.digests import Checksums
-from freeda_store.history import History, RevisionRecord
-from freeda_store.hosted.identity import without_identity
 from freeda_store.payload import StoredPrototype
 from freeda_store.sql.counts import ViewCounts
-from freeda_store.sql.faults import sql_error
-from freeda_store.sql.row_values import broken_texts_shown, check_row, naming_unreadable
+from freeda_store.sql.revision_tables import RevisionTables, count_rows
 from freeda_store.sql.rows import (
-    IN_LIST,
     StoredGeneration,
     every_prototype,
     insert_generations,
-    insert_new,
     insert_retirements,
     read_prototype,
     thumbnail_columns,
 )
 from freeda_store.sql.tables import (
     GenerationRow,
-    ManifestRow,
     PrototypeRow,
     RetirementRow,
     RevisionRow,
-    TagRow,
 )
+from freeda_store.sql.visibility import chunks, inside, visible
 from freeda_store.vectors.filters import View
 
 T = TypeVar("T")
 
 
-def now() -> str:
-    """The time as all tables keep it: ISO 8601, UTC, seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def chunks(values: Iterable[T], size: int = IN_LIST) -> Iterator[list[T]]:
-    """Lists of at most ``size`` values."""
-    rest = iter(values)
-    while batch := list(islice(rest, size)):
-        yield batch
-
-
-def inside(column: InstrumentedAttribute[int], view: View) -> ColumnElement[bool]:
-    """Whether a revision id lies in a view."""
-    return or_(false(), *[column.between(first, last) for first, last in view.ranges])
-
-
-def visible(view: View) -> ColumnElement[bool]:
-    """Whether a view shows a prototype."""
-    retired = exists().where(
-        RetirementRow.prototype_id == PrototypeRow.id, inside(RetirementRow.revision_id, view)
-    )
-    return inside(PrototypeRow.revision_id, view) & ~retired
-
-
-class Catalog:
+class Catalog(RevisionTables):
     """The bank's tables behind the questions that the bank asks.
 
     Every method may be called twice with the same arguments and leaves what one call leaves: a connection
     may be lost when a commit has taken place and its answer has not arrived.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """One transaction; the database's errors come out as this package's."""
-        try:
-            with naming_unreadable(self._engine.url), self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise sql_error(error, self._engine.url) from error
-
-    @contextmanager
-    def checking(self) -> Iterator[Connection]:
-        """A transaction that reads broken text, too, for a check to compare: see ``broken_texts_shown``."""
-        with self.transaction() as connection, broken_texts_shown(connection):
-            yield connection
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def size_bytes(self) -> int:
-        """Bytes that the database takes on disk."""
-        if self._engine.dialect.name == "postgresql":
-            with self.transaction() as connection:
-                size = func.pg_database_size(func.current_database())
-                return int(connection.execute(select(size)).scalar_one())
-        file = Path(self._engine.url.database or "")
-        return sum(path.stat().st_size for path in file.parent.glob(f"{file.name}*"))
 
     def published_counts(self, revision: int | None) -> ViewCounts | None:
         """What a revision of this number shows, where that needs no SQL; None where SQL is asked."""
@@ -116,86 +48,6 @@ class Catalog:
     def require_sql(self) -> Catalog:
         """Itself."""
         return self
-
-    # manifest
-
-    def manifest(self) -> str | None:
-        """The stored manifest's JSON."""
-        with self.transaction() as connection:
-            document = connection.execute(select(ManifestRow.document)).scalar()
-        return None if document is None else without_identity(document)
-
-    def write_manifest(self, document: str) -> None:
-        """Store a new bank's manifest."""
-        with self.transaction() as connection:
-            row = insert_new(connection, ManifestRow)
-            connection.execute(row.values(id=1, document=document, created_at=now()))
-
-    # revisions and tags
-
-    def history(self) -> History:
-        """All revisions and tags."""
-        table = RevisionRow.__table__
-        with self.transaction() as connection:
-            tags = connection.execute(
-                select(TagRow.name, TagRow.revision_id)
-            ).all()  # first: all are known below
-            rows = connection.execute(select(table)).all()
-        for row in rows:
-            check_row(row, RevisionRow)
-        records = [RevisionRecord(**row._mapping) for row in rows]
-        return History(records, {row.name: row.revision_id for row in tags})
-
-    def find_open(self, run_key: str) -> int | None:
-        """The id of the open revision that an earlier run of this key left."""
-        with self.transaction() as connection:
-            return connection.execute(
-                select(RevisionRow.id).where(RevisionRow.run_key == run_key, RevisionRow.number.is_(None))
-            ).scalar()
-
-    def open_revision(self, run_key: str, message: str) -> int:
-        """The id of the open revision of this run, made when there is none."""
-        if (found := self.find_open(run_key)) is not None:
-            return found
-        values = {"run_key": run_key, "message": message, "created_at": now()}
-        counts = {"prototypes_added": 0, "prototypes_retired": 0}
-        with self.transaction() as connection:
-            return connection.execute(
-                insert(RevisionRow).values(**values, **counts).returning(RevisionRow.id)
-            ).scalar_one()
-
-    def commit_revision(self, revision: int, parent: int | None) -> None:
-        """Give a revision its number, its parent and its counts."""
-        with self.transaction() as connection:
-            last = connection.execute(select(func.max(RevisionRow.number))).scalar() or 0
-            connection.execute(
-                update(RevisionRow)
-                .where(RevisionRow.id == revision, RevisionRow.number.is_(None))
-                .values(
-                    number=last + 1,
-                    parent_id=parent,
-                    committed_at=now(),
-                    prototypes_added=_count(connection, PrototypeRow.revision_id == revision),
-                    prototypes_retired=_count(connection, RetirementRow.revision_id == revision),
-                )
-            )
-
-    def drop_revision(self, revision: int) -> None:
-        """Forget an open revision that holds nothing."""
-        with self.transaction() as connection:
-            connection.execute(delete(RetirementRow).where(RetirementRow.revision_id == revision))
-            connection.execute(delete(RevisionRow).where(RevisionRow.id == revision))
-
-    def set_tag(self, name: str, revision: int) -> None:
-        """Name a revision; a tag of this name moves."""
-        with self.transaction() as connection:
-            connection.execute(delete(TagRow).where(TagRow.name == name))
-            connection.execute(insert(TagRow).values(name=name, revision_id=revision, created_at=now()))
-
-    def drop_tag(self, name: str) -> None:
-        """Forget a tag."""
-        with self.transaction() as connection:
-            connection.execute(delete(TagRow).where(TagRow.name == name))
 
     # generations
 
@@ -312,7 +164,7 @@ class Catalog:
         """How many prototypes committed revisions wrote, whatever shows them."""
         committed = select(RevisionRow.id).where(RevisionRow.number.is_not(None))
         with self.transaction() as connection:
-            return _count(connection, PrototypeRow.revision_id.in_(committed))
+            return count_rows(connection, PrototypeRow.revision_id.in_(committed))
 
     def count_shown(self, view: View) -> int:
         """How many prototypes a view shows."""
@@ -323,7 +175,7 @@ class Catalog:
             .where(inside(RetirementRow.revision_id, view), mine)
         )
         with self.transaction() as connection:
-            return _count(connection, mine) - connection.execute(hidden).scalar_one()
+            return count_rows(connection, mine) - connection.execute(hidden).scalar_one()
 
     def shared_nouns(self, revision: int, view: View) -> list[str]:
         """Nouns that one revision wrote prototypes of and that have at least two in a view, sorted."""
@@ -428,7 +280,3 @@ def _written(connection: Connection, revision: int, keys: Sequence[UUID]) -> Ite
     """Those of the generations that one revision has rows of."""
     mine = (GenerationRow.revision_id == revision) & GenerationRow.key.in_(keys)
     return connection.execute(select(GenerationRow.key).where(mine)).scalars()
-
-
-def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
-    return connection.execute(select(func.count()).where(condition)).scalar_one()

@@ -60,8 +60,8 @@ def count_totals(catalog: Catalog, view: View) -> Totals:
     """Count what a view shows, undivided."""
     from sqlalchemy import func, select
 
-    from freeda_store.sql.catalog import inside, visible
     from freeda_store.sql.tables import GenerationRow, PrototypeRow
+    from freeda_store.sql.visibility import inside, visible
 
     with catalog.transaction() as connection:
         count, nouns = connection.execute(
@@ -84,8 +84,8 @@ def shares(counted: Mapping[str, int], total: int) -> Shares:
 def _count_by(connection: Connection, column: InstrumentedAttribute[str], view: View) -> dict[str, int]:
     from sqlalchemy import func, select
 
-    from freeda_store.sql.catalog import visible
     from freeda_store.sql.tables import CaptionRow, GenerationRow, PrototypeRow
+    from freeda_store.sql.visibility import visible
 
     rows = connection.execute(
         select(column, func.count())

@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, select, update
 
 from freeda_store.digests import Checksums
 from freeda_store.payload import StoredPrototype
-from freeda_store.sql.catalog import Catalog, chunks
+from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.rows import every_prototype, read_prototype
 from freeda_store.sql.tables import CaptionRow, PrototypeRow
+from freeda_store.sql.visibility import chunks
 
 _PAGE = 1000
 
