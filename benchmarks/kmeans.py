@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from freeda_models.protocols import FloatArray
-from freeda_segment.retrieval.aggregation import KMEANS_STARTS, IndexArray, cluster_directions
+from freeda_models.protocols import FloatArray, IndexArray
+from freeda_segment.retrieval.aggregation import KMEANS_STARTS, cluster_directions
 
 STARTS = (1, 4, KMEANS_STARTS)
 

@@ -34,16 +34,16 @@ from skimage.data import coffee
 
 from benchmarks.picture_time import median_seconds, print_stages
 from benchmarks.synthetic import SIZES, class_prototypes
-from freeda_models.protocols import FloatArray, ImageArray
+from freeda_models.protocols import FloatArray, ImageArray, LabelArray
+from freeda_models.unit_vectors import normalised
 from freeda_segment.pixels.labelling import LabelledPixels, LabelRequest, label_pixels
 from freeda_segment.regions.similarity import (
     PixelScores,
     WindowScores,
-    normalised,
     pool_regions,
     score_window,
 )
-from freeda_segment.regions.superpixels import Felzenszwalb, LabelArray
+from freeda_segment.regions.superpixels import Felzenszwalb
 from freeda_segment.regions.windows import Box
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 

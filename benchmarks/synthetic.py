@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from freeda_models.protocols import FloatArray
+from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
-from freeda_segment.regions.similarity import normalised
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_store import Bank, Caption, Manifest, ModelRecord, NewGeneration, NewPrototype, Scores
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
 BoolArray = NDArray[np.bool_]
+IndexArray = NDArray[np.int64]
+LabelArray = NDArray[np.int32]
 
 Span = tuple[int, int]
 """Character span in a caption: start (included) and stop (excluded), in code points."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from freeda_models.protocols import DenseBackbone, FloatArray, ImageArray, TextImageEncoder
+from freeda_models.protocols import DenseBackbone, FloatArray, ImageArray, LabelArray, TextImageEncoder
+from freeda_models.unit_vectors import normalised
 from freeda_segment.errors import ModelOutputError
 from freeda_segment.images import Picture
-from freeda_segment.regions.similarity import RegionFeatures, normalised, pool_regions
-from freeda_segment.regions.superpixels import LabelArray
+from freeda_segment.regions.similarity import RegionFeatures, pool_regions
 from freeda_segment.regions.windows import Box, resize_picture, window_boxes, working_size
 from freeda_segment.settings import SegmentSettings
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_models.protocols import FloatArray
+from freeda_models.protocols import FloatArray, LabelArray
 from freeda_segment.classes import ClassName
 from freeda_segment.encoding import EncodedWindow
 from freeda_segment.errors import OptionError
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from PIL import Image
     from supervision import Detections
 
-LabelArray = NDArray[np.int32]
 Setting = str | int | float | None
 
 _COUNTED_PIXELS = 500_000

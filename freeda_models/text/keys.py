@@ -17,6 +17,7 @@ import numpy as np
 
 from freeda_models.errors import InputError, PresetError
 from freeda_models.protocols import FloatArray, Noun, TextEncoder
+from freeda_models.unit_vectors import normalised
 
 CLASS_BATCH = 128
 _Item = TypeVar("_Item", bound=Hashable)
@@ -119,7 +120,7 @@ def embed_classes(encoder: TextEncoder, texts: Sequence[str], prompts: Prompts) 
             part = unique[start : start + CLASS_BATCH]
             filled = [template.replace("{}", text) for text in part for template in templates]
             parts.append(encode(filled).reshape(len(part), len(templates), -1).mean(axis=1))
-        return _normalised(np.concatenate(parts))
+        return normalised(np.concatenate(parts))
 
     return _each_once(encoder, texts, embed)
 
@@ -178,7 +179,7 @@ def _noun_and_caption(
 ) -> FloatArray:
     """The mean of the noun's and the caption's embeddings."""
     keys = _each_once(encoder, [noun.key for noun in nouns], encoder.encode_texts)
-    return _normalised(keys + _each_once(encoder, captions, encoder.encode_texts))
+    return normalised(keys + _each_once(encoder, captions, encoder.encode_texts))
 
 
 Strategy = Callable[[TextEncoder, Sequence[str], Sequence[Noun], Prompts], FloatArray]
@@ -200,9 +201,3 @@ def _each_once(
         return np.zeros((0, encoder.identity.dim), dtype=np.float32)
     row = {item: index for index, item in enumerate(dict.fromkeys(items))}
     return embed(list(row))[[row[item] for item in items]]
-
-
-def _normalised(rows: FloatArray) -> FloatArray:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    normalised: FloatArray = (rows / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return normalised

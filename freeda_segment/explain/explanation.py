@@ -14,10 +14,11 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_models.protocols import BoolArray, FloatArray
+from freeda_models.protocols import BoolArray, FloatArray, IndexArray
+from freeda_models.unit_vectors import normalised
 from freeda_segment.errors import OptionError
 from freeda_segment.pixels.labelling import BACKGROUND, LabelRequest
-from freeda_segment.regions.similarity import IndexArray, WindowScores, axis_samples, normalised
+from freeda_segment.regions.similarity import WindowScores, axis_samples
 from freeda_segment.regions.windows import central_window
 from freeda_store.records import PrototypeInfo
 

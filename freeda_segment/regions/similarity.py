@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from freeda_models.protocols import BoolArray, FloatArray
-from freeda_segment.regions.superpixels import LabelArray
+from freeda_models.protocols import BoolArray, FloatArray, IndexArray, LabelArray
+from freeda_models.unit_vectors import normalised
 
 if TYPE_CHECKING:
     import torch
 
     from freeda_segment.retrieval.prototypes import ClassPrototypes
-
-IndexArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,14 +110,6 @@ def pool_regions(tokens_hwd: FloatArray, labels_hw: LabelArray) -> RegionFeature
     sums: FloatArray = weights @ tokens_hwd.reshape(height * width, depth)
     covered = np.linalg.norm(sums, axis=1) > 0
     return RegionFeatures(normalised(sums), covered)
-
-
-def normalised(vectors: FloatArray) -> FloatArray:
-    """L2-normalise the last axis; zero vectors stay zero."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit = np.zeros_like(vectors)
-    np.divide(vectors, norms, out=unit, where=norms > 0)
-    return unit
 
 
 def sigmoid(values: FloatArray) -> FloatArray:

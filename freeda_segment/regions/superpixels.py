@@ -19,10 +19,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_models.protocols import FloatArray, ImageArray
+from freeda_models.protocols import FloatArray, ImageArray, LabelArray
 from freeda_segment.errors import OptionError
-
-LabelArray = NDArray[np.int32]
 
 NO_SUPERPIXEL = -1
 

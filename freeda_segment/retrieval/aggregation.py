@@ -12,11 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from freeda_models.protocols import FloatArray
-
-IndexArray = NDArray[np.int64]
+from freeda_models.protocols import FloatArray, IndexArray
 
 KMEANS_STARTS = 10
 """As many as the authors' code takes."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeda_models.protocols import FloatArray
+from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ModelOutputError, NoPrototypesError
-from freeda_segment.regions.similarity import normalised
 from freeda_segment.retrieval.aggregation import AGGREGATIONS, Pooling, pool_max, pool_mean, vote
 from freeda_segment.retrieval.lookup import Support, TextLookup
 from freeda_store import Filter

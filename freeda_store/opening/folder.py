@@ -8,18 +8,15 @@ its place last, for it is what makes a folder a bank.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from freeda_store.address import Address
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, BankMissingError, StorageError
+from freeda_store.files.folder_lock import sole_user
 from freeda_store.files.system_faults import system_error
 from freeda_store.manifest import Manifest
 from freeda_store.opening.hindrances import hindrance_to_writing, load_vectors, refuse_to_write
@@ -145,7 +142,7 @@ def _create(folder: Path, manifest: Manifest) -> EdgeVectors:
         raise BankError("a bank's manifest must give the dim of its keys and of its backbone, at least 1.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _sole_maker(folder):
+        with sole_user(folder, "another process is making a bank in"):
             if (folder / DATABASE_NAME).is_file():  # somebody else made it meanwhile
                 return EdgeVectors.load(folder / "vectors")
             strange = sorted(path.name for path in folder.iterdir() if path.name not in _OUR_NAMES)
@@ -157,28 +154,6 @@ def _create(folder: Path, manifest: Manifest) -> EdgeVectors:
             return _make(folder, manifest)
     except OSError as error:
         raise StorageError(f"no bank can be made in {folder} ({error}); choose another folder.") from error
-
-
-@contextmanager
-def _sole_maker(folder: Path) -> Iterator[None]:
-    """Keep out everybody else who would make a bank in a folder; a kill lets go.
-
-    Raises:
-        BankInUseError: another process is at it.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BankInUseError(
-                f"another process is making a bank in {folder}; wait until it ends."
-            ) from error
-        except OSError as error:
-            logger.info("%s lies on a file system that locks no folders (%s)", folder, error)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _make(folder: Path, manifest: Manifest) -> EdgeVectors:

@@ -7,18 +7,19 @@ makes the second step.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from freeda_store.errors import BankInUseError, StorageError
+from freeda_store.errors import StorageError
+from freeda_store.files.folder_lock import sole_user
 from freeda_store.files.system_faults import system_error
 from freeda_store.opening.profiles import DATABASE_NAME
+from freeda_store.sql.backup import copy_database
 
 logger = logging.getLogger(__name__)
 
@@ -78,34 +79,17 @@ def new_place(folder: Path) -> Path:
     while (place := folder / "damaged" / str(count)).exists():
         count += 1
     place.mkdir(parents=True)
-    with (
-        closing(sqlite3.connect(folder / DATABASE_NAME)) as source,
-        closing(sqlite3.connect(place / DATABASE_NAME)) as copy,
-    ):
-        source.backup(copy)
+    copy_database(folder / DATABASE_NAME, place / DATABASE_NAME)
     return place
 
 
-@contextmanager
-def repairing(folder: Path) -> Iterator[None]:
+def repairing(folder: Path) -> AbstractContextManager[None]:
     """Keep out everybody else who would repair a bank; a kill lets go.
 
     Raises:
         BankInUseError: another process is at it.
     """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BankInUseError(
-                f"another process repairs the bank in {folder}; wait until it ends."
-            ) from error
-        except OSError as error:
-            logger.info("%s lies on a file system that locks no folders (%s)", folder, error)
-        yield
-    finally:
-        os.close(handle)
+    return sole_user(folder, "another process repairs the bank in")
 
 
 @contextmanager

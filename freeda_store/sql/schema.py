@@ -9,7 +9,6 @@ import errno
 import logging
 import sqlite3
 import threading
-from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from freeda_store.errors import BankDamagedError, NewerSchemaError, UpgradeError
 from freeda_store.files.system_faults import SystemFault
+from freeda_store.sql.backup import copy_database
 from freeda_store.sql.faults import sql_error
 
 logger = logging.getLogger(__name__)
@@ -152,8 +152,7 @@ def _back_up(path: Path, version: str) -> Path:
         count += 1
         target = folder / f"{path.stem}-schema-{version}-{count}.sqlite"
     partial = target.with_suffix(".partial")
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as copy:
-        source.backup(copy)
+    copy_database(path, partial)
     partial.replace(target)
     return target
 

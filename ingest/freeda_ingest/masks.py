@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from freeda_ingest.errors import OptionError
 from freeda_ingest.resampling import resample
-
-FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
+from freeda_models.protocols import BoolArray, FloatArray
 
 Upsampling = Literal["bicubic", "bilinear"]
 

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_ingest.resampling import bilinear_matrix, resample
+from freeda_models.protocols import BoolArray, FloatArray
 
-FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 
 

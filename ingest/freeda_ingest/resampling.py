@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from freeda_models.protocols import FloatArray
 
 
 def resample(maps_nhw: FloatArray, size_hw: tuple[int, int], method: str) -> FloatArray:

@@ -10,13 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from freeda_models.protocols import TextImageEncoder
-
-FloatArray = NDArray[np.float32]
-ImageArray = NDArray[np.uint8]
-BoolArray = NDArray[np.bool_]
+from freeda_models.protocols import BoolArray, FloatArray, ImageArray, TextImageEncoder
 
 CROP_SIDE = 224
 CROP_MARGIN = 0.1

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from segment_fakes import FakeBackbone, FakeClip, small_settings
 
+from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
 from freeda_segment.encoding import encode_image
 from freeda_segment.errors import OptionError
@@ -15,7 +16,7 @@ from freeda_segment.images import Picture
 from freeda_segment.pixels.background import Background, BackgroundStrategy
 from freeda_segment.pixels.labelling import BAND_PIXELS, LabelRequest, label_pixels
 from freeda_segment.pixels.refinement import Refinement
-from freeda_segment.regions.similarity import WindowScores, normalised, score_window
+from freeda_segment.regions.similarity import WindowScores, score_window
 from freeda_segment.regions.windows import window_boxes
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
 from freeda_segment.regions.similarity import (
     PixelScores,
     axis_samples,
-    normalised,
     pool_regions,
     region_weights,
     score_window,
