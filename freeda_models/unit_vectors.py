@@ -8,7 +8,7 @@ from freeda_models.protocols import FloatArray
 
 
 def normalised(vectors: FloatArray) -> FloatArray:
-    """L2-normalise the last axis; zero vectors stay zero, and what is no number stays none, to be found by checks."""
+    """L2-normalise the last axis; zero vectors stay zero, and NaN stays NaN, for checks to find."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit = np.zeros_like(vectors)
     np.divide(vectors, norms, out=unit, where=norms != 0)
