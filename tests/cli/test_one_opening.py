@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from freeda_store import Bank
+sys.path.append(str(Path(__file__).parents[1] / "store"))
+
+from hosted_makers import make_team
+from postgres_server import find_binaries, running_postgres
+
+from freeda_store import Bank, copy_bank
 from freeda_store.manifest import Manifest
 
 
@@ -72,3 +78,19 @@ def test_the_baseline_opens_no_bank(
         result = freeda("evaluate", "tiny", "--method", "maskclip", "--bank", bank)
     assert "division by zero" in result.stderr
     assert (counted.opened, len(opened.calls)) == (1, 0)
+
+
+def test_a_hosted_bank_is_opened_once_too(
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed")
+    with running_postgres(binaries) as postgres, make_team(tmp_path, postgres, monkeypatch) as team:
+        team.add("colours", sql_url=postgres.new_database(), thumbnails=str(tmp_path / "pictures"))
+        copy_bank(bank, "colours")
+        counted = Counted(monkeypatch)
+        for command in ("segment", "explain"):
+            result = freeda(command, picture, "-c", "car", "--bank", "colours")
+            assert result.exit_code == 0, result.stderr
+        assert (counted.opened, counted.read, len(opened.calls)) == (2, 2, 2)
