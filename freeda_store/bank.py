@@ -11,7 +11,6 @@ from uuid import UUID
 from freeda_store.address import TAG_PATTERN, Address
 from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError, TagError
 from freeda_store.history import BankDiff, History
-from freeda_store.ids import digest
 from freeda_store.limits import storable
 from freeda_store.manifest import Manifest, ModelLike, ModelRecord
 from freeda_store.payload import read_info
@@ -278,22 +277,10 @@ class Bank:
             PrototypeMissingError: an id is not among those shown.
             ReadOnlyViewError: the bank was opened at a version.
         """
-        from freeda_store.writing.stores import commit, show_retirements
+        from freeda_store.writing.changes import retire
 
         self.require_writable()
-        with self._stores.commit_lock:
-            self._stores.before_writing()
-            history = self._history()
-            ids = self._shown(which, history)
-            if history.head is None or not ids:
-                return None
-            message = storable(message)
-            run_key = f"retire {digest(message, sorted(ids))} after {history.head.number}"
-            revision = self._stores.catalog.open_revision(run_key, message)
-            self._stores.catalog.retire(revision, ids)
-            show_retirements(self._stores, ids)
-            commit(self._stores, revision, history.head.id)
-            return self.revision
+        return retire(self._stores, message, lambda history: self._shown(which, history))
 
     def rollback(self, version: int | str, message: str = "") -> RevisionInfo:
         """Show again exactly what an older revision showed, as a new revision.
@@ -306,23 +293,10 @@ class Bank:
             RevisionMissingError: there is no such revision or tag.
             ReadOnlyViewError: the bank was opened at a version.
         """
-        from freeda_store.writing.stores import commit
+        from freeda_store.writing.changes import roll_back
 
         self.require_writable()
-        with self._stores.commit_lock:
-            history = self._history()
-            target = history.resolve(version)
-            run_key = f"rollback to {target.number} after "
-            head = history.head
-            if head is not None and (target == head or head.run_key.startswith(run_key)):
-                return history.info(head)
-            self._stores.before_writing()
-            said = storable(message) or f"roll back to {target.number}"
-            run_key += str(head.number if head else 0)
-            revision = self._stores.catalog.open_revision(run_key, said)
-            commit(self._stores, revision, target.id)
-            fresh = self._history()
-            return fresh.info(fresh.by_id(revision))
+        return roll_back(self._stores, version, message)
 
     def tag(self, name: str, version: int | str | None = None, *, move: bool = False) -> RevisionInfo:
         """Name a revision, the view's own when none is given.
