@@ -20,7 +20,8 @@ from freeda_store.files.folder_lock import sole_user
 from freeda_store.files.system_faults import system_error
 from freeda_store.manifest import Manifest
 from freeda_store.opening.hindrances import hindrance_to_writing, load_vectors, refuse_to_write
-from freeda_store.opening.profiles import DATABASE_NAME, find_profile, may_be_profile, settings_path
+from freeda_store.opening.profiles import DATABASE_NAME, find_profile, may_be_profile
+from freeda_store.opening.settings_path import settings_path
 from freeda_store.repair.swap import finish_swap
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.schema import create_tables, open_database

@@ -8,6 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freeda_store.opening.settings_path import settings_path
+
 if TYPE_CHECKING:
     from freeda_store.opening.settings import Profile
 
@@ -15,18 +17,6 @@ DATABASE_NAME = "bank.sqlite"
 """What makes a folder a bank."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _VARIABLES = "FREEDA_PROFILES"
-
-
-def settings_path() -> Path:
-    """The settings file: FREEDA_SETTINGS, or ``~/.config/freeda/settings.toml``."""
-    moved = os.environ.get("FREEDA_SETTINGS")
-    if moved:
-        return Path(os.path.expanduser(moved))  # noqa: PTH111 - the home of nobody stays as it is
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without an entry, as in containers: there is no such file then
-        home = Path("~")
-    return home / ".config" / "freeda" / "settings.toml"
 
 
 def find_profile(folder: Path) -> Profile | None:
