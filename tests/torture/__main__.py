@@ -2,8 +2,8 @@
 
     python -m tests.torture --kills 500 --damages 2000 --disks 200 --inputs 3000 --seed 0
 
-A trial is named by its kind, its number and the seed, and makes the same choices at every run. The exit code is 1 when
-one trial failed, and 3 when full disks cannot be made, which needs the right to mount.
+A trial is named by its kind, its number and the seed, and makes the same choices at every run. The exit
+code is 1 when one trial failed, and 3 when full disks cannot be made, which needs the right to mount.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tests.torture.banks import make_world
 from tests.torture.trials import Trial
 
 KINDS = {
+    "damages": damages.torture,  # first, for the others need networks
     "kills": kills.torture,
-    "damages": damages.torture,
     "disks": disks.torture,
     "inputs": inputs.torture,
 }
@@ -46,6 +46,8 @@ def main() -> int:
         world = make_world(Path(name) / "world")
         for kind, torture in KINDS.items():
             if times := getattr(options, kind):
+                if kind != "damages":
+                    commands.load_networks()
                 trials = torture(world, times, options.seed)
                 failed += report(kind, trials, options.show)
     return 1 if failed else 0

@@ -38,9 +38,15 @@ def write_captions(path: Path, first: int, count: int) -> Path:
 
 
 def make_world(folder: Path) -> Path:
-    """A folder with captions, pictures, an archive, and a bank of four revisions and a tag."""
+    """A folder with captions, pictures, an archive, and a bank of five revisions and a tag."""
+    commands.in_child(lambda: _make_world(folder), limit=600)
+    return folder
+
+
+def _make_world(folder: Path) -> None:
     from PIL import Image
 
+    commands.load_networks()
     folder.mkdir(parents=True)
     write_captions(folder / CAPTIONS, 0, 24)
     write_captions(folder / MORE, 24, 16)
@@ -62,7 +68,6 @@ def make_world(folder: Path) -> Path:
         made = commands.run(arguments, folder)
         if made.code:
             raise RuntimeError(f"freeda {' '.join(arguments)} failed: {made.errors}")
-    return folder
 
 
 def read_bank(folder: Path) -> dict[str, Any]:

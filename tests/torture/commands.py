@@ -1,9 +1,9 @@
 """Runs ``freeda`` commands in forked children of one warm process, so that hundreds of runs are cheap.
 
-The process imports everything and loads the tiny networks once (:func:`warm_up`); only the diffusion
-model is replaced, by one that draws coloured rectangles in no time. A child runs the very entry point
-of the console script, is killed when a trial says so, and tells its exit code, what it printed, how
-long it took and how much memory it held.
+The process imports what commands use (:func:`warm_up`) and, where they draw or segment, loads the tiny
+networks once (:func:`load_networks`); only the diffusion model is replaced, by one that draws coloured
+rectangles in no time. A child runs the very entry point of the console script, is killed when a trial
+says so, and tells its exit code, what it printed, how long it took and how much memory it held.
 """
 
 from __future__ import annotations
@@ -101,15 +101,21 @@ class Drawer:
 
 
 def warm_up() -> None:
-    """Import all that commands use, load the tiny networks, and put them where commands load theirs."""
+    """Import what every command uses; the process stays small, so that forking it costs little."""
+    import qdrant_edge  # noqa: F401
+
+    import freeda_cli.main  # noqa: F401
+    import freeda_store.repair.salvage
+    import freeda_store.sharing.archive  # noqa: F401
+
+
+def load_networks() -> None:
+    """Load the tiny networks, and put them where commands load theirs."""
     import torch
 
     torch.set_num_threads(1)
-    import qdrant_edge  # noqa: F401
     import skimage.segmentation  # noqa: F401
 
-    import freeda_cli.main  # noqa: F401
-    import freeda_store.sharing.archive  # noqa: F401
     from freeda_models import loading
     from freeda_models.identity import identify
     from freeda_models.presets import load_preset
@@ -204,11 +210,11 @@ def _be_freeda(
         os._exit(code)
 
 
-def in_child(function: Callable[[], Any]) -> Any:
+def in_child(function: Callable[[], Any], limit: float = HANG_SECONDS) -> Any:
     """What ``function`` returns, called in a forked child; JSON values only.
 
     Raises:
-        RuntimeError: the child raised, or died.
+        RuntimeError: the child raised, died, or took longer than ``limit`` seconds.
     """
     with tempfile.TemporaryFile() as answer:
         child = os.fork()
@@ -223,7 +229,7 @@ def in_child(function: Callable[[], Any]) -> Any:
                 answer.flush()
             finally:
                 os._exit(code)
-        status, _, ended = _wait(child, time.monotonic() + HANG_SECONDS, None)
+        status, _, ended = _wait(child, time.monotonic() + limit, None)
         answer.seek(0)
         text = answer.read().decode(errors="replace")
     code = os.waitstatus_to_exitcode(status)
