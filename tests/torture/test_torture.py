@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "share",
-    [("--kills", "16"), ("--damages", "30"), ("--disks", "6"), ("--inputs", "100")],
+    [("--kills", "16"), ("--damages", "20"), ("--disks", "4"), ("--inputs", "80")],
     ids=lambda s: s[0][2:],
 )
 def test_a_share_of_the_torture_is_held(share: tuple[str, str]) -> None:
