@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 _BLOCK = 2**16
-_ZEROS = bytes(_BLOCK)
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
@@ -35,14 +35,31 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 def copy_folder(source: Path, target: Path) -> Path:
     """Copy a folder with the holes of its files: those of the vector engine are hardly anything else."""
-    return Path(shutil.copytree(source, target, copy_function=_copy_with_holes))
+    return Path(shutil.copytree(source, target, copy_function=copy_file))
 
 
-def _copy_with_holes(source: str, target: str) -> None:
+def copy_file(source: str | Path, target: str | Path) -> None:
+    """Copy a file with its holes; only what was written is read."""
     with Path(source).open("rb") as reading, Path(target).open("wb") as writing:
-        while block := reading.read(_BLOCK):
-            if block == _ZEROS[: len(block)]:
-                writing.seek(len(block), 1)
-            else:
+        for start, stop in written_extents(reading.fileno()):
+            reading.seek(start)
+            writing.seek(start)
+            while start < stop:
+                block = reading.read(min(_BLOCK, stop - start))
                 writing.write(block)
-        writing.truncate()
+                start += len(block)
+        writing.truncate(os.fstat(reading.fileno()).st_size)
+
+
+def written_extents(file: int) -> Iterator[tuple[int, int]]:
+    """Where an open file has data, as (start, stop) in bytes; all of it on file systems without holes."""
+    stop, size = 0, os.fstat(file).st_size
+    while stop < size:
+        try:
+            start = os.lseek(file, stop, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # a hole up to the end
+                return
+            raise
+        stop = os.lseek(file, start, os.SEEK_HOLE)
+        yield start, stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,20 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from bank_copies import copy_folder
+from bank_copies import copy_file, copy_folder, written_extents
 
 from tests.torture import commands
 
-__all__ = ["CAPTIONS", "MORE", "compare", "copy_folder", "make_world", "read_bank"]
+__all__ = [
+    "CAPTIONS",
+    "MORE",
+    "compare",
+    "copy_file",
+    "copy_folder",
+    "make_world",
+    "read_bank",
+    "written_extents",
+]
 
 CAPTIONS, MORE = "captions.jsonl", "more.jsonl"
 _WORDS = ("car", "tree", "boat", "cat", "sky", "grass")
@@ -81,12 +91,25 @@ def read_bank(folder: Path) -> dict[str, Any]:
                 (r.number, r.parent, r.message, r.prototypes_added, r.prototypes_retired, sorted(r.tags))
                 for r in revisions
             ],
-            "views": {str(r.number): _view(Bank, folder, bank, r.number) for r in revisions},
+            "views": {str(r.number): _view(bank, r.number) for r in revisions},
+            "pictures": _pictures(bank, [r.number for r in revisions]),
         }
 
 
-def _view(kind: Any, folder: Path, bank: Any, number: int) -> dict[str, Any]:
-    view = kind(bank._stores, bank.manifest, bank.address, bank._history().resolve(number).id)
+def _at(bank: Any, number: int) -> Any:
+    """The bank at one of its revisions, with the same open stores."""
+    return type(bank)(bank._stores, bank.manifest, bank.address, bank._history().resolve(number).id)
+
+
+def _pictures(bank: Any, numbers: Sequence[int]) -> dict[str, list[int]]:
+    """The size of every picture and attribution map that a revision shows, by key; each is decoded once."""
+    infos = [info for number in numbers for info in _at(bank, number).infos()]
+    keys = {info.picture_key for info in infos} | {info.attribution_key for info in infos}
+    return {key: list(bank.thumbnail(key).size) for key in sorted(keys)}
+
+
+def _view(bank: Any, number: int) -> dict[str, Any]:
+    view = _at(bank, number)
     infos = list(view.infos())
     held = view.vectors([info.id for info in infos])
     rng = np.random.default_rng(11)
@@ -102,8 +125,6 @@ def _view(kind: Any, folder: Path, bank: Any, number: int) -> dict[str, Any]:
             sorted(str(i.id) for i in hit.infos) for hit in view.nearest(queries, len(infos) // 2 or 1)
         ],
         "counts": [counted.prototypes, counted.nouns, counted.captions],
-        "pictures": [list(view.thumbnail(i.picture_key).size) for i in infos]
-        + [list(view.thumbnail(i.attribution_key).size) for i in infos],
     }
 
 
@@ -125,6 +146,8 @@ def compare(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     wrong = []
     if found["revisions"] != expected["revisions"]:
         wrong.append(f"revisions are {found['revisions']}, not {expected['revisions']}")
+    lost = [key for key, size in expected.get("pictures", {}).items() if found["pictures"].get(key) != size]
+    wrong += [f"{len(lost)} pictures differ, {lost[0]}"] if lost else []
     for number, wanted in expected["views"].items():
         view = found["views"].get(number)
         if view is None:
@@ -135,7 +158,7 @@ def compare(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
 
 
 def _differing(view: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    names = [name for name in ("ids", "infos", "nearest", "counts", "pictures") if view[name] != wanted[name]]
+    names = [name for name in ("ids", "infos", "nearest", "counts") if view[name] != wanted[name]]
     for name in ("scores", "texts", "visuals"):
         one, other = _unpack(view[name]), _unpack(wanted[name])
         if one.shape != other.shape or not np.allclose(one, other, atol=_CLOSE, rtol=1e-3, equal_nan=True):

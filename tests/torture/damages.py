@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.torture import commands
-from tests.torture.banks import compare, copy_folder, read_bank
+from tests.torture.banks import compare, copy_file, copy_folder, read_bank, written_extents
 from tests.torture.trials import Trial, rng_of
 
 _BLOCK = 512
@@ -89,7 +89,7 @@ def _damage(bank: Path, rng: np.random.Generator) -> str:
     parts = sorted({_part(bank, path) for path in files})
     part = parts[int(rng.integers(len(parts)))]
     chosen = [path for path in files if _part(bank, path) == part]
-    written = [path for path in chosen if any(path.read_bytes())]  # most files of the engine are holes
+    written = [path for path in chosen if path.stat().st_blocks]  # most files of the engine are holes
     if written and rng.random() < 0.8:
         chosen = written
     path = chosen[int(rng.integers(len(chosen)))]
@@ -105,12 +105,15 @@ def _part(bank: Path, path: Path) -> str:
 
 
 def _flip(path: Path, _: list[Path], rng: np.random.Generator) -> str:
-    data = bytearray(path.read_bytes())
-    written = np.flatnonzero(np.frombuffer(bytes(data), dtype=np.uint8))
-    near = written if written.size and rng.random() < 0.8 else np.arange(len(data))
-    place, bit = int(near[int(rng.integers(len(near)))]), int(rng.integers(8))
-    data[place] ^= 1 << bit
-    _write(path, bytes(data))
+    written = _written(path)
+    anywhere = rng.random() < 0.2 or not written.size
+    place = int(rng.integers(path.stat().st_size)) if anywhere else int(written[rng.integers(len(written))])
+    bit = int(rng.integers(8))
+    with path.open("r+b") as file:
+        file.seek(place)
+        (value,) = file.read(1)
+        file.seek(place)
+        file.write(bytes([value ^ (1 << bit)]))
     return f" at {place}.{bit}"
 
 
@@ -122,11 +125,11 @@ def _truncate(path: Path, _: list[Path], rng: np.random.Generator) -> str:
 
 
 def _zeros(path: Path, _: list[Path], rng: np.random.Generator) -> str:
-    data = bytearray(path.read_bytes())
-    written = np.flatnonzero(np.frombuffer(bytes(data), dtype=np.uint8))
-    start = int(written[int(rng.integers(len(written)))]) // _BLOCK * _BLOCK if written.size else 0
-    data[start : start + _BLOCK] = bytes(len(data[start : start + _BLOCK]))
-    _write(path, bytes(data))
+    written = _written(path)
+    start = int(written[rng.integers(len(written))]) // _BLOCK * _BLOCK if written.size else 0
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(bytes(min(_BLOCK, path.stat().st_size - start)))
     return f" at {start}"
 
 
@@ -137,22 +140,23 @@ def _lose(path: Path, _: list[Path], __: np.random.Generator) -> str:
 
 def _swap(path: Path, others: list[Path], rng: np.random.Generator) -> str:
     other = others[int(rng.integers(len(others)))]
-    one, two = path.read_bytes(), other.read_bytes()
-    _write(path, two)
-    _write(other, one)
+    kept = path.with_name("swapped")
+    path.rename(kept)
+    copy_file(other, path)
+    copy_file(kept, other)
+    kept.unlink()
     return f" with {other.name}"
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write in place, with holes where there are only zeros."""
-    with path.open("r+b") as file:
-        for start in range(0, len(data), 65536):
-            block = data[start : start + 65536]
+def _written(path: Path) -> np.ndarray:
+    """Places of all bytes that are not zero."""
+    found = [np.zeros(0, dtype=np.int64)]
+    with path.open("rb") as file:
+        for start, stop in written_extents(file.fileno()):
             file.seek(start)
-            if file.read(len(block)) != block:
-                file.seek(start)
-                file.write(block)
-        file.truncate(len(data))
+            data = np.frombuffer(file.read(stop - start), dtype=np.uint8)
+            found.append(np.flatnonzero(data) + start)
+    return np.concatenate(found)
 
 
 _WAYS: dict[str, Callable[[Path, list[Path], np.random.Generator], str]] = {
