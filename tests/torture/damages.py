@@ -139,7 +139,10 @@ def _lose(path: Path, _: list[Path], __: np.random.Generator) -> str:
 
 
 def _swap(path: Path, others: list[Path], rng: np.random.Generator) -> str:
-    other = others[int(rng.integers(len(others)))]
+    different = [other for other in others if other != path]
+    if not different:
+        return _flip(path, others, rng)
+    other = different[int(rng.integers(len(different)))]
     kept = path.with_name("swapped")
     path.rename(kept)
     copy_file(other, path)
