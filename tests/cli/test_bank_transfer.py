@@ -118,5 +118,5 @@ def test_the_bar_tells_revision_rate_and_amount(monkeypatch: pytest.MonkeyPatch)
         bar(CopyProgress(3, 0, 2, 1, 100, 400, 2_500_000))
         (task,) = bar._progress.tasks
         assert task.description == "flowers: copying revision 3 (1 of 2), 2.5 MB"
-        assert task.fields["told"] == "100 of 400, 50.0 a second, 6.00 s left"
+        assert task.fields["status"] == "100 of 400, 50.0 a second, 6.00 s left"
         assert (task.completed, task.total) == (100, 400)
