@@ -153,7 +153,7 @@ def test_what_cannot_be_written_is_said_before_anything(
         ("bank", "prune", "--where", "noun=car"),
     ):
         result = freeda(*command, "--bank", bank)
-        assert result.exit_code == 2, (command, result.stderr)
+        assert result.exit_code == 1, (command, result.stderr)
         assert result.stdout == ""
         assert "can only be read" in result.stderr
         assert "free disk space, then run the same command again" in result.stderr

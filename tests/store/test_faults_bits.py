@@ -119,15 +119,23 @@ def indexes(folder: Path, field: str) -> list[Path]:
 
 @pytest.mark.parametrize("field", ["retired_", "added_in", "noun", "source", "license"])
 def test_a_flipped_bit_of_an_indexed_value_is_found(grown: Path, tmp_path: Path, field: str) -> None:
+    """Some bytes of a page belong to nothing that is asked for: their bits change no answer."""
     rng = random.Random(field)
+    expected = answers(copy_folder(grown, tmp_path / "whole"))
     kinds = indexes(grown, field)
     assert len(kinds) == (2 if field in ("retired_", "added_in") else 1)
     for kind in kinds:
         page = kind / "page_0.dat"
-        place = rng.choice(places(page))
-        folder = copy_folder(grown, tmp_path / kind.name)
-        flip(folder / page.relative_to(grown), place, rng.randrange(3))
-        assert is_noticed(folder), (kind.name, place)
+        tried = rng.sample(places(page), 8)
+        noticed = False
+        for place in tried:
+            folder = copy_folder(grown, tmp_path / f"{kind.name}-{place}")
+            flip(folder / page.relative_to(grown), place, rng.randrange(3))
+            noticed = is_noticed(folder)
+            if noticed:
+                break
+            assert answers(folder) == expected, (kind.name, place)
+        assert noticed, (kind.name, tried)
 
 
 def test_an_index_that_was_never_finished_is_found_at_opening_and_built_anew(
