@@ -206,13 +206,15 @@ def test_any_number_of_the_system_is_known(tmp_path: Path, number: int, form: st
         BaseException(f"unwrap: {told}"),
     ):
         for made in (refusal(error, tmp_path), opening_error(error, tmp_path, BankDamagedError)):
-            assert type(made) is StorageError
+            assert isinstance(made, StorageError)
+    assert not isinstance(made, BankDamagedError)
             assert os.strerror(number) in str(made)
 
 
 def test_what_nobody_knows_is_not_called_damage(tmp_path: Path) -> None:
     made = opening_error(Exception("failed to load segment: the moon is full"), tmp_path, BankDamagedError)
-    assert type(made) is StorageError
+    assert isinstance(made, StorageError)
+    assert not isinstance(made, BankDamagedError)
     assert "the moon is full" in str(made)
 
 

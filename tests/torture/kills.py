@@ -120,7 +120,8 @@ def _kill(
         trial.result = trial.result or "resumed"
         again = commands.run(scenario.arguments, place)
         trial.seconds, trial.memory = again.seconds, again.memory
-        trial.faults += [f"run again: {fault}" for fault in again.faults((0,))]
+        finished_before = trial.result == "ended before the kill" and "exists already" in again.errors
+        trial.faults += [f"run again: {fault}" for fault in again.faults((2,) if finished_before else (0,))]
         trial.faults += _ended(place, scenario, expected)
 
 
@@ -151,7 +152,8 @@ def _ended(place: Path, scenario: Scenario, expected: Expected) -> list[str]:
     files = _files(place, scenario)
     if files != expected.outputs:
         faults.append(f"outputs differ: {sorted(set(files.items()) ^ set(expected.outputs.items()))[:4]}")
-    stray = [path.name for path in place.rglob("*") if ".partial" in path.name or path.suffix == ".tmp"]
+    ours = (path for path in place.rglob("*") if "vectors" not in path.parts)  # the engine keeps its own
+    stray = [path.name for path in ours if ".partial" in path.name or path.suffix in (".tmp", ".part")]
     if stray:
         faults.append(f"left over: {stray[:3]}")
     return faults
