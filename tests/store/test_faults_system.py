@@ -207,7 +207,7 @@ def test_any_number_of_the_system_is_known(tmp_path: Path, number: int, form: st
     ):
         for made in (refusal(error, tmp_path), opening_error(error, tmp_path, BankDamagedError)):
             assert isinstance(made, StorageError)
-    assert not isinstance(made, BankDamagedError)
+            assert not isinstance(made, BankDamagedError)
             assert os.strerror(number) in str(made)
 
 
