@@ -300,7 +300,10 @@ def test_importing_the_package_imports_no_network_library():
         "sentence_transformers",
         "huggingface_hub",
     )
-    modules = "protocols presets loading identity check vocabulary text_keys nouns sentence_transformer"
+    modules = (
+        "protocols presets segmentation loading identity check nouns.vocabulary nouns.extractor text.keys "
+        "text.sentence_transformer"
+    )
     code = (
         "import importlib, sys\n"
         f"for name in {modules.split()}: importlib.import_module('freeda_models.' + name)\n"
