@@ -35,7 +35,7 @@ from freeda_store.sharing.replica import Arriving, Replica
 from freeda_store.sql.visibility import chunks
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Point
-from freeda_store.writing.stores import Stores, differences, show_retirements
+from freeda_store.writing.stores import Stores, differences, show_retirements, sweep_thumbnails
 
 logger = logging.getLogger(__name__)
 
@@ -195,6 +195,7 @@ class BankSink:
                 self._stores.catalog.set_tag(name, id_)
             self._stores.publish()
         self._stores.vectors.optimize()
+        sweep_thumbnails(self._stores)
         self._let_go()
 
     # inside

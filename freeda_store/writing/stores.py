@@ -16,7 +16,7 @@ from freeda_store.opening.owner import Owner
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.counts import ViewCounts
 from freeda_store.sql.sessions import LocalRuns, Runs
-from freeda_store.thumbnails.folder import ThumbnailStore
+from freeda_store.thumbnails.folder import FolderThumbnails, ThumbnailStore
 from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import VectorStore
 
@@ -236,3 +236,9 @@ def commit(stores: Stores, revision: int, parent: int | None) -> None:
     stores.catalog.commit_revision(revision, parent)
     stores.publish()
     stores.vectors.optimize()
+
+
+def sweep_thumbnails(stores: Stores) -> None:
+    """Remove files that killed writers left half written, unless another writer is at work."""
+    if len(stores.writing) <= 1 and isinstance(stores.thumbnails, FolderThumbnails):
+        stores.thumbnails.sweep()

@@ -24,7 +24,7 @@ from freeda_store.vectors.filters import View
 from freeda_store.vectors.protocol import Point
 from freeda_store.writing.checks import check_generation
 from freeda_store.writing.outliers import score_outliers
-from freeda_store.writing.stores import Stores, commit, reconcile, show_retirements
+from freeda_store.writing.stores import Stores, commit, reconcile, show_retirements, sweep_thumbnails
 
 logger = logging.getLogger(__name__)
 
@@ -192,6 +192,7 @@ class RevisionWriter:
         stray = [key for key in thumbnails.keys() if key not in wanted]  # noqa: SIM118 - not a dict
         for key in stray:
             thumbnails.delete(key)
+        sweep_thumbnails(self._stores)
 
     def _drop_what_the_head_has(self, revision: int) -> bool:
         """Forget generations that the head shows by now; reconciling then deletes their points.

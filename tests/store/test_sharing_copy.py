@@ -204,3 +204,15 @@ def test_addresses_that_cannot_be_copied(tmp_path: Path, full_bank: Path) -> Non
     assert not (tmp_path / "target").exists()
     with Bank.open(folder), pytest.raises(BankInUseError):
         copy_bank(folder, tmp_path / "target")
+
+
+def test_what_a_killed_copy_left_half_written_is_swept(tmp_path: Path) -> None:
+    with Bank.open(tmp_path / "source", create=make_manifest()) as source:
+        ingest(source, range(3), "one")
+        with Bank.open(tmp_path / "sink", create=make_manifest()) as sink:
+            half = tmp_path / "sink" / "thumbnails" / "ab" / f".{'0' * 32}.part"
+            half.parent.mkdir(parents=True)
+            half.write_bytes(b"half a picture")
+            copy_open(source, sink)
+            assert not half.exists()
+            assert sink.verify().ok
