@@ -62,6 +62,20 @@ def _shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
 
 
+class RevisionDocument(Document):
+    """A committed revision as documents outside SQL hold it."""
+
+    id: Id
+    number: Id
+    parent_id: Id | None
+    run_key: Text
+    message: Text
+    created_at: Moment
+    committed_at: Moment | None
+    prototypes_added: Count
+    prototypes_retired: Count
+
+
 class NumberedRevision(Protocol):
     """The place of a revision in a history."""
 

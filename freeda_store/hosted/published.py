@@ -19,7 +19,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError, model_validator
 
 from freeda_store.address import TAG_PATTERN
-from freeda_store.documents import Count, Document, Id, Moment, Text, check_order, fault_of
+from freeda_store.documents import Count, Document, RevisionDocument, Text, check_order, fault_of
 from freeda_store.errors import BankDamagedError, NewerSchemaError
 from freeda_store.history import History, RevisionRecord
 from freeda_store.manifest import Manifest
@@ -31,18 +31,6 @@ PAGE_CHARS = 64_000
 """How much text a page holds, unless a single revision needs more."""
 MESSAGE_CHARS = 4_000
 """How much of a revision's message is published."""
-
-
-class _Revision(Document):
-    id: Id
-    number: Id
-    parent_id: Id | None
-    run_key: Text
-    message: Text
-    created_at: Moment
-    committed_at: Moment | None
-    prototypes_added: Count
-    prototypes_retired: Count
 
 
 class _Totals(Document):
@@ -63,7 +51,7 @@ class _Version(BaseModel):
     format: int
 
 
-def _check(revisions: Sequence[_Revision], tags: Mapping[str, int]) -> None:
+def _check(revisions: Sequence[RevisionDocument], tags: Mapping[str, int]) -> None:
     """Refuse what is no history, whoever wrote it."""
     check_order(revisions)
     ids = {revision.id for revision in revisions}
@@ -77,7 +65,7 @@ class _FirstDocument(Document):
 
     format: int
     manifest: Manifest
-    revisions: tuple[_Revision, ...]
+    revisions: tuple[RevisionDocument, ...]
     tags: dict[str, int]
     unfinished: Count
     counts: dict[int, _FirstCounts]
@@ -90,7 +78,7 @@ class _FirstDocument(Document):
         return self
 
 
-class _CountedRevision(_Revision):
+class _CountedRevision(RevisionDocument):
     shows: _Totals
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from freeda_store.address import TAG_PATTERN
-from freeda_store.documents import Count, Document, Id, Moment, Text, check_order, fault_of
+from freeda_store.documents import Count, Document, RevisionDocument, Text, check_order, fault_of
 from freeda_store.errors import ArchiveError, NewerArchiveError
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import MANIFEST_VERSION, Manifest
@@ -42,18 +42,9 @@ class FileEntry(Document):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class RevisionEntry(Document):
+class RevisionEntry(RevisionDocument):
     """A committed revision, how many parts it has, and what a card shows of it."""
 
-    id: Id
-    number: Id
-    parent_id: Id | None
-    run_key: Text
-    message: Text
-    created_at: Moment
-    committed_at: Moment | None
-    prototypes_added: Count
-    prototypes_retired: Count
     parts: Count
     generations: Count
     licenses: dict[Text, Count]
