@@ -26,7 +26,7 @@ from freeda_store.errors import BankInUseError, NewerSchemaError, SettingsError,
 from freeda_store.hosted.patience import GaveUpError, Patience
 from freeda_store.sql import schema
 from freeda_store.sql.postgres_words import passing, place, postgres_error
-from freeda_store.sql.sessions import holds, lasting_session
+from freeda_store.sql.sessions import holds, lasting_session, transaction_pooler
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +178,8 @@ class AdvisoryLock:
         try:
             session.execute(text(f"SET lock_timeout = '{COMMIT_WAIT_SECONDS}s'"))
             session.execute(text("SELECT pg_advisory_lock(:a, :b)"), self._keys)
+            if not holds(session, self._keys):
+                raise transaction_pooler(self._engine)
         except DBAPIError as error:
             session.close()
             if getattr(error.orig, "sqlstate", None) != _LOCK_TIMEOUT:

@@ -15,6 +15,8 @@ from freeda_store.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 _PID = text("SELECT pg_backend_pid()")
+_ASKED = 4
+"""Times; a busy pooler hides itself in each with a small chance."""
 
 
 class Runs(Protocol):
@@ -88,20 +90,33 @@ def refuse_pooler(engine: Engine) -> None:
     """Refuse a pooler that gives each transaction another server session: locks would be lost in it.
 
     Two connections that are open at once have two server sessions, and keep them. Such a pooler gives the
-    second one what the first has just put back, or the first another one while the second is in use.
+    second one what the first has just put back, or the first another one while the second is in use. Other
+    clients of the pooler may hide it by chance, so it is asked several times.
 
     Raises:
         SettingsError: there is one.
     """
     with engine.connect() as one, engine.connect() as two:
         one = one.execution_options(isolation_level="AUTOCOMMIT")
-        before = one.execute(_PID).scalar()
+        if all(_keep_their_sessions(one, two) for _ in range(_ASKED)):
+            return
+    raise transaction_pooler(engine)
+
+
+def transaction_pooler(engine: Engine) -> SettingsError:
+    """What to say where a lock is not in the session that took it."""
+    place = f"{engine.url.host}:{engine.url.port or 5432}"
+    return SettingsError(
+        f"sql_url leads through a pooler in transaction mode ({place}), where a writer's locks are lost; "
+        "give PostgreSQL's own address, or a pooler in session mode."
+    )
+
+
+def _keep_their_sessions(one: Connection, two: Connection) -> bool:
+    """Whether a second connection's open transaction leaves the first its session."""
+    before = one.execute(_PID).scalar()
+    try:
         other = two.execute(_PID).scalar()  # in a transaction that stays open
-        after = before if other == before else one.execute(_PID).scalar()
+        return other != before and one.execute(_PID).scalar() == before
+    finally:
         two.rollback()
-    if other == before or after != before:
-        place = f"{engine.url.host}:{engine.url.port or 5432}"
-        raise SettingsError(
-            f"sql_url leads through a pooler in transaction mode ({place}), where a writer's locks are lost; "
-            "give PostgreSQL's own address, or a pooler in session mode."
-        )

@@ -45,10 +45,7 @@ class Pooler:
 
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError, EOFError), client:
-            session: socket.socket | None = self._log_in(client)
-            if self.transactions:
-                self._put_back(session)
-                session = None
+            session = self._log_in(client)
             while True:
                 asked = [_message(client)]
                 while asked[-1][:1] not in (b"S", b"Q", b"X"):
@@ -65,15 +62,16 @@ class Pooler:
         session.sendall(asked)
         while True:
             told = _message(session)
-            client.sendall(told)
             if told[:1] == b"Z":
                 break
-        if self.transactions and told[-1:] == b"I":
+            client.sendall(told)
+        ended = self.transactions and told[-1:] == b"I"
+        if ended:  # before the client knows of it, as pgbouncer does
             self._put_back(session)
-            return None
-        return session
+        client.sendall(told)
+        return None if ended else session
 
-    def _log_in(self, client: socket.socket) -> socket.socket:
+    def _log_in(self, client: socket.socket) -> socket.socket | None:
         session = socket.socket(socket.AF_UNIX)
         session.connect(str(self._server / ".s.PGSQL.5432"))
         first = _untyped(client)
@@ -83,14 +81,16 @@ class Pooler:
         session.sendall(first)
         while True:
             told = _message(session)
-            client.sendall(told)
             if told[:1] == b"Z":
-                return session
+                if self.transactions:
+                    self._put_back(session)
+                client.sendall(told)
+                return None if self.transactions else session
+            client.sendall(told)
             if told[:1] == b"R" and struct.unpack("!I", told[5:9])[0] in _ASKS:
                 session.sendall(_message(client))
 
-    def _put_back(self, session: socket.socket | None) -> None:
-        assert session is not None
+    def _put_back(self, session: socket.socket) -> None:
         with self._change:
             self._free.append(session)
             self._change.notify()
