@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from bank_copies import copy_folder, made_once
 
-from benchmarks.tiny_quality import PRESET, generated_bank, oracle_bank
-from freeda_models.presets import load_preset
+from benchmarks.tiny_quality import generated_bank, oracle_bank
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,14 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def example_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``freeda ingest examples/captions.jsonl`` makes in 8 steps of the sampler.
-
-    The preset's 25 give the same mIoU (docs/offline-table.md, "Fewer sampling steps") and take three
-    times as long, a quarter of the time of all tests.
-    """
-    tiny = load_preset(PRESET)
-    preset = tiny.model_copy(update={"generator": tiny.generator.model_copy(update={"steps": 8})})
-    made = made_once(tmp_path_factory, "generated", lambda folder: generated_bank(folder, preset))
+    """What ``freeda ingest examples/captions.jsonl`` makes."""
+    made = made_once(tmp_path_factory, "generated", generated_bank)
     return copy_folder(made, tmp_path_factory.mktemp("banks") / "generated")
 
 
