@@ -1,4 +1,4 @@
-"""mIoU in the tiny world: prototypes from generated pictures against an oracle bank.
+"""mIoU and boundary IoU in the tiny world: prototypes from generated pictures against an oracle bank.
 
 The first bank is what ``freeda ingest examples/captions.jsonl`` makes. The oracle bank pools the
 same backbone's features over the exact masks of rendered scenes. Both segment the same held-out
@@ -109,6 +109,7 @@ def main() -> None:
         f"{'mIoU':<12}{generated.mean_iou:>10.3f}{oracle.mean_iou:>10.3f}"
         f"   ratio {generated.mean_iou / oracle.mean_iou:.3f}"
     )
+    print(f"{'boundary':<12}{generated.mean_boundary_iou:>10.3f}{oracle.mean_boundary_iou:>10.3f}")
     print(f"{'accuracy':<12}{generated.pixel_accuracy:>10.3f}{oracle.pixel_accuracy:>10.3f}")
 
 

@@ -22,7 +22,7 @@ from freeda_segment import Segmenter, SegmentSettings, open_segmenter, parse_sup
 from freeda_segment.evaluation.datasets import load_scenes
 from freeda_segment.evaluation.evaluate import evaluate_scenes
 from freeda_segment.evaluation.labelled import open_dataset
-from freeda_segment.evaluation.metrics import Confusion, Metrics, measure
+from freeda_segment.evaluation.metrics import Counts, Metrics
 from freeda_segment.evaluation.plan import plan_maskclip
 from freeda_segment.evaluation.run import count
 from freeda_segment.regions.superpixels import ALGORITHMS
@@ -96,10 +96,10 @@ def _figures(segmenter: Segmenter, changes: Mapping[str, Any], limit: int | None
 def _baseline(limit: int | None) -> Metrics:
     pictures = open_dataset("tiny")
     labeller = plan_maskclip(pictures, load_preset(PRESET), device="cpu").recipe.make()
-    total = Confusion.empty(len(pictures.classes))
+    total = Counts.empty(len(pictures.classes))
     for index in range(len(pictures.pictures))[:limit]:
         total += count(pictures, labeller, index)
-    return measure(total)
+    return total.metrics
 
 
 def main() -> None:
@@ -112,9 +112,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.bank or Path(temporary)
-        print("| setting | mIoU | pixel accuracy |\n|---|---:|---:|")
+        print("| setting | mIoU | boundary IoU | pixel accuracy |\n|---|---:|---:|---:|")
         for name, metrics in measured(folder, options.limit):
-            print(f"| {name} | {metrics.mean_iou:.3f} | {metrics.pixel_accuracy:.3f} |", flush=True)
+            figures = (metrics.mean_iou, metrics.mean_boundary_iou, metrics.pixel_accuracy)
+            print(f"| {name} | {' | '.join(f'{each:.3f}' for each in figures)} |", flush=True)
         with Bank.open(folder / "generated") as bank:
             prototypes = bank.stats().prototypes
     counted = len(load_scenes().images[: options.limit])

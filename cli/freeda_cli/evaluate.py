@@ -194,7 +194,7 @@ class _Run:
                 console.warn(f"and {len(plan.notes) - _SHOWN_NOTES} more of this kind.")
             skipped: list[SkippedPicture] = []
             with plan.open_journal(self.folder) as journal:
-                confusion = run(
+                counts = run(
                     self.pictures,
                     plan.worker(self.processes),
                     journal,
@@ -209,7 +209,7 @@ class _Run:
             console.fail(f"and {len(skipped) - _SHOWN_NOTES} more that cannot be read.")
         total = len(self.pictures.pictures)
         wanted = total if self.limit is None else min(total, self.limit)
-        return MethodResult(plan, confusion, wanted - len(skipped), tuple(skipped))
+        return MethodResult(plan, counts, wanted - len(skipped), tuple(skipped))
 
     def _plan(self, method: Method) -> Plan:
         from freeda_segment.evaluation.labellers import Method
@@ -237,6 +237,7 @@ def _show(results: Sequence[MethodResult]) -> None:
         for index, name in enumerate(results[0].plan.pictures.classes.names)
     ]
     rows.append(["mIoU", *(_percent(each.mean_iou) for each in metrics)])
+    rows.append(["boundary mIoU", *(_percent(each.mean_boundary_iou) for each in metrics)])
     rows.append(["pixel accuracy", *(_percent(each.pixel_accuracy) for each in metrics)])
     console.show_table(["class", *(f"{result.plan.method.value}#" for result in results)], rows)
     counted, total = min(result.pictures for result in results), len(results[0].plan.pictures.pictures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freeda_segment.classes import ClassList, ClassName
 from freeda_segment.evaluation.datasets import Scenes
-from freeda_segment.evaluation.metrics import Confusion, Metrics, measure
+from freeda_segment.evaluation.metrics import Counts, Metrics
 from freeda_segment.segmenter import Segmenter
 
 
@@ -18,8 +18,8 @@ def evaluate_scenes(segmenter: Segmenter, scenes: Scenes, limit: int | None = No
     """
     classes = ClassList(tuple(ClassName((name,)) for name in scenes.class_names))
     prototypes = segmenter.prepare(classes)
-    total = Confusion.empty(len(scenes.class_names))
+    total = Counts.empty(len(scenes.class_names))
     for image, truth in zip(scenes.images[:limit], scenes.labels[:limit], strict=True):
         predicted = segmenter.segment(image, prototypes).labels
-        total += Confusion.of(truth, predicted, len(scenes.class_names))
-    return measure(total)
+        total += Counts.of(truth, predicted, len(scenes.class_names))
+    return total.metrics

@@ -19,13 +19,16 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 
 from freeda_segment.errors import OutputError
-from freeda_segment.evaluation.metrics import Confusion
+from freeda_segment.evaluation.boundaries import BoundaryCounts
+from freeda_segment.evaluation.metrics import Confusion, Counts
 
-JOURNAL_FORMAT = 1
+JOURNAL_FORMAT = 2
 _BEGIN = b'{"picture":'
 _Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 _CELLS = TypeAdapter(list[tuple[_Count, _Count, _Count]])
 """The cells of a picture's confusion that are not 0: row, column and pixels."""
+_BORDERS = TypeAdapter(list[tuple[_Count, _Count, _Count, _Count]])
+"""The classes that have pixels along borders: index, hits, true and predicted pixels."""
 
 
 def settings_key(values: Mapping[str, Any]) -> str:
@@ -41,12 +44,12 @@ class Journal:
     Attributes:
         path: the file; its folder is made when there is none.
         classes: how many classes are counted.
-        done: the confusion of each picture that was done, by its name.
+        done: the counts of each picture that was done, by its name.
     """
 
     path: Path
     classes: int
-    done: dict[str, Confusion] = field(default_factory=dict)
+    done: dict[str, Counts] = field(default_factory=dict)
     _file: IO[bytes] | None = None
 
     @classmethod
@@ -76,7 +79,7 @@ class Journal:
             raise OutputError(f"{journal.path} cannot be used ({reason}); choose another --out.") from error
         return journal
 
-    def add(self, picture: str, confusion: Confusion) -> None:
+    def add(self, picture: str, counts: Counts) -> None:
         """Keep the counts of a picture; they are on the disk when this returns.
 
         Raises:
@@ -84,9 +87,8 @@ class Journal:
         """
         if self._file is None:
             raise OutputError(f"{self.path} is closed; open it again to add to it.")
-        rows, columns = np.nonzero(confusion.counts)
-        cells = [[int(r), int(c), int(confusion.counts[r, c])] for r, c in zip(rows, columns, strict=True)]
-        line = json.dumps({"picture": picture, "counts": cells}, ensure_ascii=False, separators=(",", ":"))
+        entry = {"picture": picture, "counts": _cells(counts.confusion), "borders": _borders(counts.boundary)}
+        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
         try:
             self._file.write(line.encode(errors="backslashreplace") + b"\n")
             self._file.flush()
@@ -94,7 +96,7 @@ class Journal:
         except OSError as error:
             reason = error.strerror or str(error)
             raise OutputError(f"{self.path} cannot be written ({reason}); make room and go on.") from error
-        self.done[picture] = confusion
+        self.done[picture] = counts
 
     def close(self) -> None:
         """Close the file."""
@@ -137,13 +139,28 @@ class Journal:
                 whole += len(line)
         return whole
 
-    def _entry(self, line: bytes) -> tuple[str, Confusion] | None:
+    def _entry(self, line: bytes) -> tuple[str, Counts] | None:
         """A line's picture and counts; None where it is no such line."""
         try:
             document = json.loads(line)
-            counts = Confusion.empty(self.classes)
+            counts = Counts.empty(self.classes)
             for true, predicted, pixels in _CELLS.validate_python(document["counts"]):
-                counts.counts[true, predicted] = pixels
+                counts.confusion.counts[true, predicted] = pixels
+            boundary = counts.boundary
+            for index, *pixels_of in _BORDERS.validate_python(document["borders"]):
+                boundary.hits[index], boundary.true[index], boundary.predicted[index] = pixels_of
             return str(document["picture"]), counts
         except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             return None
+
+
+def _cells(confusion: Confusion) -> list[list[int]]:
+    rows, columns = np.nonzero(confusion.counts)
+    pixels = confusion.counts[rows, columns]
+    return [[int(each) for each in cell] for cell in zip(rows, columns, pixels, strict=True)]
+
+
+def _borders(boundary: BoundaryCounts) -> list[list[int]]:
+    (present,) = np.nonzero(boundary.true + boundary.predicted)
+    pixels = (boundary.hits[present], boundary.true[present], boundary.predicted[present])
+    return [[int(each) for each in row] for row in zip(present, *pixels, strict=True)]

@@ -11,7 +11,7 @@ from typing import Any
 
 from freeda_segment.evaluation.confusion_picture import write_confusion
 from freeda_segment.evaluation.labelled import LabelledPictures
-from freeda_segment.evaluation.metrics import IGNORE, Confusion, Metrics, measure
+from freeda_segment.evaluation.metrics import IGNORE, Counts, Metrics
 from freeda_segment.evaluation.plan import Plan
 from freeda_segment.evaluation.run import SkippedPicture
 from freeda_segment.evaluation.specs import BACKGROUND_NAME
@@ -28,20 +28,20 @@ class MethodResult:
 
     Attributes:
         plan: what was run.
-        confusion: the counts.
+        counts: of its pictures.
         pictures: how many were counted.
         skipped: those that could not be read, and so are not in the counts.
     """
 
     plan: Plan
-    confusion: Confusion
+    counts: Counts
     pictures: int
     skipped: tuple[SkippedPicture, ...] = ()
 
     @property
     def metrics(self) -> Metrics:
         """What the counts amount to."""
-        return measure(self.confusion)
+        return self.counts.metrics
 
 
 def evaluation_files(folder: Path, methods: Sequence[str]) -> dict[str, Path]:
@@ -71,7 +71,7 @@ def write_evaluation(
     require_free(files.values(), inputs=inputs, force=force)
     for result in results:
         method = result.plan.method.value
-        write_confusion(files[method], result.confusion, result.plan.pictures.classes.names)
+        write_confusion(files[method], result.counts.confusion, result.plan.pictures.classes.names)
     text = json.dumps(evaluation_values(results), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(files["report"], text + "\n")
     return files
@@ -109,6 +109,7 @@ def _result(result: MethodResult) -> dict[str, Any]:
         "skipped": [{"picture": each.name, "reason": each.reason} for each in result.skipped],
         "complete": result.pictures == len(plan.pictures.pictures),
         "mean_iou": _number(metrics.mean_iou),
+        "mean_boundary_iou": _number(metrics.mean_boundary_iou),
         "pixel_accuracy": _number(metrics.pixel_accuracy),
         "classes": _classes(result, plan.pictures),
         "bank": None if plan.bank is None else dict(plan.bank),
@@ -119,7 +120,7 @@ def _result(result: MethodResult) -> dict[str, Any]:
 
 
 def _classes(result: MethodResult, pictures: LabelledPictures) -> list[dict[str, Any]]:
-    metrics, counts = result.metrics, result.confusion.counts
+    metrics, counts = result.metrics, result.counts.confusion.counts
     texts = [list(each.texts) for each in pictures.classes.texts.classes]
     if pictures.classes.with_background:
         texts.insert(0, [BACKGROUND_NAME])
@@ -129,6 +130,7 @@ def _classes(result: MethodResult, pictures: LabelledPictures) -> list[dict[str,
             "name": names[0],
             "texts": names,
             "iou": _number(metrics.iou[index]),
+            "boundary_iou": _number(metrics.boundary_iou[index]),
             "accuracy": _number(metrics.accuracy[index]),
             "true_pixels": int(counts[index].sum()),
             "predicted_pixels": int(counts[:, index].sum()),

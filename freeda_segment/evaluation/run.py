@@ -23,7 +23,7 @@ from freeda_segment.errors import (
 from freeda_segment.evaluation.journal import Journal
 from freeda_segment.evaluation.labelled import LabelledPictures
 from freeda_segment.evaluation.labellers import Labeller, Recipe
-from freeda_segment.evaluation.metrics import Confusion
+from freeda_segment.evaluation.metrics import Counts
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def run(
     processes: int = 1,
     progress: Report = lambda _: None,
     skip: Skip | None = None,
-) -> Confusion:
+) -> Counts:
     """Label and count what the journal does not hold yet.
 
     Args:
@@ -83,7 +83,7 @@ def run(
             first one ends the run.
 
     Returns:
-        The confusion of all pictures wanted but those that were skipped.
+        The counts of all pictures wanted but those that were skipped.
 
     Raises:
         OptionError: ``limit`` or ``processes`` is below 1, or a labeller was given for several.
@@ -101,7 +101,7 @@ def run(
     last: SegmentError | None = None
     counted = _counted(pictures, method, missing, min(processes, max(1, len(missing))))
     for index, found in counted:
-        if isinstance(found, Confusion):
+        if isinstance(found, Counts):
             journal.add(names[index], found)
         elif skip is None:
             raise found
@@ -113,21 +113,21 @@ def run(
     known = [journal.done[name] for name in names if name in journal.done]
     if names and not known:
         raise EvaluationError(f"none of {len(names):,} pictures could be read; the last: {last}")
-    return sum(known, Confusion.empty(len(pictures.classes)))
+    return sum(known, Counts.empty(len(pictures.classes)))
 
 
-def count(pictures: LabelledPictures, labeller: Labeller, index: int) -> Confusion:
-    """The confusion of one picture.
+def count(pictures: LabelledPictures, labeller: Labeller, index: int) -> Counts:
+    """The counts of one picture.
 
     Raises:
         ImageError, DatasetError: see :meth:`LabelledPictures.load`.
     """
     picture = pictures.load(index)
-    return Confusion.of(picture.truth, labeller(picture.image), len(pictures.classes))
+    return Counts.of(picture.truth, labeller(picture.image), len(pictures.classes))
 
 
-def _try_count(pictures: LabelledPictures, labeller: Labeller, index: int) -> Confusion | SegmentError:
-    """The confusion of one picture, or why it cannot be read."""
+def _try_count(pictures: LabelledPictures, labeller: Labeller, index: int) -> Counts | SegmentError:
+    """The counts of one picture, or why it cannot be read."""
     try:
         return count(pictures, labeller, index)
     except _UNREADABLE as error:
@@ -136,7 +136,7 @@ def _try_count(pictures: LabelledPictures, labeller: Labeller, index: int) -> Co
 
 def _counted(
     pictures: LabelledPictures, method: Labeller | Recipe, indices: Sequence[int], processes: int
-) -> Iterator[tuple[int, Confusion | SegmentError]]:
+) -> Iterator[tuple[int, Counts | SegmentError]]:
     if not indices:
         return
     if processes == 1:
@@ -151,8 +151,8 @@ def _counted(
 
 
 def _as_done(
-    futures: dict[Future[Confusion | SegmentError], int],
-) -> Iterator[tuple[int, Confusion | SegmentError]]:
+    futures: dict[Future[Counts | SegmentError], int],
+) -> Iterator[tuple[int, Counts | SegmentError]]:
     try:
         for future in as_completed(list(futures)):
             yield futures.pop(future), future.result()
@@ -206,7 +206,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _count_here(index: int) -> Confusion | SegmentError:
+def _count_here(index: int) -> Counts | SegmentError:
     here = _here[0]
     if here.labeller is None:
         _set_threads(here.threads)

@@ -46,6 +46,7 @@ def test_prints_a_table_and_writes_report_matrix_and_journal(
     report = json.loads(Path("freeda-eval/voc21/report.json").read_text())
     (told,) = report["results"]
     assert float(figures["mIoU"]) == pytest.approx(told["mean_iou"] * 100, abs=0.06)
+    assert float(figures["boundary mIoU"]) == pytest.approx(told["mean_boundary_iou"] * 100, abs=0.06)
     assert float(figures["pixel accuracy"]) == pytest.approx(told["pixel_accuracy"] * 100, abs=0.06)
     assert told["bank"]["address"] == str(bank)
     assert told["bank"]["revision"]["number"] == 2

@@ -11,7 +11,6 @@ from PIL import Image
 
 from freeda_segment.errors import DatasetError, OptionError, TruthUnreadableError
 from freeda_segment.evaluation.labelled import open_dataset
-from freeda_segment.evaluation.metrics import measure
 from freeda_segment.evaluation.run import count
 from freeda_segment.evaluation.specs import TINY, dataset_names, load_spec, official_classes, read_names
 
@@ -32,7 +31,7 @@ by_name = {layout.dataset: layout for layout in LAYOUTS}
 def test_figures_are_those_worked_out_by_hand(layout: Layout, tmp_path: Path) -> None:
     layout.write(tmp_path)
     pictures = open_dataset(layout.dataset, tmp_path)
-    metrics = measure(count(pictures, ColourLabeller(), 0))
+    metrics = count(pictures, ColourLabeller(), 0).metrics
     known = {index: iou for index, iou in enumerate(metrics.iou.tolist()) if not np.isnan(iou)}
     assert known == pytest.approx(dict(layout.iou))
     assert metrics.mean_iou == pytest.approx(layout.mean_iou)
@@ -223,7 +222,7 @@ def test_a_label_map_is_that_of_the_raster_whatever_exif_says(
     layout = by_name[name]
     layout.write(tmp_path)
     turn(tmp_path / layout.image, orientation)
-    metrics = measure(count(open_dataset(name, tmp_path), ColourLabeller(), 0))
+    metrics = count(open_dataset(name, tmp_path), ColourLabeller(), 0).metrics
     assert metrics.mean_iou == pytest.approx(layout.mean_iou)
     assert metrics.pixel_accuracy == pytest.approx(layout.accuracy)
 
@@ -239,7 +238,7 @@ def test_a_label_map_of_the_turned_pictures_size_is_that_of_the_turned_picture(
     upright = {5: seen.T, 6: seen[::-1].T, 7: seen[::-1, ::-1].T, 8: seen[:, ::-1].T}[orientation]
     for labels, accuracy in ((upright + 1, 1), (seen + 1, 1), (np.roll(upright, 1, axis=0) + 1, 0)):
         write_truth(tmp_path / truth, labels.tolist())
-        metrics = measure(count(open_dataset("ade20k", tmp_path), ColourLabeller(), 0))
+        metrics = count(open_dataset("ade20k", tmp_path), ColourLabeller(), 0).metrics
         assert metrics.pixel_accuracy == accuracy
     write_truth(tmp_path / truth, [[1, 1]])
     with pytest.raises(DatasetError, match="has 32 x 16 pixels and its picture 48 x 32"):

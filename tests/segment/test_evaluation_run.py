@@ -21,7 +21,7 @@ from freeda_segment.evaluation.datasets import Scenes
 from freeda_segment.evaluation.journal import Journal, settings_key
 from freeda_segment.evaluation.labelled import LabelledPictures, ScenePictures, open_dataset
 from freeda_segment.evaluation.maskclip import MaskClip, MaskClipClasses
-from freeda_segment.evaluation.metrics import Confusion, measure
+from freeda_segment.evaluation.metrics import Confusion, Counts
 from freeda_segment.evaluation.plan import Plan, dataset_settings, parse_methods, plan_freeda, plan_maskclip
 from freeda_segment.evaluation.report import MethodResult, write_evaluation
 from freeda_segment.evaluation.run import EvaluationProgress, SkippedPicture, run
@@ -55,7 +55,7 @@ class Counting(ColourLabeller):
 def test_counts_of_all_pictures_add_up(stuff: LabelledPictures, tmp_path: Path) -> None:
     told: list[EvaluationProgress] = []
     with journal(tmp_path) as notes:
-        metrics = measure(run(stuff, ColourLabeller(), notes, progress=told.append))
+        metrics = run(stuff, ColourLabeller(), notes, progress=told.append).metrics
     assert metrics.iou[:PICTURES] == pytest.approx([0.5] * PICTURES)
     assert metrics.iou[99] == 1
     assert metrics.iou[100] == 0
@@ -69,7 +69,8 @@ def test_several_processes_count_the_same(stuff: LabelledPictures, tmp_path: Pat
     with journal(tmp_path / "one") as one, journal(tmp_path / "two") as two:
         alone = run(stuff, ColourLabeller(), one)
         together = run(stuff, ColourRecipe(), two, processes=2)
-    assert np.array_equal(alone.counts, together.counts)
+    assert np.array_equal(alone.confusion.counts, together.confusion.counts)
+    assert np.array_equal(alone.boundary.hits, together.boundary.hits)
 
 
 def test_a_limit_takes_the_first(stuff: LabelledPictures, tmp_path: Path) -> None:
@@ -77,10 +78,11 @@ def test_a_limit_takes_the_first(stuff: LabelledPictures, tmp_path: Path) -> Non
     with journal(tmp_path) as notes:
         few = run(stuff, labeller, notes, limit=2)
         assert labeller.calls == 2
-        assert few.counts[2:PICTURES].sum() == 0
+        assert few.confusion.counts[2:PICTURES].sum() == 0
         run(stuff, labeller, notes)
         assert labeller.calls == PICTURES
-        assert np.array_equal(run(stuff, labeller, notes, limit=2).counts, few.counts)
+        again = run(stuff, labeller, notes, limit=2)
+        assert np.array_equal(again.confusion.counts, few.confusion.counts)
     assert labeller.calls == PICTURES
 
 
@@ -114,14 +116,14 @@ def test_what_cannot_be_read_is_skipped_and_named(
     assert f"{broken} cannot be read (" in reasons
     assert "000000000003_labelTrainIds.png is not a picture" in reasons
     assert told[-1].done == told[-1].total == PICTURES
-    assert measure(total).iou[0] == pytest.approx(0.5)
-    assert total.counts[1].sum() == total.counts[3].sum() == 0
+    assert total.metrics.iou[0] == pytest.approx(0.5)
+    assert total.confusion.counts[1].sum() == total.confusion.counts[3].sum() == 0
     write_stuff(tmp_path / "coco", PICTURES)  # mended, the same run counts the rest
     with journal(tmp_path / "out") as notes:
         whole = run(stuff, method, notes, processes=processes, skip=skipped.append)
         assert len(notes.done) == PICTURES
     assert len(skipped) == 2
-    assert whole.counts[1].sum() > 0
+    assert whole.confusion.counts[1].sum() > 0
 
 
 def test_without_a_skip_the_first_unreadable_picture_ends_the_run(
@@ -167,7 +169,9 @@ def test_a_kill_loses_no_more_than_the_picture_in_hand(stuff: LabelledPictures, 
         total = run(stuff, labeller, notes)
     assert labeller.calls == PICTURES - 3
     with journal(tmp_path / "anew") as notes:
-        assert np.array_equal(run(stuff, ColourLabeller(), notes).counts, total.counts)
+        anew = run(stuff, ColourLabeller(), notes)
+        assert np.array_equal(anew.confusion.counts, total.confusion.counts)
+        assert np.array_equal(anew.boundary.hits, total.boundary.hits)
 
 
 def test_a_process_that_dies_is_told_of_and_its_colleagues_counts_are_kept(
@@ -177,11 +181,11 @@ def test_a_process_that_dies_is_told_of_and_its_colleagues_counts_are_kept(
         run(stuff, MortalRecipe(1), notes, processes=2)
     with journal(tmp_path) as notes:
         total = run(stuff, ColourLabeller(), notes)
-    assert total.counts.sum() == PICTURES * 32 * 32
+    assert total.confusion.counts.sum() == PICTURES * 32 * 32
 
 
 def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
-    counts = Confusion.of(np.array([1, 1, 2]), np.array([1, 0, -1]), 3)
+    counts = Counts.of(np.array([[1, 1, 2]]), np.array([[1, 0, -1]]), 3)
     with Journal.open(tmp_path, "fake", {}, 3) as notes:
         notes.add("a", counts)
         notes.add("b", counts)
@@ -194,12 +198,15 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path) -> None:
             notes.add("c", counts)
         with Journal.open(tmp_path, "fake", {}, 3) as notes:
             assert list(notes.done) == ["a", "c"]
-            assert np.array_equal(notes.done["c"].counts, counts.counts)
+            kept = notes.done["c"]
+        assert np.array_equal(kept.confusion.counts, counts.confusion.counts)
+        for name in ("hits", "true", "predicted"):
+            assert np.array_equal(getattr(kept.boundary, name), getattr(counts.boundary, name))
 
 
 def test_other_settings_have_another_journal(tmp_path: Path) -> None:
     with Journal.open(tmp_path, "fake", {"alpha": 0.8, "k": 3}, 3) as notes:
-        notes.add("a", Confusion.empty(3))
+        notes.add("a", Counts.empty(3))
     with Journal.open(tmp_path, "fake", {"alpha": 0.7, "k": 3}, 3) as notes:
         assert notes.done == {}
     with Journal.open(tmp_path, "fake", {"k": 3, "alpha": 0.8}, 3) as notes:
@@ -214,7 +221,7 @@ def test_a_journal_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with Journal.open(tmp_path, "fake", {}, 3) as notes:
         pass
     with pytest.raises(OutputError, match="closed"):
-        notes.add("a", Confusion.empty(3))
+        notes.add("a", Counts.empty(3))
 
 
 @pytest.fixture
@@ -250,6 +257,9 @@ def test_the_method_itself_is_measured_and_reported(colours: ScenePictures, tmp_
     report = json.loads(files["report"].read_text())
     (told,) = report["results"]
     assert told["mean_iou"] == pytest.approx(result.metrics.mean_iou)
+    assert told["mean_boundary_iou"] == pytest.approx(result.metrics.mean_boundary_iou)
+    assert 0.5 < told["mean_boundary_iou"] <= told["mean_iou"]
+    assert [each["boundary_iou"] for each in told["classes"]] == pytest.approx(result.metrics.boundary_iou)
     assert told["complete"] is True
     assert told["bank"]["address"] == "colours@4"
     assert told["bank"]["revision"]["number"] == 4

@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 
 from freeda_segment import parse_classes, read_classes_file
 from freeda_segment.evaluation.journal import Journal
-from freeda_segment.evaluation.metrics import Confusion
+from freeda_segment.evaluation.metrics import Counts
 from freeda_segment.evaluation.specs import other_classes
 from freeda_segment.evaluation.split_files import Files, read_split
 from freeda_segment.outputs import IndexEntry, find_done, output_paths, write_index
@@ -92,7 +92,9 @@ def test_a_report_that_was_changed_is_no_reason_to_stop(tmp_path: Path) -> None:
 def test_a_journal_that_was_changed_goes_on_from_its_whole_lines(tmp_path: Path) -> None:
     with Journal.open(tmp_path, "freeda", {}, 3) as journal:
         path = journal.path
-    lines: list[Any] = [{"picture": f"p{i}", "counts": [[0, 1, 5], [2, 2, 7]]} for i in range(3)]
+    lines: list[Any] = [
+        {"picture": f"p{i}", "counts": [[0, 1, 5], [2, 2, 7]], "borders": [[2, 3, 4, 5]]} for i in range(3)
+    ]
 
     @fuzz
     @given(altered(lines))
@@ -102,8 +104,8 @@ def test_a_journal_that_was_changed_goes_on_from_its_whole_lines(tmp_path: Path)
 
         def go_on() -> None:
             with Journal.open(tmp_path, "freeda", {}, 3) as opened:
-                assert all((each.counts >= 0).all() for each in opened.done.values())
-                opened.add("caf\udce9", Confusion.empty(3))
+                assert all((each.confusion.counts >= 0).all() for each in opened.done.values())
+                opened.add("caf\udce9", Counts.empty(3))
 
         written = path.read_bytes()
         survives(go_on)
