@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 BANK := demo-bank
 OUT := demo-out
 WORKERS ?= 2
+TORCH ?= default
+EXTRAS := .[dev,sentence-transformers]
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test torture lint format docs site clean
@@ -19,10 +21,15 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "this Python cannot make environments; on Debian: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,sentence-transformers]'
+ifeq ($(TORCH),cpu)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend=cpu --editable '$(EXTRAS)'
+else
+	$(BIN)/python -m pip install --quiet --editable '$(EXTRAS)'
+endif
 	@touch $(READY)
 
-install: $(READY)  ## make the environment
+install: $(READY)  ## make the environment (TORCH=cpu: PyTorch without CUDA, smaller by 4 GB)
 
 demo: $(READY)  ## ingest the example captions with the tiny pack, segment a picture
 	$(BIN)/freeda ingest examples/captions.jsonl --bank $(BANK) --preset tiny

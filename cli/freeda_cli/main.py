@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from freeda.version import __version__
-from freeda_cli import bank, console, errors, evaluate, explain, ingest, models, segment
+from freeda_cli import bank, console, demo, errors, evaluate, explain, ingest, models, segment
 from freeda_cli.options import help_of
 from freeda_cli.quiet import set_up_logging
 
@@ -80,6 +80,7 @@ for command, epilog in (
     (segment.segment, segment.EPILOG),
     (explain.explain, explain.EPILOG),
     (evaluate.evaluate, evaluate.EPILOG),
+    (demo.demo, demo.EPILOG),
 ):
     app.command(command.__name__, help=help_of(command), epilog=epilog)(command)
 app.add_typer(bank.app, name="bank")

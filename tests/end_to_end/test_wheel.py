@@ -104,6 +104,9 @@ def test_a_wheel_beside_a_persons_own_modules_ingests_and_segments(installed: In
     picture = ROOT / "examples" / "car-and-tree.png"
     _run(freeda, "segment", picture, "-c", "car,tree,grass", "--bank", "bank", "--out", "out", cwd=mine)
     assert {path.suffix for path in (mine / "out").iterdir()} == {".png", ".json"}
+    shown = _run(freeda, "demo", "--small", cwd=mine)
+    assert shown.startswith("car-and-tree.png: sky ")
+    assert (mine / shown.split()[-1]).stat().st_size > 0
     stats = json.loads(_run(freeda, "bank", "stats", "--bank", "bank", "--json", cwd=mine))
     assert stats["generations"] == 8
     presets = _run(freeda, "models", "list", cwd=mine)
