@@ -35,7 +35,7 @@ from benchmarks.synthetic import SIZES, unit_rows
 from freeda_store.history import History, RevisionRecord
 from freeda_store.hosted.disk_cache import DiskCache
 from freeda_store.hosted.disk_recall import DiskRecall
-from freeda_store.opening.settings import Profile
+from freeda_store.profiles.settings import Profile
 from freeda_store.retrieval import retrieve
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.filters import PointFilter, View

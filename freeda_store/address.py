@@ -11,6 +11,8 @@ from freeda_store.limits import storable
 
 TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 """What a tag may be called: a letter, then letters, digits, dot, underscore, hyphen."""
+DATABASE_NAME = "bank.sqlite"
+"""The file that makes a folder a bank."""
 _MOST_DIGITS = 10
 """Of a revision's number; databases keep it in 32 bits."""
 _SHOWN_CHARS = 80

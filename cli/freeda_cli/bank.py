@@ -288,7 +288,7 @@ def verify(
     Prototypes that nothing could bring back are given up, and the exit code is 1: ingest the same
     captions to make them anew.
     """
-    from freeda_store.repair.salvage import open_to_verify, salvage
+    from freeda_store.salvage import open_to_verify, salvage
 
     for line in salvage(bank) if repair else ():
         console.warn(line)

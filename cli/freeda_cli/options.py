@@ -32,7 +32,7 @@ def _note_hidden_profile(address: str | None) -> str | None:
     """Say when a bank in a folder stands before a profile of the same name."""
     from freeda_store.address import Address
     from freeda_store.errors import AddressError
-    from freeda_store.opening.profiles import hides_profile
+    from freeda_store.profiles.finding import hides_profile
 
     try:
         folder = Address.parse(address or "").folder

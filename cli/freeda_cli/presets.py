@@ -27,7 +27,7 @@ def preset_for(address: str, asked: str | None) -> Preset:
     if asked is not None:
         return load_preset(asked)
     from freeda_store.errors import BankMissingError
-    from freeda_store.opening.peek import read_manifest
+    from freeda_store.peek import read_manifest
 
     try:
         return preset_of_bank(read_manifest(address), None)
@@ -115,7 +115,7 @@ def preset_of_existing(address: str, asked: str | None) -> Preset:
     Raises:
         BankMissingError: it is not.
     """
-    from freeda_store.opening.peek import read_manifest
+    from freeda_store.peek import read_manifest
 
     return preset_of_bank(read_manifest(address), asked)
 
@@ -158,7 +158,7 @@ def _refuse_other_models(bank: str | Bank, name: str, waiting: Sequence[Componen
     from freeda_models.check import check_preset
     from freeda_models.presets import preset_names
     from freeda_store.errors import BankMissingError, ManifestMismatchError
-    from freeda_store.opening.peek import read_manifest
+    from freeda_store.peek import read_manifest
 
     address = bank if isinstance(bank, str) else bank.address
     try:

@@ -9,7 +9,7 @@ import warnings
 from freeda_cli import console
 
 OUR_LOGGERS = ("freeda_models", "freeda_store", "freeda_ingest", "freeda_segment", "freeda_cli")
-_WAITING = "freeda_store.hosted.patience"
+_WAITING = "freeda_store.patience"
 """Tells once that a server is away and waited for."""
 _QUIET = {
     "TRANSFORMERS_VERBOSITY": "error",

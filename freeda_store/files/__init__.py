@@ -1,4 +1,4 @@
 """Files and the system under them: opened, written whole, never overwritten, and what can go wrong.
 
-Nothing here knows what a bank is.
+Nothing here opens a bank.
 """

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freeda_store.address import DATABASE_NAME
 from freeda_store.errors import OverwriteError
-from freeda_store.opening.profiles import DATABASE_NAME
 
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo

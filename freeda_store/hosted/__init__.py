@@ -1,4 +1,5 @@
-"""Banks on servers: opened, published for readers without SQL, remembered, and waited for.
+"""Banks on servers: opened, published for readers without SQL, and remembered on disk.
 
-How an engine is spoken to is the room ``vectors``; PostgreSQL itself is in ``sql``.
+How an engine is spoken to is the room ``vectors``; PostgreSQL itself is in ``sql``; second tries are
+``freeda_store.patience``.
 """

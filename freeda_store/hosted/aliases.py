@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from freeda_store.errors import BankDamagedError, StorageError
-from freeda_store.hosted.identity import read_identity
-from freeda_store.opening.settings import Profile
+from freeda_store.profiles.settings import Profile
 from freeda_store.sql.catalog import Catalog
+from freeda_store.sql.identity import read_identity
 from freeda_store.sql.postgres import has_tables, open_postgres
 from freeda_store.vectors.board import Board
 from freeda_store.vectors.client import connect_qdrant

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from freeda_store.history import History, RevisionRecord
 from freeda_store.hosted.disk_cache import DiskCache, cache_folder
-from freeda_store.hosted.recall import Fetch, NoRecall, Recall, Search
 from freeda_store.manifest import Manifest
-from freeda_store.opening.settings import Profile, load_settings
+from freeda_store.profiles.settings import Profile, load_settings
+from freeda_store.recall import Fetch, NoRecall, Recall, Search
 from freeda_store.records import FloatArray
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Fetched, Hits, Payload

@@ -18,14 +18,14 @@ from freeda_store.errors import (
 from freeda_store.hosted.agreement import require_view
 from freeda_store.hosted.aliases import homes_of, say_missing
 from freeda_store.hosted.disk_recall import open_recall
-from freeda_store.hosted.identity import read_identity, write_identity
-from freeda_store.hosted.patience import Patience
 from freeda_store.hosted.published import PUBLISHED_FORMAT, Published
 from freeda_store.hosted.published_catalog import PublishedCatalog
 from freeda_store.hosted.publishing import Publisher, strange_bank
 from freeda_store.manifest import Manifest
-from freeda_store.opening.settings import Profile, plain_path
+from freeda_store.patience import Patience
+from freeda_store.profiles.settings import Profile, plain_path
 from freeda_store.sql.catalog import Catalog
+from freeda_store.sql.identity import read_identity, write_identity
 from freeda_store.sql.patient_catalog import PatientCatalog
 from freeda_store.sql.postgres import AdvisoryLock, AdvisoryRuns, asking, has_tables, migrate, open_postgres
 from freeda_store.sql.sessions import refuse_pooler

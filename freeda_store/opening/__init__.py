@@ -1,4 +1,5 @@
-"""From an address to open stores: folders, profiles, the settings file, and what hinders writing.
+"""From an address to open stores: a folder's own, or by way of ``hosted``, and what hinders writing.
 
-Hosted banks have a room of their own.
+Where profiles come from is the room ``profiles``; the bank that is made of open stores is
+``freeda_store.bank``.
 """

@@ -14,14 +14,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from freeda_store.address import Address
+from freeda_store.address import DATABASE_NAME, Address
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, BankMissingError, StorageError
 from freeda_store.files.folder_lock import sole_user
 from freeda_store.files.system_faults import system_error
 from freeda_store.manifest import Manifest
 from freeda_store.opening.hindrances import hindrance_to_writing, load_vectors, refuse_to_write
-from freeda_store.opening.profiles import DATABASE_NAME, find_profile, may_be_profile
-from freeda_store.opening.settings_path import settings_path
+from freeda_store.profiles.finding import find_profile, may_be_profile
+from freeda_store.profiles.settings_path import settings_path
 from freeda_store.repair.swap import finish_swap
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.schema import create_tables, open_database

@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from freeda_store.address import Address
+from freeda_store.address import DATABASE_NAME, Address
 from freeda_store.errors import ReadOnlyBankError, StorageError
 from freeda_store.files.room import free_bytes, room_to_read
 from freeda_store.files.system_faults import SystemFault, look, look_at, system_error
-from freeda_store.opening.profiles import DATABASE_NAME
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.edge_copy import CopiedVectors
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from freeda_store.address import DATABASE_NAME
 from freeda_store.errors import StorageError
 from freeda_store.files.folder_lock import sole_user
 from freeda_store.files.system_faults import system_error
-from freeda_store.opening.profiles import DATABASE_NAME
 from freeda_store.sql.backup import copy_database
 
 logger = logging.getLogger(__name__)

@@ -148,7 +148,7 @@ def verify_bank(stores: Stores, *, repair: bool = False) -> VerifyReport:
 
     Raises:
         BankInUseError: repairs were asked for while a writer is at work.
-        BankDamagedError: vectors cannot be read at all (see :func:`freeda_store.repair.salvage.salvage`), or
+        BankDamagedError: vectors cannot be read at all (see :func:`freeda_store.salvage.salvage`), or
             the database or the history cannot.
         StorageError: the system refused something; nothing is known of the files then.
     """

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from freeda_store.errors import StorageError
-from freeda_store.hosted.patience import GaveUpError, Patience, Trouble
+from freeda_store.patience import GaveUpError, Patience, Trouble
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.postgres_words import passing, place
 

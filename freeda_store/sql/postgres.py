@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from freeda_store.errors import BankInUseError, NewerSchemaError, SettingsError, StorageError, UpgradeError
-from freeda_store.hosted.patience import GaveUpError, Patience
+from freeda_store.patience import GaveUpError, Patience
 from freeda_store.sql import schema
 from freeda_store.sql.postgres_words import passing, place, postgres_error
 from freeda_store.sql.sessions import holds, lasting_session, transaction_pooler

@@ -8,7 +8,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from freeda_store.errors import StorageError
-from freeda_store.hosted.patience import Trouble
+from freeda_store.patience import Trouble
 
 _PASSING_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "57P05", "53300")
 """Serialization failure, deadlock, ended by an administrator or by a crash, starting or stopping, idle for

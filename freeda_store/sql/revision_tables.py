@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from freeda_store.history import History, RevisionRecord
-from freeda_store.hosted.identity import without_identity
 from freeda_store.sql.database import Database
+from freeda_store.sql.identity import without_identity
 from freeda_store.sql.row_values import check_row
 from freeda_store.sql.rows import insert_new
 from freeda_store.sql.tables import ManifestRow, PrototypeRow, RetirementRow, RevisionRow, TagRow

@@ -15,7 +15,7 @@ from freeda_store.errors import (
     ThumbnailDamagedError,
     ThumbnailMissingError,
 )
-from freeda_store.hosted.patience import GaveUpError, Patience, Trouble
+from freeda_store.patience import GaveUpError, Patience, Trouble
 from freeda_store.thumbnails.folder import KEY_PATTERN, MAX_BYTES, check_key
 
 _AWAY = {

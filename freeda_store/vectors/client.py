@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeda_store.errors import SettingsError
-from freeda_store.hosted.patience import Patience
-from freeda_store.opening.settings import Profile
+from freeda_store.patience import Patience
+from freeda_store.profiles.settings import Profile
 from freeda_store.vectors.proxies import choose_proxy, passes_by_proxy, without_secret
 from freeda_store.vectors.sending import Sender
 from freeda_store.vectors.words import Place, expiry

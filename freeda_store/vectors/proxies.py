@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from freeda_store.errors import SettingsError
-from freeda_store.opening.settings import LOOPBACK, Profile
+from freeda_store.profiles.settings import LOOPBACK, Profile
 
 _KINDS = ("http", "https", "socks5", "socks5h")
 

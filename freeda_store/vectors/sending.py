@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from freeda_store.errors import BankError, StorageError
-from freeda_store.hosted.patience import GaveUpError, Patience, Trouble
+from freeda_store.patience import GaveUpError, Patience, Trouble
 from freeda_store.vectors import words
 from freeda_store.vectors.words import Place
 

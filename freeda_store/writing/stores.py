@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from freeda_store.files.owner import Owner
 from freeda_store.history import History
-from freeda_store.hosted.recall import NoRecall, Recall
-from freeda_store.opening.owner import Owner
+from freeda_store.recall import NoRecall, Recall
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.counts import ViewCounts
 from freeda_store.sql.sessions import LocalRuns, Runs

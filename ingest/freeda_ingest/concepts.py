@@ -39,7 +39,7 @@ from freeda_models.protocols import (
     TextEncoder,
     TextImageEncoder,
 )
-from freeda_store.opening.peek import read_manifest
+from freeda_store.peek import read_manifest
 from freeda_store.records import Caption
 
 SOURCE = "freeda bank add"

@@ -27,7 +27,7 @@ from freeda_models.presets import Preset, load_preset
 from freeda_store.bank import Bank
 from freeda_store.errors import BankMissingError
 from freeda_store.limits import MAX_ID, MAX_INTEGER
-from freeda_store.opening.peek import read_manifest
+from freeda_store.peek import read_manifest
 from freeda_store.records import Caption
 
 DEFAULT_BATCH_SIZE = 4

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from freeda_store.repair import rebuild, repair, salvage, swap
+from freeda_store import salvage
+from freeda_store.repair import rebuild, repair, swap
 from freeda_store.vectors.edge import EdgeVectors
 
 

@@ -15,7 +15,7 @@ from store_makers import NOUNS, make_generation, text_key
 
 from freeda_store import Bank, parse_filter
 from freeda_store.errors import BankDamagedError, BankError
-from freeda_store.repair.salvage import open_to_verify
+from freeda_store.salvage import open_to_verify
 
 QUERIES = np.stack([text_key(noun) for noun in NOUNS])
 COUNT = 24

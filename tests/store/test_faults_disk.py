@@ -18,7 +18,7 @@ from store_makers import make_generation, make_manifest
 from freeda_store import Bank, parse_filter
 from freeda_store.errors import StorageError
 from freeda_store.files.room import WRITING_BYTES
-from freeda_store.repair.salvage import salvage
+from freeda_store.salvage import salvage
 from freeda_store.vectors.edge import EdgeVectors
 
 ROOT = Path(__file__).parents[2]

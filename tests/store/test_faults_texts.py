@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from freeda_cli.main import app
 from freeda_store import Bank, export_bank
 from freeda_store.errors import BankDamagedError, BankError
-from freeda_store.opening.peek import read_manifest
-from freeda_store.repair.salvage import open_to_verify
+from freeda_store.peek import read_manifest
+from freeda_store.salvage import open_to_verify
 from freeda_store.sql.tables import Base
 
 TEXTS = [

@@ -18,7 +18,7 @@ from store_makers import TEXT_DIM, make_generation
 
 from freeda_store import Bank
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
-from freeda_store.repair.salvage import open_to_verify, salvage
+from freeda_store.salvage import open_to_verify, salvage
 from freeda_store.vectors.edge_faults import quiet_panics
 
 ROOT = Path(__file__).parents[2]

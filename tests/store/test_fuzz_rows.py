@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from freeda_store import Bank, export_bank
 from freeda_store.errors import BankDamagedError
-from freeda_store.repair.salvage import open_to_verify
+from freeda_store.salvage import open_to_verify
 from freeda_store.sql.tables import Base
 
 VALUES: list[Any] = [

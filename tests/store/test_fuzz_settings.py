@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freeda_store.hosted.opening import connect_qdrant
-from freeda_store.opening.settings import Profile, load_profile
+from freeda_store.profiles.settings import Profile, load_profile
 from freeda_store.vectors.edge import read_sizes
 from freeda_store.vectors.protocol import VectorSizes
 

@@ -21,7 +21,7 @@ from store_makers import NOUNS, make_generation, text_key
 from freeda_store import Bank, parse_filter
 from freeda_store.errors import BankDamagedError
 from freeda_store.history import History, RevisionRecord
-from freeda_store.repair.salvage import open_to_verify
+from freeda_store.salvage import open_to_verify
 from freeda_store.writing.writer import RevisionWriter
 
 QUERIES = np.stack([text_key(noun) for noun in NOUNS])

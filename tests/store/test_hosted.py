@@ -26,7 +26,7 @@ from freeda_store.errors import (
     ThumbnailMissingError,
 )
 from freeda_store.hosted import opening as hosted
-from freeda_store.opening.profiles import hides_profile
+from freeda_store.profiles.finding import hides_profile
 from freeda_store.vectors.board import _HEAD as NOTE_HEAD
 from freeda_store.vectors.board import Board
 from freeda_store.vectors.collection import look, payload_indexes, real_name

@@ -12,7 +12,7 @@ from store_makers import make_generation, make_manifest
 from freeda_store import Bank, RevisionInfo, parse_filter
 from freeda_store.errors import BankDamagedError, BankInUseError, ReadOnlyBankError
 from freeda_store.hosted import opening as hosted
-from freeda_store.repair.salvage import open_to_verify
+from freeda_store.salvage import open_to_verify
 from freeda_store.vectors.board import _HEAD, Board
 from freeda_store.vectors.collection import METADATA_KEY, look, real_name
 

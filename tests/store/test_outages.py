@@ -19,7 +19,7 @@ from store_makers import make_generation, make_manifest
 
 from freeda_store import Bank
 from freeda_store.errors import BankInUseError, StorageError
-from freeda_store.hosted.patience import Patience
+from freeda_store.patience import Patience
 from freeda_store.sql.patient_catalog import PatientCatalog
 from freeda_store.sql.postgres import open_postgres
 from freeda_store.sql.tables import Base

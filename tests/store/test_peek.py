@@ -6,7 +6,7 @@ import pytest
 
 from freeda_store import Bank, Manifest, ModelRecord
 from freeda_store.errors import BankDamagedError, BankMissingError
-from freeda_store.opening.peek import read_manifest
+from freeda_store.peek import read_manifest
 
 
 def manifest() -> Manifest:

@@ -16,8 +16,8 @@ from freeda_store import Bank, Filter, parse_filter
 from freeda_store.history import History, RevisionRecord
 from freeda_store.hosted.disk_cache import DiskCache, cache_folder
 from freeda_store.hosted.disk_recall import DiskRecall, open_recall
-from freeda_store.hosted.recall import NoRecall
-from freeda_store.opening.settings import Profile
+from freeda_store.profiles.settings import Profile
+from freeda_store.recall import NoRecall
 from freeda_store.records import FloatArray
 from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import Fetched, Hits

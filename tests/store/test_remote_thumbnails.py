@@ -16,8 +16,8 @@ from freeda_store.errors import (
     ThumbnailMissingError,
 )
 from freeda_store.hosted.opening import open_thumbnails
-from freeda_store.hosted.patience import Patience
-from freeda_store.opening.settings import Profile
+from freeda_store.patience import Patience
+from freeda_store.profiles.settings import Profile
 from freeda_store.thumbnails.folder import FolderThumbnails
 from freeda_store.thumbnails.remote import NoThumbnails, RemoteThumbnails
 from freeda_store.thumbnails.web import WebThumbnails

@@ -21,7 +21,7 @@ from store_makers import WITHOUT_CHECKSUMS, make_generation
 
 from freeda_store import Bank, VerifyReport, parse_filter
 from freeda_store.errors import BankDamagedError, ReadOnlyBankError, StorageError
-from freeda_store.repair.salvage import open_to_verify, salvage
+from freeda_store.salvage import open_to_verify, salvage
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Point
 

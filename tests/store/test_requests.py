@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from freeda_store.opening.settings import Profile
+from freeda_store.profiles.settings import Profile
 from freeda_store.vectors import server
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.collection import create_collection, give_alias, payload_indexes, write_metadata

@@ -16,7 +16,7 @@ from store_makers import make_generation
 
 from freeda_store import Bank
 from freeda_store.errors import BankError, StorageError
-from freeda_store.opening.settings import Profile, load_profile, load_settings
+from freeda_store.profiles.settings import Profile, load_profile, load_settings
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.collection import look
 

@@ -8,7 +8,7 @@ import pytest
 
 from freeda_store import Bank
 from freeda_store.errors import BankMissingError, SettingsError
-from freeda_store.opening.settings import Profile, load_profile
+from freeda_store.profiles.settings import Profile, load_profile
 from freeda_store.vectors.client import connect_qdrant
 
 FILE = """

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from http_stubs import RESET, Answer, StubServer, forwarding_proxy, free_port, make_certificate, stub_server
 
+from freeda_store import patience
 from freeda_store.errors import SettingsError, StorageError
-from freeda_store.hosted import patience
-from freeda_store.opening.settings import Profile
+from freeda_store.profiles.settings import Profile
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.collection import collection_settings, guard
 from freeda_store.vectors.protocol import VectorSizes

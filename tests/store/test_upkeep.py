@@ -143,7 +143,7 @@ def test_a_missing_alias_is_named_and_set_again(team: Team) -> None:
 
     from freeda_store import Bank
     from freeda_store.errors import BankDamagedError
-    from freeda_store.repair.salvage import salvage
+    from freeda_store.salvage import salvage
     from freeda_store.vectors.collection import real_name
 
     with Bank.open("team") as bank, bank.write("m", "k") as writer:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from qdrant_stub import API_KEY, QdrantStub, running_stub
 
 from freeda_store.errors import StorageError
-from freeda_store.opening.settings import Profile
+from freeda_store.profiles.settings import Profile
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import Point, VectorSizes

@@ -11,7 +11,7 @@ import pytest
 from http_stubs import Answer, free_port, make_certificate, raw_server, stub_server
 
 from freeda_store.errors import SettingsError, StorageError
-from freeda_store.opening.settings import Profile
+from freeda_store.profiles.settings import Profile
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.collection import guard
 
@@ -153,7 +153,7 @@ def test_too_large_for_a_gateway() -> None:
 def test_the_dashboards_address_is_refused_with_the_right_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from freeda_store.opening.settings import load_settings
+    from freeda_store.profiles.settings import load_settings
 
     file = tmp_path / "settings.toml"
     monkeypatch.setenv("FREEDA_SETTINGS", str(file))

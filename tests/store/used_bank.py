@@ -13,7 +13,7 @@ from store_makers import TEXT_DIM, make_generation
 
 from freeda_store import Bank
 from freeda_store.errors import BankError
-from freeda_store.repair.salvage import salvage
+from freeda_store.salvage import salvage
 
 
 def main(action: str, folder: str) -> int:

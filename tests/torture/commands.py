@@ -105,7 +105,7 @@ def warm_up() -> None:
     import qdrant_edge  # noqa: F401
 
     import freeda_cli.main  # noqa: F401
-    import freeda_store.repair.salvage
+    import freeda_store.salvage
     import freeda_store.sharing.archive  # noqa: F401
 
 

@@ -31,7 +31,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 
 from freeda_store.documents import Text, fault_of
 from freeda_store.errors import SettingsError
-from freeda_store.opening.settings_path import settings_path
+from freeda_store.profiles.settings_path import settings_path
 
 _SECRET_WORDS = re.compile(r"key|password|passwd|secret|token")
 _SECRET_PARAMETERS = re.compile(r"password|passwd|secret|token|api.?key")

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from freeda_store.address import Address
+from freeda_store.address import DATABASE_NAME, Address
 from freeda_store.bank import Bank
 from freeda_store.manifest import Manifest
 
@@ -17,8 +17,6 @@ def read_manifest(address: str | Path) -> Manifest:
     Raises:
         BankError: see :meth:`freeda_store.Bank.open`, which a hosted or a damaged bank is opened with.
     """
-    from freeda_store.opening.profiles import DATABASE_NAME
-
     database = Address.parse(address).folder / DATABASE_NAME
     document = _document(database.absolute()) if database.is_file() else None
     if document is not None:

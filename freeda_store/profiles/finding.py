@@ -8,13 +8,12 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeda_store.opening.settings_path import settings_path
+from freeda_store.address import DATABASE_NAME
+from freeda_store.profiles.settings_path import settings_path
 
 if TYPE_CHECKING:
-    from freeda_store.opening.settings import Profile
+    from freeda_store.profiles.settings import Profile
 
-DATABASE_NAME = "bank.sqlite"
-"""What makes a folder a bank."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _VARIABLES = "FREEDA_PROFILES"
 
@@ -30,7 +29,7 @@ def find_profile(folder: Path) -> Profile | None:
     from_environment = any(variable.upper().startswith(_VARIABLES) for variable in os.environ)
     if not (from_environment or settings_path().is_file() or os.environ.get("FREEDA_SETTINGS")):
         return None
-    from freeda_store.opening.settings import load_profile
+    from freeda_store.profiles.settings import load_profile
 
     return load_profile(str(folder))
 

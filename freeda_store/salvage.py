@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from freeda_store.address import Address
+from freeda_store.address import DATABASE_NAME, Address
 from freeda_store.digests import vectors_digest
 from freeda_store.errors import BankDamagedError, BankError, EngineRefusedError
 from freeda_store.files.room import copy_with_holes
 from freeda_store.files.system_faults import look
 from freeda_store.manifest import Manifest
 from freeda_store.opening.folder import open_address
-from freeda_store.opening.profiles import DATABASE_NAME, find_profile
+from freeda_store.profiles.finding import find_profile
 from freeda_store.repair.comparing import fetch_whole
 from freeda_store.repair.swap import (
     NEW,
