@@ -202,7 +202,7 @@ class EdgeVectors:
                 )
                 for index in indices
             ]
-            answers = self._ask("query_batch", engine.QueryBatchRequest(requests))
+            answers = self._read("query_batch", engine.QueryBatchRequest(requests))
             return [[(hit.id, hit.score) for hit in answer] for answer in answers]
 
         return nearest_with_fixed_ties(search, len(queries), k, resolve=exact)
@@ -216,7 +216,7 @@ class EdgeVectors:
         visual_rows = _Rows(self._sizes.visual, len(ids) if visuals else 0)
         for start in range(0, len(ids), _READ_BATCH):
             batch = list(ids[start : start + _READ_BATCH])
-            records = self._ask("retrieve", batch, True, names or False)
+            records = self._read("retrieve", batch, True, names or False)
             by_id = {record.id: record for record in records}
             for id_ in batch:
                 if (record := by_id.get(id_)) is None:
@@ -243,7 +243,7 @@ class EdgeVectors:
             request = engine.ScrollRequest(
                 offset=offset, limit=_SCROLL_BATCH, filter=condition, with_payload=payloads, with_vector=False
             )
-            records, offset = self._ask("scroll", request)
+            records, offset = self._read("scroll", request)
             for record in records:
                 yield record.id, record.payload or {}
             if offset is None:
@@ -252,7 +252,7 @@ class EdgeVectors:
     def count(self, where: PointFilter) -> int:
         """How many points match, exactly."""
         request = engine.CountRequest(exact=True, filter=translate(where, self._dialect))
-        return int(self._ask("count", request))
+        return int(self._read("count", request))
 
     def optimize(self) -> None:
         """Merge segments, drop deleted points, and build the graph once the store is large.
@@ -309,6 +309,11 @@ class EdgeVectors:
     def _update(self, operation: Any) -> None:
         require_room(self._folder)
         self._ask("update", operation)
+
+    def _read(self, method: str, *arguments: Any) -> Any:
+        """Ask the engine what it holds; it panics, and says so on standard error, where its files are broken."""
+        with quiet_panics():
+            return self._ask(method, *arguments)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         """Call the engine, which raises plain ``Exception``, or panics, for everything."""

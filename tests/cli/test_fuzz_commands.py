@@ -73,6 +73,7 @@ BASES: dict[str, Sequence[str]] = {
     "segment": ("photo.png", "-c", "car,tree", "--bank", "bank", "--out", "out", "--where", "none"),
     "explain": ("photo.png", "-c", "car,tree", "--bank", "bank", "--where", "none"),
     "evaluate": ("tiny", "--limit", "1", "--bank", "bank", "--where", "none"),
+    "demo": ("demo", "--small", "--no-open"),
     "bank stats": ("--bank", "bank"),
     "bank list": ("--bank", "bank"),
     "bank log": ("--bank", "bank"),
@@ -152,6 +153,7 @@ def place(tmp_path: Path, bank: Path, picture: Path, opened: Any, monkeypatch: p
 
     monkeypatch.setattr("freeda_ingest.ingestor.open_ingestor", open_ingestor)
     monkeypatch.setattr("freeda_ingest.concepts.add_concepts", nothing)
+    monkeypatch.setattr("freeda_cli.demo._segment", lambda *_, **__: None)
     monkeypatch.setattr("freeda_models.loading.load_key_encoder", lambda *_: Keys())
     return tmp_path
 

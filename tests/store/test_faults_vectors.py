@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -19,7 +19,10 @@ from store_makers import TEXT_DIM, make_generation
 from freeda_store import Bank
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
 from freeda_store.salvage import open_to_verify, salvage
+from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.edge_faults import quiet_panics
+from freeda_store.vectors.filters import PointFilter
+from freeda_store.vectors.protocol import VectorSizes
 
 ROOT = Path(__file__).parents[2]
 COUNT = 8
@@ -109,6 +112,36 @@ def test_a_fault_is_one_sentence_and_is_repaired(
         assert bank.verify().ok
     assert use(folder) == 2 * COUNT, "the same captions make anew what was lost"
     assert "panicked" not in capfd.readouterr().err
+
+
+class Panicking:
+    """An engine whose files broke after it was opened."""
+
+    def panic(self, *_: object) -> None:
+        os.write(2, b"thread '<unnamed>' panicked at lib/pages.rs:244:9:\nstack backtrace:\n")
+        raise BaseException("assertion failed: byte_offset < page_size_bytes")
+
+    scroll = retrieve = query_batch = count = panic
+
+
+@pytest.mark.parametrize("method", ["scroll", "fetch", "nearest", "count"])
+def test_a_panic_while_reading_stays_off_standard_error(
+    method: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Exact(EdgeVectors):
+        exact = True
+
+    store = Exact(Panicking(), tmp_path, VectorSizes(4, 6))
+    where = PointFilter()
+    calls = {
+        "scroll": lambda: list(store.scroll(where)),
+        "fetch": lambda: store.fetch([uuid4()]),
+        "nearest": lambda: store.nearest(np.ones((1, 4), np.float32), 1, where),
+        "count": lambda: store.count(where),
+    }
+    with pytest.raises(BankDamagedError):
+        calls[method]()
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("fault", ["config missing", "index of payloads"])
