@@ -311,7 +311,7 @@ class EdgeVectors:
         self._ask("update", operation)
 
     def _read(self, method: str, *arguments: Any) -> Any:
-        """Ask the engine what it holds; it panics, and says so on standard error, where its files are broken."""
+        """Ask the engine what it holds; where its files are broken it panics, on standard error too."""
         with quiet_panics():
             return self._ask(method, *arguments)
 
