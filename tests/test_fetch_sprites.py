@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from training.drawings import EXAMPLE, NOVEL, TRIAL, all_kinds, taught
 from training.fetch_sprites import SOURCES, fetch
 from training.world import OBJECTS
 
@@ -33,7 +34,7 @@ def npm(tmp_path, monkeypatch):
         folder.mkdir()
         for package, pattern in SOURCES.values():
             with tarfile.open(folder / package.replace("/", "_"), "w:gz") as archive:
-                for name in ["unwanted", *(kind.codepoint for kind in OBJECTS if kind.codepoint != lacking)]:
+                for name in ["unwanted", *(kind.codepoint for kind in all_kinds() if kind.codepoint != lacking)]:
                     member = tarfile.TarInfo(pattern.format(name))
                     member.size = len(name)
                     archive.addfile(member, io.BytesIO(name.encode()))
@@ -55,7 +56,20 @@ def test_sprites_are_packed_by_name_and_version_and_only_once(npm, tmp_path):
     assert all("://" not in package and "@" in package[1:] for package, _ in SOURCES.values())
     for name, (_, pattern) in SOURCES.items():
         files = {file.name: file.read_text() for file in (tmp_path / "sprites" / name).iterdir()}
-        assert files == {Path(pattern.format(kind.codepoint)).name: kind.codepoint for kind in OBJECTS}
+        assert files == {Path(pattern.format(kind.codepoint)).name: kind.codepoint for kind in all_kinds()}
+
+
+def test_what_is_held_out_is_not_learned_from():
+    learned, held_out = {kind.codepoint for kind in taught()}, {kind.codepoint for kind in NOVEL}
+    kept = [kind.codepoint for kind in NOVEL + TRIAL + EXAMPLE]
+    assert len(learned) > 400
+    assert len(set(kept)) == len(kept)
+    assert learned.isdisjoint(kept)
+    assert learned.isdisjoint(kind.codepoint for kind in OBJECTS)
+    assert not {code for code in learned if code[-1] in "37bf"}
+    assert not [kind.name for kind in TRIAL + EXAMPLE if kind.codepoint[-1] in "37bf"]
+    assert len(held_out) >= 12
+    assert {code[-1] for code in held_out} <= {"3", "b"}
 
 
 def test_a_drawing_that_is_missing_is_named(npm, tmp_path):

@@ -1,7 +1,7 @@
 """Fetch the two emoji sets that the world is drawn with, as packages of npm, by name and version.
 
 Fluent 3D: Microsoft, MIT (``@lobehub/fluent-emoji-3d``). Noto: Google, Apache-2.0
-(``emoji-datasource-google``). Only the drawings that the world names are kept. Needs ``npm``, which asks
+(``emoji-datasource-google``). Only the drawings that ``drawings.py`` names are kept. Needs ``npm``, which asks
 the registry that it is set to.
 
 Usage: ``python -m training.fetch_sprites``
@@ -14,8 +14,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from training.drawings import all_kinds
 from training.paths import SPRITES_DIR
-from training.world import OBJECTS
 
 SOURCES = {
     "fluent": ("@lobehub/fluent-emoji-3d@1.1.0", "package/assets/{}.webp"),
@@ -25,9 +25,9 @@ SOURCES = {
 
 
 def fetch(sprites_dir: Path = SPRITES_DIR) -> None:
-    """Write the sprites named by the world into ``sprites_dir``; a set that is whole is not fetched again."""
+    """Write the sprites named by ``drawings.py`` into ``sprites_dir``; a set that is whole is not fetched again."""
     for name, (package, pattern) in SOURCES.items():
-        wanted = {pattern.format(kind.codepoint) for kind in OBJECTS}
+        wanted = {pattern.format(kind.codepoint) for kind in all_kinds()}
         folder = sprites_dir / name
         folder.mkdir(parents=True, exist_ok=True)
         if {Path(member).name for member in wanted} <= {file.name for file in folder.iterdir()}:

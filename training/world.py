@@ -1,7 +1,8 @@
 """The rendered world: scenes of drawn objects on soft grounds, with exact label maps.
 
 A :class:`Scene` is a description free of resolution; :class:`Renderer` draws it at any size.
-The tiny pack is trained on these scenes, and its held-out set and figures come from them.
+The tiny pack is trained on these scenes, and its held-out set and figures come from them. Scenes may
+also show kinds that the world has no name for (``extra``); their labels follow those of the world.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ CLASS_NAMES: tuple[str, ...] = (
     *(kind.name for kind in GROUNDS),
     "sky",
 )
-"""Label ``i`` of a label map is ``CLASS_NAMES[i]``."""
+"""Label ``i`` of a label map is ``CLASS_NAMES[i]``; extra kinds come after these."""
 
 DRAWINGS = ("fluent", "noto")
 
@@ -97,6 +98,8 @@ class PlacedObject:
     bottom_y: float
     height: float
     flipped: bool
+    turned: int = 0
+    """Degrees, counter-clockwise."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class RenderedScene:
-    """A drawn scene: ``image_hwc`` uint8 RGB (S, S, 3) and ``labels_hw`` uint8 (S, S)."""
+    """A drawn scene: ``image_hwc`` uint8 RGB (S, S, 3) and ``labels_hw`` (S, S), of the renderer's dtype."""
 
     image_hwc: np.ndarray
     labels_hw: np.ndarray
@@ -123,16 +126,27 @@ def _article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"
 
 
-def _object_phrase(placed: PlacedObject, rng: np.random.Generator) -> str:
-    kind = OBJECTS[placed.kind]
+def label_of(kind: int) -> int:
+    """Label of the pixels of a kind, by its place in the world's objects with extra kinds after them."""
+    return kind if kind < len(OBJECTS) else kind - len(OBJECTS) + len(CLASS_NAMES)
+
+
+def _object_phrase(placed: PlacedObject, kinds: tuple[ObjectKind, ...], rng: np.random.Generator) -> str:
+    kind = kinds[placed.kind]
     phrase = placed.word
     if kind.hues and rng.random() < 0.75:
         phrase = f"{kind.hues[placed.hue][0]} {phrase}"
     return f"{_article(phrase)} {phrase}"
 
 
-def _caption(scene_objects: list[PlacedObject], ground: int, sky: int, rng: np.random.Generator) -> str:
-    things = " and ".join(_object_phrase(placed, rng) for placed in scene_objects)
+def _caption(
+    scene_objects: list[PlacedObject],
+    kinds: tuple[ObjectKind, ...],
+    ground: int,
+    sky: int,
+    rng: np.random.Generator,
+) -> str:
+    things = " and ".join(_object_phrase(placed, kinds, rng) for placed in scene_objects)
     ground_phrase = str(rng.choice(GROUNDS[ground].phrases))
     caption = f"{things} on {ground_phrase}" if things else ground_phrase
     if rng.random() < 0.75:
@@ -144,17 +158,31 @@ def sample_scene(rng: np.random.Generator, max_objects: int = 2) -> Scene:
     """Draw a random scene: one object (two times in three), two, or rarely none."""
     draw = rng.random()
     count = 0 if draw < 0.04 else 1 if draw < 0.66 or max_objects < 2 else 2
-    kinds = rng.choice(len(OBJECTS), size=count, replace=False)
+    return compose_scene(rng.choice(len(OBJECTS), size=count, replace=False).tolist(), rng)
+
+
+def compose_scene(
+    shown: list[int], rng: np.random.Generator, extra: tuple[ObjectKind, ...] = (), turn: int = 0
+) -> Scene:
+    """A random scene of given objects, at most two.
+
+    Args:
+        shown: places of their kinds in the world's objects with ``extra`` after them.
+        rng: decides where they stand, how they are drawn, and on what.
+        extra: kinds that are not of the world.
+        turn: objects are turned by up to so many degrees.
+    """
+    kinds = OBJECTS + extra
     placed = []
-    for slot, kind_index in enumerate(kinds):
-        kind = OBJECTS[int(kind_index)]
-        if count == 1:
+    for slot, kind_index in enumerate(shown):
+        kind = kinds[kind_index]
+        if len(shown) == 1:
             center_x, height = rng.uniform(0.40, 0.60), rng.uniform(0.50, 0.64)
         else:
             center_x, height = (0.27, 0.73)[slot] + rng.uniform(-0.03, 0.03), rng.uniform(0.40, 0.48)
         placed.append(
             PlacedObject(
-                kind=int(kind_index),
+                kind=kind_index,
                 drawing=int(rng.integers(len(DRAWINGS))),
                 hue=int(rng.integers(len(kind.hues))) if kind.hues else 0,
                 word=str(rng.choice(kind.words)),
@@ -162,6 +190,7 @@ def sample_scene(rng: np.random.Generator, max_objects: int = 2) -> Scene:
                 bottom_y=float(rng.uniform(0.82, 0.94)),
                 height=float(height),
                 flipped=bool(rng.random() < 0.5),
+                turned=int(rng.integers(-turn, turn + 1)) if turn else 0,
             )
         )
     ground, sky = int(rng.integers(len(GROUNDS))), int(rng.integers(len(SKIES)))
@@ -170,7 +199,7 @@ def sample_scene(rng: np.random.Generator, max_objects: int = 2) -> Scene:
         sky=sky,
         horizon=float(rng.uniform(0.42, 0.56)),
         objects=tuple(placed),
-        caption=_caption(placed, ground, sky, rng),
+        caption=_caption(placed, kinds, ground, sky, rng),
         texture_seed=int(rng.integers(2**31)),
     )
 
@@ -180,11 +209,14 @@ class Renderer:
 
     Args:
         sprites_dir: folder with ``fluent/<codepoint>.webp`` and ``noto/<codepoint>.png``.
+        extra: kinds that scenes may show besides the world's.
     """
 
-    def __init__(self, sprites_dir: Path) -> None:
+    def __init__(self, sprites_dir: Path, extra: tuple[ObjectKind, ...] = ()) -> None:
         self._sprites_dir = sprites_dir
-        self._sprite = lru_cache(maxsize=None)(self._load_sprite)
+        self._kinds = OBJECTS + extra
+        self._dtype = np.min_scalar_type(label_of(len(self._kinds) - 1))
+        self._sprite = lru_cache(maxsize=1_000)(self._load_sprite)
         self._scaled = lru_cache(maxsize=20_000)(self._scale_sprite)
 
     def render(self, scene: Scene, size: int) -> RenderedScene:
@@ -194,7 +226,7 @@ class Renderer:
         sky = _backdrop(SKIES[scene.sky], horizon, size, rng)
         ground = _backdrop(GROUNDS[scene.ground], size - horizon, size, rng)
         image = Image.fromarray(np.concatenate([sky, ground]))
-        labels = np.full((size, size), len(OBJECTS) + scene.ground, dtype=np.uint8)
+        labels = np.full((size, size), len(OBJECTS) + scene.ground, dtype=self._dtype)
         labels[:horizon] = CLASS_NAMES.index("sky")
         for placed in scene.objects:
             self._paste(image, labels, placed, size)
@@ -204,15 +236,17 @@ class Renderer:
         sprite = self._scaled(
             placed.kind, placed.drawing, placed.hue, max(4, round(placed.height * size)), placed.flipped
         )
+        if placed.turned:
+            sprite = sprite.rotate(placed.turned, Image.Resampling.BICUBIC, expand=True)
         left = round(placed.center_x * size - sprite.width / 2)
         top = round(placed.bottom_y * size) - sprite.height
         image.paste(sprite, (left, top), sprite)
         opaque = Image.new("L", image.size)
         opaque.paste(sprite.getchannel("A"), (left, top))
-        labels[np.asarray(opaque) > 127] = placed.kind
+        labels[np.asarray(opaque) > 127] = label_of(placed.kind)
 
     def _load_sprite(self, kind_index: int, drawing: int, hue: int) -> Image.Image:
-        kind = OBJECTS[kind_index]
+        kind = self._kinds[kind_index]
         suffix = {"fluent": "webp", "noto": "png"}[DRAWINGS[drawing]]
         path = self._sprites_dir / DRAWINGS[drawing] / f"{kind.codepoint}.{suffix}"
         sprite = Image.open(path).convert("RGBA")
