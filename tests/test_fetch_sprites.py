@@ -34,7 +34,10 @@ def npm(tmp_path, monkeypatch):
         folder.mkdir()
         for package, pattern in SOURCES.values():
             with tarfile.open(folder / package.replace("/", "_"), "w:gz") as archive:
-                for name in ["unwanted", *(kind.codepoint for kind in all_kinds() if kind.codepoint != lacking)]:
+                for name in [
+                    "unwanted",
+                    *(kind.codepoint for kind in all_kinds() if kind.codepoint != lacking),
+                ]:
                     member = tarfile.TarInfo(pattern.format(name))
                     member.size = len(name)
                     archive.addfile(member, io.BytesIO(name.encode()))

@@ -1,4 +1,4 @@
-"""Scenes of many drawings, each shown twice: what a backbone is taught by that must know things by one example."""
+"""Scenes of many drawings, each shown twice: they teach a backbone to know a thing by one example."""
 
 from __future__ import annotations
 

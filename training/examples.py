@@ -1,4 +1,4 @@
-"""Write the bundled examples: ``examples/captions.jsonl`` and the pictures that the demo segments.
+"""Write the bundled examples: captions, the pictures that the demo segments, and pictures to learn from.
 
 Usage: ``python -m training.examples``
 """
@@ -11,8 +11,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from training.drawings import EXAMPLE
 from training.paths import SPRITES_DIR
-from training.world import GROUNDS, OBJECTS, SKIES, GroundKind, PlacedObject, Renderer, Scene
+from training.world import (
+    CLASS_NAMES,
+    GROUNDS,
+    OBJECTS,
+    SKIES,
+    GroundKind,
+    PlacedObject,
+    Renderer,
+    Scene,
+    compose_scene,
+)
 
 EXAMPLES_DIR = Path(__file__).parent.parent / "examples"
 CAPTIONS_PER_OBJECT = 14
@@ -84,6 +95,33 @@ PICTURES = {
 }
 
 
+def learn_pictures(seed: int = 8) -> dict[str, Scene]:
+    """By name: each example object alone, to learn from, and three beside a thing of the world."""
+    rng = np.random.default_rng(seed)
+    first = len(OBJECTS)
+    scenes = {kind.name: compose_scene([first + i], rng, EXAMPLE) for i, kind in enumerate(EXAMPLE)}
+    for pair, world in enumerate(("car", "cat", "house")):
+        shown = [first + pair, next(i for i, kind in enumerate(OBJECTS) if kind.name == world)]
+        scenes[f"{EXAMPLE[pair].name}-and-{world}"] = compose_scene(shown, rng, EXAMPLE)
+    return scenes
+
+
+def write_learn(folder: Path) -> None:
+    """Write pictures, exact label maps as indexed PNG, and the class of each index, a line each."""
+    renderer = Renderer(SPRITES_DIR, EXAMPLE)
+    names = CLASS_NAMES + tuple(kind.name for kind in EXAMPLE)
+    colours = np.random.default_rng(9).integers(40, 256, size=(len(names), 3)).astype(np.uint8)
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    for name, scene in learn_pictures().items():
+        picture = renderer.render(scene, PICTURE_SIZE)
+        Image.fromarray(picture.image_hwc).save(folder / "images" / f"{name}.png", optimize=True)
+        mask = Image.fromarray(picture.labels_hw, "P")
+        mask.putpalette(colours.tobytes())
+        mask.save(folder / "masks" / f"{name}.png", optimize=True)
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+
+
 def write() -> None:
     """Write captions and pictures into ``examples/``."""
     EXAMPLES_DIR.mkdir(exist_ok=True)
@@ -96,6 +134,7 @@ def write() -> None:
         Image.fromarray(renderer.render(scene, PICTURE_SIZE).image_hwc).save(
             EXAMPLES_DIR / name, optimize=True
         )
+    write_learn(EXAMPLES_DIR / "learn")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Fetch the two emoji sets that the world is drawn with, as packages of npm, by name and version.
 
 Fluent 3D: Microsoft, MIT (``@lobehub/fluent-emoji-3d``). Noto: Google, Apache-2.0
-(``emoji-datasource-google``). Only the drawings that ``drawings.py`` names are kept. Needs ``npm``, which asks
-the registry that it is set to.
+(``emoji-datasource-google``). Only the drawings that ``drawings.py`` names are kept. Needs ``npm``,
+which asks the registry that it is set to.
 
 Usage: ``python -m training.fetch_sprites``
 """
@@ -25,7 +25,7 @@ SOURCES = {
 
 
 def fetch(sprites_dir: Path = SPRITES_DIR) -> None:
-    """Write the sprites named by ``drawings.py`` into ``sprites_dir``; a set that is whole is not fetched again."""
+    """Write the sprites that ``drawings.py`` names into a folder; a whole set is not fetched again."""
     for name, (package, pattern) in SOURCES.items():
         wanted = {pattern.format(kind.codepoint) for kind in all_kinds()}
         folder = sprites_dir / name

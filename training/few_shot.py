@@ -1,9 +1,9 @@
 """How well a backbone knows things by examples: mIoU by the nearest prototype over exact masks.
 
-Novel objects stand among the world's 22 classes. A class of the world has one prototype, the mean over the
-oracle scenes; a novel object has the mean over its first so many example scenes. Each pixel gets the class whose
-prototype is nearest to its token, or to its superpixel. This leaves out all that retrieval does; it is
-what the backbone alone is worth, and quick enough to watch a training by.
+Novel objects stand among the world's 22 classes. A class of the world has one prototype, the mean over
+the oracle scenes; a novel object has the mean over some of its example scenes, in several draws. Each
+pixel gets the class whose prototype is nearest to its token, or to its superpixel. This leaves out all
+that retrieval does; it is what the backbone alone is worth, and quick enough to watch a training by.
 
 Usage: ``python -m training.few_shot [--backbone FILE] [--novel]`` (trial objects unless ``--novel``)
 """
@@ -24,7 +24,7 @@ from freeda_segment.evaluation.datasets import Scenes, load_scenes
 from freeda_segment.regions.similarity import pool_regions
 from freeda_segment.regions.superpixels import parse_superpixels
 from training.drawings import NOVEL, TRIAL
-from training.novel_scenes import example_scenes, test_scenes
+from training.novel_scenes import example_scenes, query_scenes
 from training.paths import SPRITES_DIR
 from training.world import CLASS_NAMES, ObjectKind, Renderer, sample_scene
 
@@ -69,7 +69,7 @@ class Measure:
 
     def novel(self, kinds: tuple[ObjectKind, ...]) -> list[str]:
         """For each number of examples a line with the figures of the novel classes alone."""
-        scenes, means = test_scenes(kinds), self.means(example_scenes(kinds))
+        scenes, means = query_scenes(kinds), self.means(example_scenes(kinds))
         of_each = len(means) // len(kinds)
         first = len(CLASS_NAMES)
         lines = []
@@ -127,7 +127,9 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Print the figures of one backbone."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--backbone", type=Path, help="a checkpoint's weights; the pack's by default")
     parser.add_argument("--novel", action="store_true", help="measure the novel objects, not the trial ones")
     options = parser.parse_args()

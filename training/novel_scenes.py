@@ -1,8 +1,9 @@
 """Scenes with objects that no network was trained on, among the things of the world, with exact label maps.
 
-The pack holds two sets of them, in the layout of ``held_out.npz``. ``novel.npz``: a third of its scenes show a
-novel object beside one of the world, a sixth another novel object, and the rest a novel object alone.
-``novel_examples.npz``: one novel object a scene, 16 of each, for teaching. Classes are the world's 22, then the novel ones.
+The pack holds two sets of them, in the layout of ``held_out.npz``. In ``novel.npz``, to be segmented, half
+of the scenes show a novel object alone, a third show it beside a thing of the world, and a sixth beside
+another novel one. In ``novel_examples.npz``, to learn from, each shows one novel object, 16 scenes for each.
+The classes are the world's 22, then the novel ones.
 
 Usage: ``python -m training.novel_scenes``
 """
@@ -15,25 +16,26 @@ import numpy as np
 
 from freeda_segment.evaluation.datasets import Scenes
 from training.drawings import NOVEL
-from training.paths import SPRITES_DIR
+from training.paths import PACK_DIR, SPRITES_DIR
 from training.world import CLASS_NAMES, OBJECTS, ObjectKind, Renderer, compose_scene
 
-PACK_DIR = Path(__file__).parent.parent / "freeda_models" / "tiny"
 SIZE = 128
-TEST_SEED, EXAMPLES_SEED = 1003, 1004
+QUERY_SEED, EXAMPLES_SEED = 1003, 1004
 ALONE, BESIDE_KNOWN, BESIDE_NOVEL = 6, 4, 2
 """Scenes of each novel object, alone, beside one of the world and beside another novel one."""
 
 EXAMPLES_OF_EACH = 16
 
 
-def test_scenes(kinds: tuple[ObjectKind, ...], seed: int = TEST_SEED) -> Scenes:
+def query_scenes(kinds: tuple[ObjectKind, ...], seed: int = QUERY_SEED) -> Scenes:
     """Scenes to be segmented, 12 led by each of ``kinds``."""
     rng = np.random.default_rng(seed)
+    deals = -(-len(kinds) * BESIDE_KNOWN // len(OBJECTS))
+    dealt = np.concatenate([rng.permutation(len(OBJECTS)) for _ in range(deals)]).tolist()
     shown = []
     for number in range(len(kinds)):
         novel = len(OBJECTS) + number
-        known = rng.permutation(len(OBJECTS))[:BESIDE_KNOWN].tolist()
+        known = dealt[BESIDE_KNOWN * number :][:BESIDE_KNOWN]
         others = [kind for kind in range(len(OBJECTS), len(OBJECTS) + len(kinds)) if kind != novel]
         beside = [*known, *rng.choice(others, BESIDE_NOVEL, replace=False).tolist()]
         shown += [[novel]] * ALONE + [rng.permutation([novel, other]).tolist() for other in beside]
@@ -71,7 +73,7 @@ def write(path: Path, scenes: Scenes) -> None:
 
 def main() -> None:
     """Write both files of the pack."""
-    write(PACK_DIR / "novel.npz", test_scenes(NOVEL))
+    write(PACK_DIR / "novel.npz", query_scenes(NOVEL))
     write(PACK_DIR / "novel_examples.npz", example_scenes(NOVEL))
 
 

@@ -2,7 +2,8 @@
 
 The pack holds: ``clip`` (open_clip local-dir folder), ``backbone`` (transformers folder),
 ``generator`` (diffusers StableDiffusionPipeline folder), ``held_out.npz`` (rendered scenes that no
-training saw, 128 x 128) and ``oracle.npz`` (others, 64 x 64, whose exact masks make the oracle bank).
+training saw, 128 x 128), ``oracle.npz`` (others, 64 x 64, whose exact masks make the oracle bank), and the
+scenes of ``novel_scenes.py``.
 
 Usage: ``python -m training.pack``
 """
@@ -19,7 +20,8 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
-from training.paths import CHECKPOINTS_DIR, SCENES_DIR, SPRITES_DIR
+from training import novel_scenes
+from training.paths import CHECKPOINTS_DIR, PACK_DIR, SCENES_DIR, SPRITES_DIR
 from training.render import TRAINING_SIZE
 from training.tokenizer import TOKENIZER_DIR
 from training.train_backbone import MEAN, STD, new_backbone
@@ -28,7 +30,6 @@ from training.train_diffusion import new_scheduler, new_text_encoder, new_unet
 from training.train_vae import new_vae
 from training.world import CLASS_NAMES, Renderer, sample_scene
 
-PACK_DIR = Path(__file__).parent.parent / "freeda_models" / "tiny"
 HELD_OUT_SEED, HELD_OUT_COUNT, HELD_OUT_SIZE = 1001, 120, 128
 ORACLE_SEED, ORACLE_COUNT = 1002, 160
 
@@ -120,6 +121,7 @@ def pack() -> None:
         write(PACK_DIR / name)
     pack_scenes(PACK_DIR / "held_out.npz", HELD_OUT_SEED, HELD_OUT_COUNT, HELD_OUT_SIZE)
     pack_scenes(PACK_DIR / "oracle.npz", ORACLE_SEED, ORACLE_COUNT, TRAINING_SIZE)
+    novel_scenes.main()
     size = sum(entry.stat().st_size for entry in PACK_DIR.rglob("*") if entry.is_file())
     print(f"{PACK_DIR}: {size / 1e6:.1f} MB")
 

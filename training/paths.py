@@ -9,3 +9,4 @@ WORK_DIR = Path(os.environ.get("FREEDA_TRAINING_DIR", Path(__file__).parent / "w
 SPRITES_DIR = WORK_DIR / "sprites"
 SCENES_DIR = WORK_DIR / "scenes"
 CHECKPOINTS_DIR = WORK_DIR / "checkpoints"
+PACK_DIR = Path(__file__).parent.parent / "freeda_models" / "tiny"

@@ -116,7 +116,7 @@ def patch_labels(labels: torch.Tensor) -> PatchLabels:
 
 
 def name_loss(logits: torch.Tensor, truth: PatchLabels, unnamed: tuple[int, ...] = ()) -> torch.Tensor:
-    """Cross-entropy of the classifier's logits (B, tokens, classes), but for patches of ``unnamed`` labels."""
+    """Cross-entropy of logits (B, tokens, classes), without what ``unnamed`` labels cover."""
     log_p = logits.log_softmax(-1)[..., truth.present]
     named = ~torch.isin(truth.present, torch.tensor(unnamed, dtype=torch.int64))
     return -(truth.shares * log_p * named).sum(-1).mean()
@@ -254,7 +254,8 @@ def set_directions(head: CosineHead, backbone: Dinov2Model, episodes: Episodes) 
     for number in range(START_EPISODES):
         episode = episodes.sample(np.random.default_rng([7, number]))
         truth = patch_labels(torch.from_numpy(episode.labels.astype(np.int64)))
-        tokens = features(backbone, torch.from_numpy(episode.images).permute(0, 3, 1, 2).float() / 255)
+        with torch.compiler.set_stance("force_eager"):  # not compiled for another size of batch
+            tokens = features(backbone, torch.from_numpy(episode.images).permute(0, 3, 1, 2).float() / 255)
         sums[truth.present] += truth.shares.flatten(0, 1).T @ tokens.flatten(0, 1)
     seen = sums.norm(dim=1) > 0
     head.directions[seen] = F.normalize(sums[seen], dim=1) * WIDTH**0.5
@@ -263,13 +264,15 @@ def set_directions(head: CosineHead, backbone: Dinov2Model, episodes: Episodes) 
 def train(steps: int, taught_steps: int) -> None:
     """Both stages, each going on from its last checkpoint."""
     backbone = new_backbone().train()
-    backbone.compile()  # a third faster on a CPU
+    backbone.compile(dynamic=False)  # a third faster on a CPU
     train_by_name(backbone, steps)
     train_by_example(backbone, taught_steps)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=1800, help="of the first stage, by name")
     parser.add_argument("--taught-steps", type=int, default=2400, help="of the second stage, by example")
     options = parser.parse_args()
