@@ -82,9 +82,13 @@ def _oracle_generation(
 
 
 def measure_bank(folder: Path, limit: int | None = None, **changes: object) -> Metrics:
-    """mIoU of a bank on the held-out scenes, with settings of the preset but for ``changes``."""
+    """mIoU of a bank on the held-out scenes, with settings of the preset but for ``changes``.
+
+    The list of classes is complete, so every pixel gets one.
+    """
     with open_segmenter(folder, device="cpu") as segmenter:
-        return evaluate_scenes(segmenter.with_settings(**changes), load_scenes(), limit)
+        settings = {"background": None} | changes
+        return evaluate_scenes(segmenter.with_settings(**settings), load_scenes(), limit)
 
 
 def main() -> None:

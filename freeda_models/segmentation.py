@@ -181,6 +181,25 @@ class PresetSettings(PlainSettings):
             meaning="An option of the superpixels, e.g. scale=200 or n_segments=300",
         ),
     )
+    background: Literal["auto", "bank", "constant", "local", "winner", "none"] = _setting(
+        "auto",
+        "Which pixels belong to no class",
+        Stage.LABELS,
+        more="`bank`: those that look more like a noun of the bank that the list does not name than like any "
+        "class; `auto`: so for lists of up to 32 classes; `none`: every pixel gets a class. The others leave "
+        "out what lies below a threshold: `constant` the final score, `local` the highest similarity of the "
+        "region, `winner` that of the winning class.",
+        option=Option(metavar="STRATEGY"),
+    )
+    background_threshold: float = _setting(
+        0.5,
+        "The threshold of a background that has one",
+        Stage.LABELS,
+        more="0.5 is no similarity.",
+        least=0,
+        most=1,
+        option=Option(),
+    )
     where: tuple[str, ...] = _setting(
         (),
         "Use only prototypes that pass this filter",
@@ -196,25 +215,8 @@ class PresetSettings(PlainSettings):
 
 @dataclass(frozen=True)
 class CommandSettings(PresetSettings):
-    """With what only a command says: no preset has a background or refines."""
+    """With what only a command says: no preset refines."""
 
-    background: Literal["constant", "local", "winner"] | None = _setting(
-        None,
-        "Leave pixels without a class where this lies below the threshold",
-        Stage.LABELS,
-        more="`constant` compares the final score, `local` the highest similarity of the region, `winner` "
-        "that of the winning class.",
-        option=Option(metavar="STRATEGY", default="every pixel gets a class"),
-    )
-    background_threshold: float = _setting(
-        0.5,
-        "The threshold of the background",
-        Stage.LABELS,
-        more="0.5 is no similarity.",
-        least=0,
-        most=1,
-        option=Option(default="0.5"),
-    )
     refine: bool = _setting(False, "Refine borders along colours (PAMR); slow", Stage.LABELS, option=Option())
 
 

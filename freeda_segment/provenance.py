@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from freeda_models.presets import Preset
 from freeda_models.segmentation import Stage, names_at
+from freeda_segment.pixels.background import Background
 from freeda_segment.result import Provenance, Setting
-from freeda_segment.settings import SegmentSettings
+from freeda_segment.settings import NO_BACKGROUND, SegmentSettings
 from freeda_store.records import RevisionInfo
 
 if TYPE_CHECKING:
@@ -71,11 +72,18 @@ def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Se
         if field.name == "superpixels":
             flat["superpixels"] = value.name
             flat |= {f"superpixels.{name}": number for name, number in asdict(value).items()}
-        elif field.name in ("background", "refinement"):
+        elif field.name == "background":
+            flat[field.name] = NO_BACKGROUND if value is None else _background(value)
+        elif field.name == "refinement":
             flat[field.name] = "none" if value is None else _short(value)
         else:
             flat[field.name] = str(value) if field.name == "where" else value
     return flat
+
+
+def _background(background: Background) -> str:
+    """With its threshold only where that counts."""
+    return _short(background) if background.by_threshold else background.strategy
 
 
 def _short(options: Any) -> str:

@@ -22,6 +22,7 @@ from freeda_segment.outputs import DEFAULT_FORMATS, Result, picture_place, resul
 from freeda_segment.outputs.detections import to_detections
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.rle import coco_document
+from freeda_segment.pixels.background import OTHER
 from freeda_segment.pixels.labelling import BACKGROUND, LabelledPixels, LabelMap, LabelRequest, label_pixels
 from freeda_segment.regions.similarity import WindowScores
 from freeda_segment.regions.windows import Box, central_window
@@ -144,13 +145,19 @@ class Segmentation:
         return label_pixels(self.request).scores
 
     def mask(self, name: str) -> NDArray[np.bool_]:
-        """Where a class is: bool (H, W).
+        """Where a class is, or with ``other`` where none is, unless a class is called so: bool (H, W).
 
         Raises:
             OptionError: there is no such class.
         """
+        if name == OTHER and name not in self.class_names:
+            none: NDArray[np.bool_] = self.labels == BACKGROUND
+            return none
         if name not in self.class_names:
-            raise OptionError(f"there is no class '{name}'; the classes are {', '.join(self.class_names)}.")
+            raise OptionError(
+                f"there is no class '{name}'; the classes are {', '.join(self.class_names)}, and "
+                f"'{OTHER}' for no class."
+            )
         found: NDArray[np.bool_] = self.labels == self.class_names.index(name)
         return found
 
@@ -215,7 +222,7 @@ class Segmentation:
         if more > 0:
             parts.append(f"and {more} more {'class' if more == 1 else 'classes'}")
         if self.background_area:
-            parts.append(f"background {self.background_area:.1%}")
+            parts.append(f"{OTHER} {self.background_area:.1%}")
         return ", ".join(parts)
 
     def __repr__(self) -> str:

@@ -26,6 +26,7 @@ from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage, encode_image
 from freeda_segment.errors import ImageError, OptionError
 from freeda_segment.images import Picture, read_picture, to_rgb
+from freeda_segment.pixels.background import BackgroundStrategy
 from freeda_segment.pixels.labelling import LabelRequest, label_bands
 from freeda_segment.provenance import describe_provenance
 from freeda_segment.regions.similarity import score_window
@@ -37,10 +38,13 @@ from freeda_segment.result import (
     merge_regions,
 )
 from freeda_segment.retrieval import class_name_notes
+from freeda_segment.retrieval.aggregation import Pooling
+from freeda_segment.retrieval.bank_nouns import BankNouns, NounSource, bank_nouns
+from freeda_segment.retrieval.competitors import competing_nouns
 from freeda_segment.retrieval.lookup import PrototypeSource, TextCache, TextLookup
 from freeda_segment.retrieval.prototypes import ClassPrototypes, build_prototypes
 from freeda_segment.settings import ENCODING, RETRIEVAL, SegmentSettings
-from freeda_store import Manifest
+from freeda_store import Filter, Manifest
 from freeda_store.records import RevisionInfo
 
 if TYPE_CHECKING:
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class SegmentBank(PrototypeSource, Protocol):
+class SegmentBank(PrototypeSource, NounSource, Protocol):
     """What a segmenter needs of a bank; ``freeda_store.Bank`` is one."""
 
     @property
@@ -107,6 +111,7 @@ class Segmenter:
             )
         self._template_set = name
         self._text_cache = TextCache()
+        self._nouns: dict[tuple[RevisionInfo | None, Filter], BankNouns] = {}
 
     @property
     def settings(self) -> SegmentSettings:
@@ -131,7 +136,7 @@ class Segmenter:
         """
         settings = dataclasses.replace(self._settings, **changes)
         changed = Segmenter(self._bank, self._clip, self._backbone, self._keys, settings, self._preset)
-        changed._text_cache = self._text_cache
+        changed._text_cache, changed._nouns = self._text_cache, self._nouns
         return changed
 
     def with_bank(self, bank: SegmentBank) -> Segmenter:
@@ -174,8 +179,9 @@ class Segmenter:
                 lambda: self._bank.revision,
                 self._text_cache,
             )
-            built = build_prototypes(parsed.classes, lookup, notes)
-        return dataclasses.replace(built, notes=(*notes, *class_name_notes.readings(self._preset, built)))
+            built = self._with_competitors(parsed, lookup, notes)
+        more = (*class_name_notes.readings(self._preset, built), *self._nothing_competes(built))
+        return dataclasses.replace(built, notes=(*notes, *more))
 
     def label(
         self, encoded: EncodedImage, prototypes: ClassPrototypes, *, keep_evidence: bool = False
@@ -196,18 +202,21 @@ class Segmenter:
         self._settings.check_made_with(encoded.settings, ENCODING, "the encoded picture")
         self._settings.check_made_with(prototypes.settings, RETRIEVAL, "the list of prepared classes")
         with _timed("label"):
+            compared = self._compared(prototypes)
             windows = tuple(
-                score_window(each.labels, each.regions, each.tokens, each.embedding, prototypes)
+                score_window(each.labels, each.regions, each.tokens, each.embedding, compared)
                 for each in encoded.windows
             )
+            background = self._settings.background
             request = LabelRequest(
                 working=encoded.working,
                 size_hw=encoded.size_hw,
                 boxes=encoded.boxes,
                 windows=windows,
                 alpha=self._settings.alpha,
-                background=self._settings.background,
+                background=background if background is not None and background.by_threshold else None,
                 refinement=self._settings.refinement,
+                others=compared.competitors is not None,
             )
             labels = np.empty(encoded.size_hw, dtype=np.int16)
             count = ShareCount(prototypes.names)
@@ -222,7 +231,7 @@ class Segmenter:
                 background_area=count.background_area(),
                 region_map=merge_regions(request.working_hw, encoded.boxes, windows),
                 request=request,
-                evidence=Evidence(prototypes, encoded.windows) if keep_evidence else None,
+                evidence=Evidence(compared, encoded.windows) if keep_evidence else None,
                 provenance=self._provenance(prototypes.revision),
                 notes=prototypes.notes,
             )
@@ -257,6 +266,49 @@ class Segmenter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _with_competitors(
+        self, classes: ClassList, lookup: TextLookup, notes: tuple[str, ...]
+    ) -> ClassPrototypes:
+        """Prototypes and what competes with them, all of one revision."""
+        where = self._settings.where
+        while True:
+            built = build_prototypes(classes.classes, lookup, notes)
+            nouns = self._nouns.get((built.revision, where))
+            if nouns is None:
+                nouns = bank_nouns(self._bank, where)
+                if self._bank.revision != built.revision:
+                    continue
+                self._nouns[built.revision, where] = nouns
+            return dataclasses.replace(built, competitors=competing_nouns(nouns, built))
+
+    def _compared(self, prototypes: ClassPrototypes) -> ClassPrototypes:
+        """The classes, with what competes with them under these settings."""
+        if self._by_bank(prototypes):
+            return prototypes
+        return dataclasses.replace(prototypes, competitors=None)
+
+    def _by_bank(self, prototypes: ClassPrototypes) -> bool:
+        """Whether the bank's other nouns shall compete; votes cannot be compared with a similarity."""
+        background = self._settings.background
+        by_bank = background is not None and background.by_bank(len(prototypes.classes))
+        if by_bank and prototypes.pooling is Pooling.VOTE:
+            if background is not None and background.strategy == BackgroundStrategy.BANK:
+                raise OptionError(
+                    "the background 'bank' compares similarities, the aggregation 'knn' counts votes; choose "
+                    "another of either."
+                )
+            return False
+        return by_bank
+
+    def _nothing_competes(self, prototypes: ClassPrototypes) -> tuple[str, ...]:
+        """That every pixel will get a class, of a list that may leave things out."""
+        if prototypes.competitors is not None or not self._by_bank(prototypes):
+            return ()
+        return (
+            "the bank has no other nouns that could compete with these classes, so every pixel gets one; "
+            "add what else the pictures show to the list or to the bank.",
+        )
 
     def _other_prompts(self) -> tuple[str, ...]:
         """That class names are not embedded as the bank's keys were."""

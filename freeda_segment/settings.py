@@ -14,7 +14,7 @@ from freeda_models.segmentation import (
     settings_of,
 )
 from freeda_segment.errors import OptionError
-from freeda_segment.pixels.background import Background
+from freeda_segment.pixels.background import Background, BackgroundStrategy
 from freeda_segment.pixels.refinement import Refinement
 from freeda_segment.regions.superpixels import Felzenszwalb, Superpixels, parse_superpixels
 from freeda_store import Filter, parse_filter
@@ -25,6 +25,9 @@ ENCODING = tuple(name for name in names_at(Stage.PICTURE) if name != "superpixel
 
 RETRIEVAL = names_at(Stage.PROTOTYPES)
 """Settings that shape the prototypes of classes."""
+
+NO_BACKGROUND = "none"
+"""What a preset or an option says for every pixel to get a class."""
 
 _PLAIN = tuple(settings_of(PlainSettings))
 
@@ -40,7 +43,7 @@ class SegmentSettings(PlainSettings):
     Attributes:
         superpixels: algorithm and options.
         where: which prototypes may be retrieved.
-        background: how pixels of no class are found; None gives every pixel a class.
+        background: how pixels of no class are found; None gives every pixel one.
         refinement: PAMR; None for none.
 
     Raises:
@@ -49,7 +52,7 @@ class SegmentSettings(PlainSettings):
 
     superpixels: Superpixels = field(default_factory=Felzenszwalb)
     where: Filter = Filter()  # noqa: RUF009 - frozen
-    background: Background | None = None
+    background: Background | None = Background(BackgroundStrategy.AUTO)  # noqa: RUF009 - frozen
     refinement: Refinement | None = None
 
     def __post_init__(self) -> None:
@@ -87,5 +90,20 @@ class SegmentSettings(PlainSettings):
             where = parse_filter(defaults.where)
         except (OptionError, FilterError) as error:
             raise OptionError(f"the preset's table [segment] is wrong: {error}") from error
+        background = parse_background(defaults.background, defaults.background_threshold)
         plain = {name: getattr(defaults, name) for name in _PLAIN}
-        return cls(superpixels=superpixels, where=where, **plain)
+        return cls(superpixels=superpixels, where=where, background=background, **plain)
+
+
+def parse_background(strategy: str, threshold: float) -> Background | None:
+    """The background of a preset or an option.
+
+    Raises:
+        OptionError: unknown strategy, or a threshold outside 0..1.
+    """
+    if strategy == NO_BACKGROUND:
+        return None
+    if strategy not in list(BackgroundStrategy):
+        names = ", ".join([*BackgroundStrategy, NO_BACKGROUND])
+        raise OptionError(f"unknown background strategy '{strategy}'; choose one of {names}.")
+    return Background(BackgroundStrategy(strategy), threshold)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -202,6 +202,18 @@ class Bank:
             gone = next(id_ for id_ in ids if id_ not in set(fetched.ids))
             raise PrototypeMissingError(f"the bank in {self._address} has no prototype {gone}.")
         return PrototypeVectors(fetched.ids, fetched.texts, fetched.visuals)
+
+    def derived(self, name: str, make: Callable[[], bytes], where: Filter = Filter()) -> bytes:  # noqa: B008
+        """What follows from the prototypes that the view shows and a filter lets through.
+
+        Args:
+            name: what it is, and a number that changes with its layout and with how it is made.
+            make: makes it, once for a revision where the cache on disk has room to remember it.
+            where: which prototypes it follows from.
+        """
+        history = self._history()
+        matching = PointFilter(where, self._view(history))
+        return self._stores.recall.derived(name.encode(), matching, history, make)
 
     def thumbnail(self, key: str) -> Image.Image:
         """A picture or attribution map by its key, RGB.

@@ -1,4 +1,4 @@
-"""What a bank gave before and need not be asked for again; a folder's bank remembers nothing."""
+"""What a bank gave before and need not be asked for again."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ class Recall(Protocol):
     def prototypes(self, ids: Sequence[UUID], history: History, fetch: Fetch) -> Fetched:
         """Payloads and visual vectors by id; ``fetch`` is asked for those that are not known."""
 
+    def derived(self, name: bytes, where: PointFilter, history: History, make: Callable[[], bytes]) -> bytes:
+        """What follows from all prototypes that match; ``make`` is asked where it is not known.
+
+        Args:
+            name: what it is, how it is made and in which layout it is written.
+            where: which prototypes it follows from.
+            history: of the bank.
+            make: makes it.
+        """
+
     def close(self) -> None:
         """Let go of files."""
 
@@ -42,6 +52,10 @@ class NoRecall:
     def prototypes(self, ids: Sequence[UUID], history: History, fetch: Fetch) -> Fetched:
         """All asked."""
         return fetch(ids)
+
+    def derived(self, name: bytes, where: PointFilter, history: History, make: Callable[[], bytes]) -> bytes:
+        """Made each time."""
+        return make()
 
     def close(self) -> None:
         """Nothing to let go of."""

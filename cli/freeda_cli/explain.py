@@ -187,7 +187,9 @@ def verdict(each: Explanation) -> str:
     if each.runner_up is not None:
         told += f", then {each.runner_up.name} {each.runner_up.score:.4f} (margin {each.margin:.4f})"
     if each.label != each.best.index:
-        told += f", labelled {each.label_name or 'no class'}"
+        told += f", labelled {each.label_name or 'other'}"
+    if each.other is not None and not each.label_name:
+        told += f": more like the bank's '{each.other.name}' {each.other.score:.4f}"
     return told
 
 

@@ -114,15 +114,17 @@ def chosen_superpixels(current: Superpixels, name: str | None, options: Mapping[
 def changed_background(
     current: Background | None, strategy: str | None, threshold: float | None
 ) -> Background | None:
-    """The background asked for; a threshold alone changes the current one, or the constant strategy.
+    """The background asked for; a threshold alone changes that of the current one, or means the constant one.
 
     Raises:
         OptionError: unknown strategy, or a threshold outside 0..1.
     """
     from freeda_segment import Background
+    from freeda_segment.settings import parse_background
 
     if strategy is None and threshold is None:
         return current
-    chosen: Any = {"strategy": strategy, "threshold": threshold}
-    start = Background() if current is None or strategy is not None else current
-    return replace(start, **{name: value for name, value in chosen.items() if value is not None})
+    keeps = strategy is None and current is not None and current.by_threshold
+    start = current if current is not None and keeps else Background()
+    chosen = start.threshold if threshold is None else threshold
+    return parse_background(start.strategy if strategy is None else strategy, chosen)

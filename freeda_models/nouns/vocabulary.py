@@ -39,6 +39,12 @@ def unknown_names(preset: Preset, names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if not _is_known(_words(name), known)]
 
 
+def spellings(name: str) -> frozenset[str]:
+    """A name in lower case, as it is and with its last word in each possible singular."""
+    words = _words(name)
+    return frozenset(" ".join(each) for each in _singulars(words)) if words else frozenset()
+
+
 def _words(name: str) -> list[str]:
     return name.casefold().replace("-", " ").split()
 

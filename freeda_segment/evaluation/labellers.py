@@ -6,9 +6,11 @@ processes, holds no network, and knows how to load what it needs.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +25,12 @@ from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.segmenter import Segmenter
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Filter, Manifest
-from freeda_store.records import Retrieved, RevisionInfo
+from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
+from freeda_store.retrieval import PrototypeVectors
 
 ClassMap = NDArray[np.integer[Any]]
+
+_READ = "the prototypes were read already; open the bank to retrieve others."
 
 
 class Method(StrEnum):
@@ -113,7 +118,19 @@ class ReadBank:
         Raises:
             OptionError: always.
         """
-        raise OptionError("the prototypes were read already; open the bank to retrieve others.")
+        raise OptionError(_READ)
+
+    def infos(self, where: Filter = Filter()) -> Iterator[PrototypeInfo]:  # noqa: B008
+        """Refused, as :meth:`nearest`."""
+        raise OptionError(_READ)
+
+    def vectors(self, ids: Sequence[UUID]) -> PrototypeVectors:
+        """Refused, as :meth:`nearest`."""
+        raise OptionError(_READ)
+
+    def derived(self, name: str, make: Callable[[], bytes], where: Filter = Filter()) -> bytes:  # noqa: B008
+        """Refused, as :meth:`nearest`."""
+        raise OptionError(_READ)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -88,11 +88,11 @@ def dataset_settings(spec: DatasetSpec | None, settings: SegmentSettings) -> Seg
     """Settings with the superpixels and the background of a data set.
 
     Args:
-        spec: of the data set; None leaves the settings as they are.
+        spec: of the data set; None for the bundled scenes, which are labelled throughout.
         settings: of the preset.
     """
     if spec is None:
-        return settings
+        return replace(settings, background=None)
     background = None
     if spec.background is not None:
         background = Background(BackgroundStrategy(spec.background.strategy), spec.background.threshold)

@@ -76,6 +76,23 @@ class ClassEvidence:
     total: int
 
 
+@dataclass(frozen=True)
+class OtherEvidence:
+    """What competes with the classes and fits a region best.
+
+    Attributes:
+        name: of the bank's noun that the region looks most like.
+        local: similarity of the region with it, sigmoid of cosine.
+        global_score: that of the class that the picture speaks of most; it has no text of its own.
+        score: alpha * local + (1 - alpha) * global_score.
+    """
+
+    name: str
+    local: float
+    global_score: float
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Why a region has its label.
@@ -90,6 +107,7 @@ class Explanation:
         best: the class with the highest score; differs from ``label`` where background or
             refinement decided.
         runner_up: the class with the next score; None when there is only one class.
+        other: what competes and is no class; None where nothing does.
     """
 
     place: RegionPlace
@@ -100,6 +118,7 @@ class Explanation:
     label_name: str
     best: ClassEvidence
     runner_up: ClassEvidence | None
+    other: OtherEvidence | None = None
 
     @property
     def margin(self) -> float | None:
@@ -140,7 +159,7 @@ def explain_pixels(
     local, global_score = _mean_scores(request, rows, columns)
     scores = request.alpha * local + (1 - request.alpha) * global_score
     feature = _feature(evidence, request.windows[place.window], place, rows, columns)
-    first, *rest = np.argsort(-scores, kind="stable")[:2]
+    first, *rest = np.argsort(-scores[: request.classes], kind="stable")[:2]
 
     def of_class(index: int) -> ClassEvidence:
         known = _prototypes(evidence, index, feature, bank)
@@ -149,6 +168,10 @@ def explain_pixels(
             index, segmentation.class_names[index], *numbers, tuple(known[:shown]), len(known)
         )
 
+    other, competitors = None, evidence.prototypes.competitors
+    if competitors is not None:
+        numbers = float(local[-1]), float(global_score[-1]), float(scores[-1])
+        other = OtherEvidence(competitors.nearest(feature), *numbers)
     original, box = _in_original(mask_hw, segmentation.size_hw)
     label = _majority(segmentation.labels[original], len(segmentation.class_names))
     return Explanation(
@@ -160,13 +183,15 @@ def explain_pixels(
         label_name="" if label == BACKGROUND else segmentation.class_names[label],
         best=of_class(int(first)),
         runner_up=of_class(int(rest[0])) if rest else None,
+        other=other,
     )
 
 
 def _mean_scores(
     request: LabelRequest, rows: IndexArray, columns: IndexArray
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Local and global similarity of each class, float64 (C,), mean over pixels and their windows."""
+    """Local and global similarity, float64 (C,), mean over pixels and their windows; the last is that of what
+    competes, where something does."""
     counts = np.zeros(request.working_hw)
     for box in request.boxes:
         counts[box.slices] += 1

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from freeda_segment.explain.explanation import ClassEvidence, Explanation, PrototypeEvidence
+from freeda_segment.explain.explanation import (
+    ClassEvidence,
+    Explanation,
+    OtherEvidence,
+    PrototypeEvidence,
+)
 from freeda_segment.outputs.report import provenance_values
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
@@ -69,6 +74,7 @@ def _region(each: Explanation) -> dict[str, Any]:
         "margin": each.margin,
         "best": _class(each.best),
         "runner_up": None if each.runner_up is None else _class(each.runner_up),
+        "other": None if each.other is None else _other(each.other),
     }
 
 
@@ -81,6 +87,15 @@ def _class(each: ClassEvidence) -> dict[str, Any]:
         "global": each.global_score,
         "prototypes_total": each.total,
         "prototypes": [_prototype(prototype) for prototype in each.prototypes],
+    }
+
+
+def _other(each: OtherEvidence) -> dict[str, Any]:
+    return {
+        "name": each.name,
+        "score": each.score,
+        "local": each.local,
+        "global": each.global_score,
     }
 
 

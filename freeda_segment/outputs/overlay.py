@@ -18,6 +18,7 @@ from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.legend import Entry, draw_legend
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
+from freeda_segment.pixels.background import OTHER
 from freeda_segment.pixels.labelling import BACKGROUND
 from freeda_store.files.own_files import png_mark
 
@@ -154,7 +155,7 @@ def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:
     if hidden:
         entries.append(Entry(None, f"{len(hidden)} more", _percent(sum(share.area for share in hidden))))
     if segmentation.background_area > 0:
-        entries.append(Entry(None, "no class", _percent(segmentation.background_area)))
+        entries.append(Entry(None, OTHER, _percent(segmentation.background_area)))
     return entries
 
 

@@ -1,7 +1,9 @@
 """Background: which pixels belong to none of the classes (method, online stage 8).
 
-Each strategy gives every pixel of a window a background score, which is averaged over windows and resized
-like the score of a class; where it reaches the best class, the pixel is background.
+By the bank, what the list of classes does not name competes with it as one more class would
+(:mod:`freeda_segment.retrieval.competitors`). By a threshold, a strategy gives every pixel of a window a
+background score, which is averaged over windows and resized like the score of a class; where it reaches the
+best class, the pixel is background.
 """
 
 from __future__ import annotations
@@ -19,14 +21,28 @@ if TYPE_CHECKING:
     import torch
 
 
+OTHER = "other"
+"""What pixels of no class are called in summaries and masks, where no class is called so."""
+
+SHORT_LIST = 32
+"""Up to so many classes AUTO takes a list for one that leaves much out."""
+
+
 class BackgroundStrategy(StrEnum):
-    """What is compared with the threshold.
+    """What a class has to be above.
+
+    AUTO: as BANK for lists of at most :data:`SHORT_LIST` classes; for longer ones every pixel gets a class.
+    BANK: the similarity with the bank's nouns that the list does not name.
+
+    The others compare with a threshold:
 
     CONSTANT: the final score; the threshold competes as one more class.
     LOCAL: the highest local similarity, before the global one is added.
     WINNER: the local similarity of the class that wins with the global one added.
     """
 
+    AUTO = "auto"
+    BANK = "bank"
     CONSTANT = "constant"
     LOCAL = "local"
     WINNER = "winner"
@@ -34,7 +50,7 @@ class BackgroundStrategy(StrEnum):
 
 @dataclass(frozen=True)
 class Background:
-    """A strategy and its threshold.
+    """A strategy, and the threshold of those that have one.
 
     Local similarities are sigmoids of cosines: 0.27 to 0.73, with 0.5 for no similarity. The
     authors use thresholds from 0.4 to 0.5.
@@ -45,6 +61,17 @@ class Background:
 
     strategy: BackgroundStrategy = BackgroundStrategy.CONSTANT
     threshold: float = 0.5
+
+    @property
+    def by_threshold(self) -> bool:
+        """Whether the threshold counts."""
+        return self.strategy in _WINDOW_BACKGROUNDS
+
+    def by_bank(self, classes: int) -> bool:
+        """Whether the bank's other nouns compete with so many classes."""
+        if self.strategy == BackgroundStrategy.AUTO:
+            return classes <= SHORT_LIST
+        return self.strategy == BackgroundStrategy.BANK
 
     def __post_init__(self) -> None:
         if self.strategy not in list(BackgroundStrategy):

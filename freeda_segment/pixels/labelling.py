@@ -77,6 +77,8 @@ class LabelRequest:
         windows: their scores, in the same order.
         alpha: weight of the local similarity.
         background, refinement: see their modules; None for none.
+        others: whether the last column of the windows' scores is no class's; where it reaches the best class,
+            pixels belong to none. There is no other background then.
     """
 
     working: ImageArray
@@ -86,6 +88,12 @@ class LabelRequest:
     alpha: float
     background: Background | None = None
     refinement: Refinement | None = None
+    others: bool = False
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return len(self.windows[0].global_score) - int(self.others)
 
     @property
     def working_hw(self) -> tuple[int, int]:
@@ -163,6 +171,9 @@ class _WorkingScores:
             yield classes.start, scores
         if states:
             self._background = self._average_background(states)
+        if self._request.others and not self._seen:
+            last = slice(self._request.classes, self._request.classes + 1)
+            self._background = _average_scores(self._request, self._pixels, last, self._count, ())
         self._seen = True
 
     def background(self) -> torch.Tensor | None:
@@ -180,7 +191,7 @@ class _WorkingScores:
 
 def _chunks(request: LabelRequest, chunk_bytes: int) -> Iterator[slice]:
     """Slices of classes whose scores over the working picture fit in a block."""
-    classes = len(request.windows[0].global_score)
+    classes = request.classes
     size = max(1, chunk_bytes // (4 * request.working_hw[0] * request.working_hw[1]))
     for start in range(0, classes, size):
         yield slice(start, min(start + size, classes))

@@ -122,6 +122,9 @@ def sigmoid(values: FloatArray) -> FloatArray:
 class WindowScores:
     """Similarity of one window with each class, per region and per patch; pixels: :class:`PixelScores`.
 
+    Where something competes with the classes, C is one more than they are: the last column is that of the
+    nearest competitor, whichever it is, and means no class.
+
     Attributes:
         labels: int32 (H, W), superpixels of the window, -1 for none.
         covered: bool (S,), see :class:`RegionFeatures`.
@@ -151,16 +154,23 @@ def score_window(
         regions: features of its superpixels.
         tokens_hwd: float32 (h, w, D), L2-normalised patch features.
         embedding: float32 (D_clip,), L2-normalised.
-        prototypes: of the classes; of several, the most similar one counts.
+        prototypes: of the classes; of several, the most similar one counts. Competitors have no text: to
+            CLIP the window speaks of them as much as of the class that it speaks of most.
     """
     height, width, depth = tokens_hwd.shape
-    flat = prototypes.local_cosines(tokens_hwd.reshape(height * width, depth))
+
+    def local(features_nd: FloatArray) -> FloatArray:
+        columns = prototypes.local_cosines(features_nd), prototypes.other_cosines(features_nd)
+        return sigmoid(np.concatenate(columns, axis=1))
+
+    of_classes = prototypes.global_cosines(embedding[None])[0]
+    of_others = [] if prototypes.competitors is None else [of_classes.max()]
     return WindowScores(
         labels=labels_hw,
         covered=regions.covered,
-        regions=sigmoid(prototypes.local_cosines(regions.vectors)),
-        tokens=sigmoid(flat).reshape(height, width, -1),
-        global_score=prototypes.global_cosines(embedding[None])[0],
+        regions=local(regions.vectors),
+        tokens=local(tokens_hwd.reshape(height * width, depth)).reshape(height, width, -1),
+        global_score=np.append(of_classes, of_others).astype(np.float32),
     )
 
 

@@ -18,6 +18,7 @@ from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ModelOutputError, NoPrototypesError
 from freeda_segment.retrieval.aggregation import AGGREGATIONS, Pooling, pool_max, pool_mean, vote
+from freeda_segment.retrieval.competitors import Competitors
 from freeda_segment.retrieval.lookup import Support, TextLookup
 from freeda_store import Filter
 from freeda_store.records import RevisionInfo
@@ -43,6 +44,7 @@ class ClassPrototypes:
         voters: how many prototypes vote, for ``VOTE``.
         revision: that the bank showed when it was asked.
         settings: that the bank was asked with; None when made by hand.
+        competitors: what may compete with the classes and is none of them; None for nothing.
     """
 
     classes: tuple[ClassName, ...]
@@ -57,6 +59,7 @@ class ClassPrototypes:
     voters: int = 1
     revision: RevisionInfo | None = None
     settings: SegmentSettings | None = None
+    competitors: Competitors | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,6 +80,20 @@ class ClassPrototypes:
             of_text = pool_mean(cosines, self.text_starts)
             return pool_max(of_text, np.searchsorted(self.text_starts, self.vector_starts))
         return pool_max(cosines, self.vector_starts)
+
+    def other_cosines(self, features_nd: FloatArray) -> FloatArray:
+        """L2-normalised features (N, D) to float32 (N, 1): cosine with the nearest competitor.
+
+        Returns:
+            float32 (N, 0) where nothing competes.
+
+        Raises:
+            ModelOutputError: features and competitors have different lengths.
+        """
+        if self.competitors is None:
+            return np.zeros((len(features_nd), 0), dtype=np.float32)
+        _check_lengths(features_nd, self.competitors.looks)
+        return self.competitors.cosines(features_nd)[:, None]
 
     def global_cosines(self, embeddings_nd: FloatArray) -> FloatArray:
         """CLIP embeddings (N, D_clip) to float32 (N, C): cosine with the nearest text.

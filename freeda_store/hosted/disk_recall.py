@@ -1,4 +1,5 @@
-"""What a hosted bank gave before and need not send again: prototypes by id, and answers to queries.
+"""What a bank gave before and need not give again: prototypes by id and answers to queries of a hosted one,
+and of each what follows from its prototypes.
 
 A committed revision shows the same for ever, so an answer is remembered by the revisions that its view is
 made of. A prototype is remembered by its id and by the revision that wrote it. A revision is known by its id
@@ -9,7 +10,7 @@ asked anew.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, cast
 from uuid import UUID
@@ -88,6 +89,18 @@ class DiskRecall:
             np.stack([known[id_][1] for id_ in found_ids]),
         )
 
+    def derived(self, name: bytes, where: PointFilter, history: History, make: Callable[[], bytes]) -> bytes:
+        """What follows from a view of committed revisions."""
+        view = _view_stamp(where, history)
+        if view is None:
+            return make()
+        key = self._key(b"derived", view, repr(where.where).encode(), name)
+        known = self._cache.get([key]).get(key)
+        if known is None:
+            known = make()
+            self._cache.put({key: known})
+        return known
+
     def close(self) -> None:
         """Let go of the cache's file."""
         self._cache.close()
@@ -114,19 +127,23 @@ class DiskRecall:
 
 
 def open_recall(profile: Profile, manifest: Manifest, bank: str) -> Recall:
-    """What is remembered of a profile's bank; nothing where the settings give it no room.
+    """What is remembered of a profile's bank.
 
     Args:
         profile: where the bank is.
         manifest: what made it.
         bank: its identity; empty for a bank that was given none, which its place stands for.
     """
+    place = f"{profile.qdrant_url} {profile.collection}"
+    return open_disk_recall(f"{bank or place} {manifest.model_dump_json()}")
+
+
+def open_disk_recall(bank: str) -> Recall:
+    """What is remembered of a bank by its identity; nothing where the settings give it no room."""
     settings = load_settings()
     if settings.cache_mb == 0:
         return NoRecall()
-    place = f"{profile.qdrant_url} {profile.collection}"
-    cache = DiskCache(cache_folder(settings.cache_dir), settings.cache_mb * 10**6)
-    return DiskRecall(cache, f"{bank or place} {manifest.model_dump_json()}")
+    return DiskRecall(DiskCache(cache_folder(settings.cache_dir), settings.cache_mb * 10**6), bank)
 
 
 def _stamp(record: RevisionRecord) -> bytes:

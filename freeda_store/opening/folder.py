@@ -19,6 +19,7 @@ from freeda_store.errors import BankDamagedError, BankError, BankInUseError, Ban
 from freeda_store.files.folder_lock import sole_user
 from freeda_store.files.system_faults import system_error
 from freeda_store.manifest import Manifest
+from freeda_store.opening.folder_recall import FolderRecall
 from freeda_store.opening.hindrances import hindrance_to_writing, load_vectors, refuse_to_write
 from freeda_store.profiles.finding import find_profile, may_be_profile
 from freeda_store.profiles.settings_path import settings_path
@@ -88,7 +89,9 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
         raise
     thumbnails = FolderThumbnails(folder / "thumbnails")
     before_writing = partial(refuse_to_write, folder, hindrance)
-    return Stores(catalog, vectors, thumbnails, folder, before_writing=before_writing), manifest
+    recall = FolderRecall(folder, manifest)
+    stores = Stores(catalog, vectors, thumbnails, folder, recall=recall, before_writing=before_writing)
+    return stores, manifest
 
 
 def _no_bank(folder: Path) -> str:

@@ -132,7 +132,7 @@ class Stores:
         writing: keys of the runs that writers have in hand; a hosted bank's also count other processes.
         commit_lock: held while a revision takes its place in the history.
         publish: publishes a changed history to readers without SQL.
-        recall: what need not be sent again; of a folder, nothing.
+        recall: what need not be asked again.
         catch_up: asked once at opening: refuses stores that do not agree, and publishes what was not.
         upkeep: of the engine's settings.
         before_writing: refuses where the rights are missing, or the points are not this bank's any more.

@@ -25,6 +25,7 @@ from freeda_segment.provenance import describe_settings
 from freeda_segment.regions.superpixels import ALGORITHMS
 from freeda_segment.regions.windows import RESIZES
 from freeda_segment.retrieval.aggregation import AGGREGATIONS
+from freeda_segment.settings import NO_BACKGROUND
 
 COMMANDS = ("segment", "explain", "evaluate")
 
@@ -61,7 +62,7 @@ def test_the_presets_table_has_the_fields_of_the_settings() -> None:
         ("aggregation", AGGREGATIONS),
         ("templates", TEMPLATE_SETS),
         ("superpixels", ALGORITHMS),
-        ("background", list(BackgroundStrategy)),
+        ("background", [*BackgroundStrategy, NO_BACKGROUND]),
     ],
 )
 def test_the_names_of_a_setting_are_those_of_its_registry(name: str, registry: Any) -> None:

@@ -68,6 +68,26 @@ def test_a_word_that_no_caption_of_the_bank_holds_finds_its_synonym(
     assert overlap / union >= 0.6
 
 
+def test_a_class_alone_leaves_the_rest_of_a_picture_to_none(segmenter: Segmenter, scenes: Scenes) -> None:
+    """As well as with all classes named; ``benchmarks/open_lists.py`` measures it on all scenes."""
+    names = ("car", "cat", "banana", "house", "grass", "sky")
+    every = segmenter.prepare(list(scenes.class_names))
+    alone = {name: segmenter.prepare(name) for name in names}
+    overlap, union = np.zeros((2, len(names))), np.zeros((2, len(names)))
+    for row, name in enumerate(names):
+        label = scenes.class_names.index(name)
+        shown = [number for number in range(len(scenes)) if (scenes.labels[number] == label).any()]
+        for number in shown[:3]:
+            encoded, truth = segmenter.encode(scenes.images[number]), scenes.labels[number] == label
+            for column, prototypes in enumerate((alone[name], every)):
+                mask = segmenter.label(encoded, prototypes).mask(name)
+                overlap[column, row] += np.count_nonzero(mask & truth)
+                union[column, row] += np.count_nonzero(mask | truth)
+    of_one, of_all = (overlap / union).mean(axis=1)
+    assert of_one >= of_all - 0.03
+    assert of_one >= 0.75, "every pixel would be the class: 0.2"
+
+
 def test_attribution_lies_on_the_object(segmenter: Segmenter) -> None:
     """Attribution of a noun is denser where the segmenter sees the noun than elsewhere."""
     preset = load_preset("tiny")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import UUID, uuid5
 
@@ -14,6 +14,7 @@ from freeda_segment.regions.superpixels import Felzenszwalb
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Caption, Filter, Manifest, ModelRecord, NewGeneration, NewPrototype, Scores
 from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
+from freeda_store.retrieval import PrototypeVectors
 
 TEXT_DIM = 16
 COLOURS = {
@@ -33,6 +34,7 @@ def small_settings(**changes: object) -> SegmentSettings:
         "stride": 16,
         "superpixels": Felzenszwalb(scale=50.0, sigma=0.5, min_size=5),
         "k": 3,
+        "background": None,
     }
     return SegmentSettings(**(fields | changes))  # type: ignore[arg-type]
 
@@ -143,9 +145,9 @@ class FakeBank:
     def __init__(self, nouns: Sequence[str] = tuple(COLOURS), encoder: FakeClip | None = None) -> None:
         encoder = encoder or FakeClip()
         rng = np.random.default_rng(3)
-        self.infos = [info(noun, number) for noun in nouns for number in range(3)]
-        self.keys = encoder.encode_texts([each.noun for each in self.infos]) if self.infos else None
-        features = [colour_feature(COLOURS.get(each.noun, (127, 127, 130))) for each in self.infos]
+        self.held = [info(noun, number) for noun in nouns for number in range(3)]
+        self.keys = encoder.encode_texts([each.noun for each in self.held]) if self.held else None
+        features = [colour_feature(COLOURS.get(each.noun, (127, 127, 130))) for each in self.held]
         self.visuals = np.stack(features) + rng.normal(0, 0.02, (len(features), 3)) if features else None
         self.queries = 0
         self.closed = False
@@ -165,10 +167,26 @@ class FakeBank:
     def close(self) -> None:
         self.closed = True
 
+    def infos(self, where: Filter = Filter()) -> Iterator[PrototypeInfo]:  # noqa: B008
+        return (self.held[row] for row in self.passing(where))
+
+    def vectors(self, ids: Sequence[UUID]) -> PrototypeVectors:
+        assert self.keys is not None
+        assert self.visuals is not None
+        row_of = {each.id: row for row, each in enumerate(self.held)}
+        rows = [row_of[id_] for id_ in ids]
+        return PrototypeVectors(tuple(ids), self.keys[rows], self.visuals[rows].astype(np.float32))
+
+    def derived(self, name: str, make: Callable[[], bytes], where: Filter = Filter()) -> bytes:  # noqa: B008
+        return make()
+
+    def passing(self, where: Filter) -> list[int]:
+        wanted = {value for condition in where.conditions for value in condition.values}
+        return [row for row, each in enumerate(self.held) if not wanted or each.noun in wanted]
+
     def nearest(self, queries: FloatArray, k: int, where: Filter = Filter()) -> list[Retrieved]:  # noqa: B008
         self.queries += len(queries)
-        wanted = {value for condition in where.conditions for value in condition.values}
-        rows = [i for i, each in enumerate(self.infos) if not wanted or each.noun in wanted]
+        rows = self.passing(where)
         found = []
         for query in queries:
             if not rows or self.keys is None or self.visuals is None:
@@ -180,10 +198,10 @@ class FakeBank:
             chosen = [rows[i] for i in order]
             found.append(
                 Retrieved(
-                    tuple(self.infos[i].id for i in chosen),
+                    tuple(self.held[i].id for i in chosen),
                     cosines[order].astype(np.float32),
                     self.visuals[chosen].astype(np.float32),
-                    tuple(self.infos[i] for i in chosen),
+                    tuple(self.held[i] for i in chosen),
                 )
             )
         return found

@@ -18,21 +18,26 @@ from freeda_segment.pixels.labelling import BAND_PIXELS, LabelRequest, label_pix
 from freeda_segment.pixels.refinement import Refinement
 from freeda_segment.regions.similarity import WindowScores, score_window
 from freeda_segment.regions.windows import window_boxes
+from freeda_segment.retrieval.competitors import Competitors
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 
-strategies = st.sampled_from([None, *BackgroundStrategy])
+BY_THRESHOLD = [strategy for strategy in BackgroundStrategy if Background(strategy).by_threshold]
+strategies = st.sampled_from([None, *BY_THRESHOLD])
 
 
-def literal_scores(encoded, raw, embeddings, alpha, refinement, background):
-    """Scores (C [+ 1], H, W) at the original size, background last, all classes at once."""
+def literal_scores(encoded, raw, embeddings, alpha, refinement, background, others=None):
+    """Scores (C [+ 1], H, W) at the original size, background or others last, all classes at once."""
     backbone = FakeBackbone()
     scores, backgrounds = [], []
     for window in encoded.windows:
         crop = encoded.working[window.box.slices]
         tokens = backbone.encode(crop[None])[0]
         local = literal.region_scores(tokens, window.labels, raw)
-        clip = FakeClip().encode_images(crop[None])[0]
-        final = literal.window_scores(local, embeddings @ clip, alpha)
+        clip = embeddings @ FakeClip().encode_images(crop[None])[0]
+        if others is not None:
+            local = torch.cat([local, literal.region_scores(tokens, window.labels, others[None])])
+            clip = np.append(clip, clip.max())
+        final = literal.window_scores(local, clip, alpha)
         if refinement:
             picture = crop.transpose(2, 0, 1)
             refined = literal.pamr(picture, final, refinement.iterations, refinement.dilations)
@@ -50,7 +55,9 @@ def literal_scores(encoded, raw, embeddings, alpha, refinement, background):
     return whole.numpy()
 
 
-def check(seed, size_hw, classes, alpha, background, chunk_bytes, refinement=None, band_pixels=BAND_PIXELS):
+def check(
+    seed, size_hw, classes, alpha, background, chunk_bytes, refinement=None, band_pixels=BAND_PIXELS, others=0
+):
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (3, 4, 3), dtype=np.uint8)
     image = np.kron(coarse, np.ones((size_hw[0] // 3 + 1, size_hw[1] // 4 + 1, 1), np.uint8))
@@ -61,16 +68,19 @@ def check(seed, size_hw, classes, alpha, background, chunk_bytes, refinement=Non
     embeddings = normalised(rng.standard_normal((classes, 16)).astype(np.float32))
     starts = np.arange(classes)
     names = tuple(ClassName((f"c{index}",)) for index in range(classes))
-    prototypes = ClassPrototypes(names, normalised(raw.reshape(-1, 3)), starts * 2, embeddings, starts)
+    competing = rng.standard_normal((others, 3)).astype(np.float32) if others else None
+    competitors = Competitors(("",) * others, normalised(competing)) if others else None
+    vectors = normalised(raw.reshape(-1, 3))
+    prototypes = ClassPrototypes(names, vectors, starts * 2, embeddings, starts, competitors=competitors)
     windows = tuple(
         score_window(each.labels, each.regions, each.tokens, each.embedding, prototypes)
         for each in encoded.windows
     )
     request = LabelRequest(
-        encoded.working, encoded.size_hw, encoded.boxes, windows, alpha, background, refinement
+        encoded.working, encoded.size_hw, encoded.boxes, windows, alpha, background, refinement, others > 0
     )
     result = label_pixels(request, chunk_bytes, band_pixels)
-    expected = literal_scores(encoded, raw, embeddings, alpha, refinement, background)
+    expected = literal_scores(encoded, raw, embeddings, alpha, refinement, background, competing)
     best = expected[:classes].max(0)
     np.testing.assert_allclose(result.scores, best, atol=1e-5)
     winner = np.take_along_axis(expected, result.labels[None] % len(expected), 0)[0]  # -1 is the last
@@ -94,8 +104,28 @@ def test_labels_equal_the_literal_ones(seed, size_hw, classes, alpha, strategy, 
     check(seed, size_hw, classes, alpha, background, chunk_bytes)
 
 
+@settings(max_examples=20)
+@given(
+    st.integers(0, 10_000),
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.floats(0, 1),
+    st.sampled_from([1, 3000, 10**6]),
+)
+def test_what_competes_is_one_more_class_and_means_none(seed, size_hw, classes, others, alpha, chunk_bytes):
+    check(seed, size_hw, classes, alpha, None, chunk_bytes, others=others)
+
+
+def test_what_competes_is_refined_with_the_classes_and_kept_for_every_band(monkeypatch):
+    check(5, (20, 33), 2, 0.8, None, 3000, Refinement(2, (1, 3)), others=3)
+    monkeypatch.setattr("freeda_segment.pixels.labelling._KEPT_BYTES", 0)
+    result = check(5, (31, 33), 2, 0.8, None, 3000, band_pixels=100, others=3)
+    assert set(np.unique(result.labels)) == {-1, 0, 1}
+
+
 @pytest.mark.parametrize("kept_bytes", [0, 10**6])
-@pytest.mark.parametrize("strategy", [None, *BackgroundStrategy])
+@pytest.mark.parametrize("strategy", [None, *BY_THRESHOLD])
 def test_labels_in_bands_equal_the_literal_ones(strategy, kept_bytes, monkeypatch):
     monkeypatch.setattr("freeda_segment.pixels.labelling._KEPT_BYTES", kept_bytes)
     background = Background(strategy, 0.5) if strategy else None
@@ -103,7 +133,7 @@ def test_labels_in_bands_equal_the_literal_ones(strategy, kept_bytes, monkeypatc
     check(5, (31, 33), 3, 0.8, background, 10**6, band_pixels=1)
 
 
-@pytest.mark.parametrize("strategy", [None, *BackgroundStrategy])
+@pytest.mark.parametrize("strategy", [None, *BY_THRESHOLD])
 def test_labels_equal_the_literal_ones_with_refinement(strategy):
     background = Background(strategy, 0.5) if strategy else None
     check(5, (20, 33), 3, 0.8, background, 3000, Refinement(2, (1, 3)))
@@ -140,5 +170,5 @@ def test_a_threshold_outside_its_range_is_refused(threshold):
 
 
 def test_an_unknown_strategy_is_refused():
-    with pytest.raises(OptionError, match="constant, local, winner"):
+    with pytest.raises(OptionError, match="auto, bank, constant, local, winner"):
         Background("sky")  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ def build(classes="red,blue", bank=None, keys=None, templates="none", **changes)
 def test_a_prototype_is_the_mean_of_the_raw_vectors():
     bank = FakeBank()
     prototypes = build(bank=bank)
-    red = bank.visuals[[each.noun == "red" for each in bank.infos]].mean(0)
+    red = bank.visuals[[each.noun == "red" for each in bank.held]].mean(0)
     np.testing.assert_allclose(prototypes.vectors[0], unit(red), atol=1e-6)
     assert prototypes.names == ("red", "blue")
     assert [info.noun for info in prototypes.support[0][0].infos] == ["red"] * 3

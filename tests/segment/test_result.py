@@ -49,7 +49,7 @@ def test_it_says_in_one_line_what_it_is(segmenter, made, picture):
     shares = [f"{share.name} {share.area:.1%}" for share in made.shares if share.pixels]
     assert repr(made) == f"<Segmentation 96 x 32: {', '.join(shares)}; bank colours@4 revision 4>"
     odd = segmenter.with_settings(background=Background(threshold=1.0)).segment(picture, ["a\nred", "blue"])
-    assert repr(odd) == "<Segmentation 96 x 32: background 100.0%; bank colours@4 revision 4>"
+    assert repr(odd) == "<Segmentation 96 x 32: other 100.0%; bank colours@4 revision 4>"
     many = segmenter.segment(picture, ["red", "blue", *(f"red {index}" for index in range(20))])
     assert "\n" not in repr(many)
     assert len(repr(many)) < 300

@@ -77,6 +77,33 @@ def test_filters_and_infos(bank: Bank) -> None:
     assert vectors.text_keys.shape == (len(found.ids), TEXT_DIM)
 
 
+def test_what_follows_from_a_revision_is_made_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def make() -> bytes:
+        made.append(1)
+        return bytes(made)
+
+    def of(address: str | Path, where: Filter = Filter()) -> bytes:  # noqa: B008
+        with Bank.open(address) as opened:
+            return opened.derived("means", make, where)
+
+    for place in (folder, tmp_path / "like it"):
+        with Bank.open(place, create=make_manifest()) as bank, bank.write("first", "one") as writer:
+            writer.add([make_generation(0)])
+            writer.commit()
+    assert [len(of(folder)) for _ in range(2)] == [1, 1]
+    assert len(of(tmp_path / "like it")) == 2, "another bank"
+    assert len(of(folder, parse_filter(["noun=car"]))) == 3
+    with Bank.open(folder) as bank:
+        bank.retire(parse_filter(["noun=car"]), "no cars")
+    assert [len(of(folder)), len(of(f"{folder}@1")), len(of(f"{folder}@2"))] == [4, 1, 4]
+    monkeypatch.setenv("FREEDA_CACHE_MB", "0")
+    assert [len(of(folder)) for _ in range(2)] == [5, 6]
+
+
 def test_empty_bank(bank: Bank) -> None:
     assert bank.revision is None
     assert bank.revisions() == []

@@ -176,6 +176,31 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert list((tmp_path / "here").iterdir())
 
 
+def test_what_follows_from_a_view_is_made_once(recall: DiskRecall, tmp_path: Path) -> None:
+    made: list[bytes] = []
+    old, new = View(((1, 1),)), View(((1, 2),))
+    told = history(record(1), record(2))
+
+    def derived(recall: DiskRecall, name: bytes, where: PointFilter, told: History = told) -> bytes:
+        def make() -> bytes:
+            made.append(name)
+            return b"made %d" % len(made)
+
+        return recall.derived(name, where, told, make)
+
+    assert [derived(recall, b"means", PointFilter(view=old)) for _ in range(2)] == [b"made 1"] * 2
+    other = DiskRecall(open_cache(tmp_path), "a bank")
+    assert derived(other, b"means", PointFilter(view=old)) == b"made 1", "by another process"
+    assert derived(recall, b"means", PointFilter(view=new)) == b"made 2"
+    assert derived(recall, b"means", PointFilter(parse_filter(["noun=car"]), old)) == b"made 3"
+    assert derived(recall, b"others", PointFilter(view=old)) == b"made 4"
+    assert derived(DiskRecall(open_cache(tmp_path), "b"), b"means", PointFilter(view=old)) == b"made 5"
+    unfinished = history(record(1), record(2, None))
+    assert derived(recall, b"means", PointFilter(view=new), unfinished) == b"made 6"
+    assert derived(recall, b"means", PointFilter(view=new), unfinished) == b"made 7"
+    assert NoRecall().derived(b"means", PointFilter(view=old), told, lambda: b"x") == b"x"
+
+
 # a whole bank
 
 
@@ -269,6 +294,20 @@ def test_other_content_under_the_same_name_is_asked_for(
         new = reader.nearest(QUERIES, 50)
     assert {len(each.ids) for each in old} == {12}
     assert {len(each.ids) for each in new} == {6}
+
+
+def test_readers_and_writers_share_what_follows_from_a_revision(stub: QdrantStub) -> None:
+    made: list[str] = []
+
+    def make() -> bytes:
+        made.append("made")
+        return b"%d" % len(made)
+
+    with Bank.open("team") as bank, Bank.open("reader") as reader:
+        assert [each.derived("means", make) for each in (bank, reader, bank)] == [b"1"] * 3
+        ingest(bank, range(6, 8))
+        assert [each.derived("means", make) for each in (reader, bank)] == [b"2"] * 2
+        assert reader.derived("means", make, parse_filter(["noun=car"])) == b"3"
 
 
 def test_a_cache_that_is_lost_costs_only_time(stub: QdrantStub, tmp_path: Path) -> None:

@@ -1,0 +1,186 @@
+"""Lists that leave things out: what the named classes and "other" are worth, by the length of the list.
+
+For each list only the scenes that hold one of its classes count; all pixels of other things are "other". Rows
+of the table are lengths, columns the ways to find what belongs to no class:
+
+- ``none``: every pixel gets a class;
+- ``constant``: the threshold of 0.5, and the best of many, chosen afterwards by the truth itself;
+- ``bank``: the bank's other nouns compete, as by default;
+- ``complete``: all 22 classes are named, and those that are not on the list count as other.
+
+The second table is of scenes that hold objects which no network was trained on and the bank does not know;
+they are "other" for every list.
+
+Usage: ``python -m benchmarks.open_lists [--bank DIR] [--lists N] [--limit N] [--scenes held-out|choosing]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.tiny_quality import generated_bank
+from freeda_segment import Background, BackgroundStrategy, Segmenter, open_segmenter
+from freeda_segment.encoding import EncodedImage
+from freeda_segment.evaluation.datasets import Scenes, load_scenes
+from freeda_segment.evaluation.metrics import IGNORE, Confusion, measure
+from training.world import CLASS_NAMES
+
+LENGTHS = (1, 2, 3, 5, 8, 12, 16, 22)
+THRESHOLDS = tuple(round(0.5 + step / 100, 2) for step in range(0, 23))
+SEED = 3
+
+Labels = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Mean IoU of the named classes, and IoU of other; NaN where nothing else is in the pictures."""
+
+    named: float
+    other: float
+
+    def __str__(self) -> str:
+        return f"{self.named:.3f} / " + ("-" if np.isnan(self.other) else f"{self.other:.3f}")
+
+
+class SeenScenes:
+    """Scenes that the networks have seen once, labelled with the complete list.
+
+    Args:
+        segmenter: with the bank and the preset's settings.
+        scenes: with exact labels; those from ``len(CLASS_NAMES)`` on are of no class.
+        limit: only the first so many.
+    """
+
+    def __init__(self, segmenter: Segmenter, scenes: Scenes, limit: int | None = None) -> None:
+        self._segmenter = segmenter
+        self._every = segmenter.with_settings(background=None)
+        self._truth: list[Labels] = list(scenes.labels[:limit])
+        self._encoded: list[EncodedImage] = [segmenter.encode(image) for image in scenes.images[:limit]]
+        complete = self._every.prepare(list(CLASS_NAMES))
+        self._complete = [self._every.label(encoded, complete).labels for encoded in self._encoded]
+
+    def worth(self, classes: Sequence[int]) -> dict[str, Worth]:
+        """What each way is worth for one list, the classes as indices; ``{}`` where no scene holds one."""
+        holding = [number for number, truth in enumerate(self._truth) if np.isin(truth, classes).any()]
+        if not holding:
+            return {}
+        found = self._found([CLASS_NAMES[index] for index in classes], classes, holding)
+        worth = {way: self._measure(classes, holding, labels) for way, labels in found.items()}
+        thresholds = [way for way in worth if way.startswith("constant ")]
+        return {
+            "none": worth["none"],
+            "constant 0.5": worth[f"constant {THRESHOLDS[0]}"],
+            "constant, best": max((worth[way] for way in thresholds), key=lambda each: each.named),
+            "bank": worth["bank"],
+            "complete": worth["complete"],
+        }
+
+    def _found(
+        self, names: Sequence[str], classes: Sequence[int], holding: Sequence[int]
+    ) -> Mapping[str, Sequence[Labels]]:
+        """Labels of each scene as places on the list, -1 for none."""
+        by_bank = self._segmenter.with_settings(background=Background(BackgroundStrategy.BANK))
+        prototypes = by_bank.prepare(list(names))
+        plain = [self._every.label(self._encoded[number], prototypes) for number in holding]
+        place = np.full(IGNORE + 1, -1)
+        place[list(classes)] = np.arange(len(classes))
+        found: dict[str, list[Labels]] = {
+            "none": [made.labels for made in plain],
+            "bank": [by_bank.label(self._encoded[number], prototypes).labels for number in holding],
+            "complete": [place[self._complete[number]] for number in holding],
+        }
+        for threshold in THRESHOLDS:
+            found[f"constant {threshold}"] = [
+                np.where(made.scores > threshold, made.labels, -1) for made in plain
+            ]
+        return found
+
+    def _measure(self, classes: Sequence[int], holding: Sequence[int], labels: Sequence[Labels]) -> Worth:
+        """IoU of one way, with other as the last class."""
+        other = len(classes)
+        place = np.full(IGNORE + 1, other)
+        place[list(classes)] = np.arange(other)
+        place[IGNORE] = IGNORE
+        total = Confusion.empty(other + 1)
+        for number, found in zip(holding, labels, strict=True):
+            total += Confusion.of(place[self._truth[number]], np.where(found < 0, other, found), other + 1)
+        iou = measure(total).iou
+        return Worth(float(np.nanmean(iou[:other])), float(iou[other]))
+
+
+def some_lists(length: int, count: int) -> list[list[int]]:
+    """Lists of so many classes: of one, each class; of all, one; otherwise drawn at random."""
+    rng = np.random.default_rng((SEED, length))
+    if length == 1:
+        return [[index] for index in range(len(CLASS_NAMES))]
+    if length == len(CLASS_NAMES):
+        return [list(range(length))]
+    return [rng.permutation(len(CLASS_NAMES))[:length].tolist() for _ in range(count)]
+
+
+def rows(seen: SeenScenes, lists: int) -> Iterator[tuple[int, dict[str, Worth]]]:
+    """For each length, the mean of each way over the lists."""
+    for length in LENGTHS:
+        measured = [worth for classes in some_lists(length, lists) if (worth := seen.worth(classes))]
+        yield (
+            length,
+            {
+                way: Worth(
+                    float(np.mean([worth[way].named for worth in measured])),
+                    float(np.mean([worth[way].other for worth in measured])),
+                )
+                for way in measured[0]
+            },
+        )
+
+
+def print_table(title: str, seen: SeenScenes, lists: int) -> None:
+    """One row for each length, and how far the bank stays below the complete list."""
+    print(f"\n{title}: mIoU of the named classes / IoU of other\n", flush=True)
+    worst = 0.0
+    for number, (length, worth) in enumerate(rows(seen, lists)):
+        if number == 0:
+            print(f"| classes | {' | '.join(worth)} |\n|---:|{'---|' * len(worth)}")
+        print(f"| {length} | {' | '.join(map(str, worth.values()))} |", flush=True)
+        worst = min(worst, worth["bank"].named - worth["complete"].named)
+    print(f"\nbank less complete list, at worst: {worst:+.4f}")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bank", type=Path, help="folder to keep the bank in; temporary by default")
+    parser.add_argument("--lists", type=int, default=12, help="how many lists of each length")
+    parser.add_argument("--limit", type=int, help="only the first so many scenes")
+    parser.add_argument("--scenes", choices=("held-out", "choosing"), default="held-out")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.bank or Path(temporary) / "bank"
+        generated_bank(folder)
+        with open_segmenter(folder, device="cpu") as segmenter:
+            scenes = load_scenes(_bundled("oracle") if options.scenes == "choosing" else None)
+            seen = SeenScenes(segmenter, scenes, options.limit)
+            print_table(f"{options.scenes} scenes", seen, options.lists)
+            if options.scenes == "held-out":
+                novel = SeenScenes(segmenter, load_scenes(_bundled("novel")), options.limit)
+                print_table("scenes with novel objects", novel, options.lists)
+
+
+def _bundled(name: str) -> str:
+    return str(resources.files("freeda_models") / "tiny" / f"{name}.npz")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What competes with the classes of a list and is none of them: the bank's other nouns.
+
+A list of classes is rarely complete. Where a part of a picture looks more like a noun that the list does not
+name than like any class on it, it belongs to no class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freeda_models.nouns.vocabulary import spellings
+from freeda_models.protocols import BoolArray, FloatArray
+from freeda_models.unit_vectors import normalised
+from freeda_segment.retrieval.bank_nouns import BankNouns
+
+if TYPE_CHECKING:
+    from freeda_segment.retrieval.prototypes import ClassPrototypes
+
+SAME_TEXT = 0.95
+"""Nouns whose keys are nearer to a class than this mean the same."""
+
+_MADE_OF = 0.1
+"""A noun that gave a class so large a share of its prototypes is what the class is made of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Competitors:
+    """Looks that belong to no class of a list.
+
+    Attributes:
+        names: what each is, for people.
+        looks: float32 (J, D), L2-normalised.
+    """
+
+    names: tuple[str, ...]
+    looks: FloatArray
+
+    @classmethod
+    def joined(cls, parts: Sequence[Competitors]) -> Competitors:
+        """Those of several sources together: the bank's nouns, and whatever else is known to be no class."""
+        names = tuple(name for part in parts for name in part.names)
+        return cls(names, np.concatenate([part.looks for part in parts]))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def cosines(self, features_nd: FloatArray) -> FloatArray:
+        """L2-normalised features (N, D) to float32 (N,): cosine with the most similar."""
+        highest: FloatArray = (features_nd @ self.looks.T).max(axis=1)
+        return highest
+
+    def nearest(self, feature_d: FloatArray) -> str:
+        """The name of the one that a feature (D,) is most similar to."""
+        return self.names[int((self.looks @ feature_d).argmax())]
+
+
+def competing_nouns(nouns: BankNouns, prototypes: ClassPrototypes) -> Competitors | None:
+    """The bank's nouns that no class of a list names, means, looks like or is made of.
+
+    Args:
+        nouns: of the bank.
+        prototypes: of the classes.
+
+    Returns:
+        One for each group of nouns, the mean of those that are left of it, with the most frequent one's name;
+        None when none is left, or when the bank is too small to say which look alike.
+    """
+    if nouns.likeness is None:
+        return None
+    means = (nouns.keys @ _queries(prototypes).T >= SAME_TEXT).any(axis=1) | _made_of(nouns, prototypes)
+    own = means | _named(
+        nouns, prototypes, [name for name, one in zip(nouns.names, means, strict=True) if one]
+    )
+    own |= (nouns.looks @ prototypes.vectors.T >= nouns.likeness.middle).any(axis=1)
+    left = np.flatnonzero(~own)
+    if not len(left):
+        return None
+    groups, first, member = np.unique(nouns.groups[left], return_index=True, return_inverse=True)
+    sums = np.zeros((len(groups), nouns.looks.shape[1]))
+    np.add.at(sums, member, nouns.looks[left])
+    return Competitors(
+        tuple(nouns.names[index] for index in left[first]), normalised(sums.astype(np.float32))
+    )
+
+
+def _queries(prototypes: ClassPrototypes) -> FloatArray:
+    """float32 (T, D_text), the texts of all classes in the key space."""
+    return np.stack([support.query for texts in prototypes.support for support in texts])
+
+
+def _named(nouns: BankNouns, prototypes: ClassPrototypes, synonyms: Sequence[str]) -> BoolArray:
+    """Nouns that are a text or synonym of a class, with more words before it, or with fewer: ``red car``."""
+    given = [*(text for each in prototypes.classes for text in each.texts), *synonyms]
+    texts = {spelling for text in given for spelling in spellings(text)}
+    endings = {ending for text in texts for ending in _endings(text)}
+    spelt = [noun.casefold().replace("-", " ") for noun in nouns.names]
+    named = [noun in endings or any(ending in texts for ending in _endings(noun)) for noun in spelt]
+    return np.array(named, dtype=np.bool_)
+
+
+def _endings(text: str) -> list[str]:
+    """``big red car``, ``red car`` and ``car``."""
+    words = text.split()
+    return [" ".join(words[start:]) for start in range(len(words))]
+
+
+def _made_of(nouns: BankNouns, prototypes: ClassPrototypes) -> BoolArray:
+    """Nouns that gave a class much of what it retrieved, as ``car`` and ``bus`` give ``vehicle``."""
+    found: set[str] = set()
+    for texts in prototypes.support:
+        owners = [info.noun for support in texts for info in support.infos]
+        found |= {noun for noun in set(owners) if owners.count(noun) >= _MADE_OF * len(owners)}
+    return np.array([noun in found for noun in nouns.names], dtype=np.bool_)
