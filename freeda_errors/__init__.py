@@ -1,7 +1,8 @@
 """The base of every error that freeda raises for a person to read.
 
 It lives below all rooms, so that ``except FreedaError`` catches what any of them says, and so that the
-exit code of an error is stated once, where the error is defined. Nothing else belongs here.
+exit code of an error is stated once, where the error is defined. ``documents`` has the one sentence for
+what is wrong in a document; importing the base alone does not load it.
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
+from freeda_errors.documents import Document, fault_of
 from freeda_models import segmentation
-from freeda_models.documents import Text, Texts, fault_of
+from freeda_models.documents import Text, Texts
 from freeda_models.errors import PresetError
 from freeda_models.segmentation import PresetSettings, Templates
 
@@ -32,11 +33,7 @@ ModelResize = Annotated[
 ]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ClipSettings(_Table):
+class ClipSettings(Document):
     """CLIP through open_clip: global similarity, agreement scores and, by default, text keys.
 
     ``resize`` is one of :class:`freeda_models.pixels.Resize`, here and for the backbone. A bank that
@@ -50,7 +47,7 @@ class ClipSettings(_Table):
     download_mb: Megabytes = 0
 
 
-class BackboneSettings(_Table):
+class BackboneSettings(Document):
     """DINOv2 (v2 with registers, v3) through transformers: the features that prototypes are made of."""
 
     model: Text = Field(description="A hub id, a folder, or a bundled model.")
@@ -60,7 +57,7 @@ class BackboneSettings(_Table):
     download_mb: Megabytes = 0
 
 
-class GeneratorSettings(_Table):
+class GeneratorSettings(Document):
     """Stable Diffusion through diffusers: draws the captions.
 
     A UNet has self-attention of few sides: 64, 32 and 16 for Stable Diffusion 1 and 2 at 512 pixels, 64
@@ -91,7 +88,7 @@ class GeneratorSettings(_Table):
     download_mb: Megabytes = 0
 
 
-class NounSettings(_Table):
+class NounSettings(Document):
     """Nouns of captions, by spaCy.
 
     The default model comes with this package, so that installing another later changes nothing. A bank's
@@ -110,7 +107,7 @@ class NounSettings(_Table):
     stop_remove: Texts = Field(default=(), description="Entries taken from the list.")
 
 
-class KeySettings(_Table):
+class KeySettings(Document):
     """Text keys, by which prototypes are found.
 
     ``templates`` is a name of :data:`freeda_models.text.keys.TEMPLATE_SETS`.
@@ -130,7 +127,7 @@ class KeySettings(_Table):
     )
 
 
-class IngestDefaults(_Table):
+class IngestDefaults(Document):
     """How attribution maps become masks, and which prototypes are kept. Areas are shares of the picture."""
 
     threshold: Literal["fixed", "otsu", "mean_std"] = Field(
@@ -162,7 +159,7 @@ class IngestDefaults(_Table):
     )
 
 
-class _SegmentTable(_Table):
+class _SegmentTable(Document):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if fault := segmentation.stride_fault(cast("PresetSettings", self)):
@@ -199,7 +196,7 @@ else:
     SegmentDefaults = _segment_table()
 
 
-class Preset(_Table):
+class Preset(Document):
     """Everything that one preset file declares. A caption or class outside ``nouns_known`` gets a warning."""
 
     name: Annotated[Text, Field(min_length=1, max_length=200)] = Field(description="What commands call it.")

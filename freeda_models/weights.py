@@ -17,9 +17,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from freeda_models.documents import fault_of
+from freeda_errors.documents import fault_of
 from freeda_models.errors import ModelMissingError, UnsupportedModelError
 
 BUNDLED_PREFIX = "tiny:"
@@ -186,12 +186,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UnsupportedModelError(f"{path} is not a JSON object; fetch the model again.")
     return content
-
-
-class ModelConfig(BaseModel):
-    """Base of what is needed of a model's own JSON files; what else they hold is left alone."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
 
 
 C = TypeVar("C", bound=BaseModel)

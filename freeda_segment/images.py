@@ -19,12 +19,7 @@ from numpy.typing import NDArray
 
 from freeda_models.protocols import ImageArray
 from freeda_segment.errors import ImageError
-from freeda_store.files.picture_files import (
-    PictureTooLargeError,
-    UnknownFormatError,
-    UnreadablePictureError,
-    opened_picture,
-)
+from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
 from freeda_store.files.regular_files import open_regular
 
 if TYPE_CHECKING:
@@ -139,12 +134,8 @@ def _read(path: str | Path, max_pixels: int, convert: Callable[[Image.Image], T]
     except OSError as error:
         reason = error.strerror or str(error)
         raise ImageError(f"{path} cannot be read ({reason}); give the path of a picture.") from None
-    except UnknownFormatError as error:
-        raise ImageError(f"{path} {error}; convert it to PNG or JPEG.") from None
-    except PictureTooLargeError as error:
-        raise ImageError(f"{path} {error}; make it smaller first.") from None
     except UnreadablePictureError as error:
-        raise ImageError(f"{path} {error}; it may be broken, try another copy.") from error
+        raise ImageError(str(error.of(path))) from error
 
 
 def _stored(picture: Image.Image) -> StoredPicture:

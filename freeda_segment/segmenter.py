@@ -14,8 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -45,6 +44,7 @@ from freeda_segment.retrieval.lookup import PrototypeSource, TextCache, TextLook
 from freeda_segment.retrieval.prototypes import ClassPrototypes, build_prototypes
 from freeda_segment.settings import ENCODING, RETRIEVAL, SegmentSettings
 from freeda_store import Filter, Manifest
+from freeda_store.closeable import Closeable
 from freeda_store.records import RevisionInfo
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class SegmentBank(PrototypeSource, NounSource, Protocol):
         """Let go of it."""
 
 
-class Segmenter:
+class Segmenter(Closeable):
     """Segments pictures into classes named in text, with the prototypes of a bank.
 
     Args:
@@ -258,14 +258,6 @@ class Segmenter:
     def close(self) -> None:
         """Close the bank."""
         self._bank.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _with_competitors(
         self, classes: ClassList, lookup: TextLookup, notes: tuple[str, ...]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from freeda_store.address import TAG_PATTERN, Address
+from freeda_store.closeable import Closeable
 from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError, TagError
 from freeda_store.history import BankDiff, History
 from freeda_store.limits import storable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from freeda_store.writing.writer import RevisionWriter
 
 
-class Bank:
+class Bank(Closeable):
     """Prototypes that can be searched, seen, corrected and versioned.
 
     Made by :meth:`open` and used in a ``with`` block::
@@ -83,14 +83,6 @@ class Bank:
     def close(self) -> None:
         """Let go of the bank's files and its lock. Closing twice is fine."""
         self._held.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # what it is
 

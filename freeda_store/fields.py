@@ -2,7 +2,7 @@
 
 A new field takes a line here, its attribute in :mod:`freeda_store.records`, and a column in
 :mod:`freeda_store.sql.tables` with a migration. The payload of a point, its checksum, rows, archives,
-filters, indexes, exported tables and repairs follow. A test holds the lines against records and tables.
+filters, indexes, exported tables, JSON and repairs follow. A test holds the lines against records and tables.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
-from freeda_store.records import Caption, Scores
+from freeda_store.records import Caption, JsonValue, PrototypeInfo, Scores
 
 
 class Holder(StrEnum):
@@ -48,7 +48,7 @@ class Field:
         holds: what it holds.
         column: in SQL, and as the holder's attribute, where that is not ``name``.
         lasting: never written again after the prototype; only such fields are in its checksum.
-        hot: an index of its text is kept in memory, of a server's collection.
+        hot: often filtered by: a folder's points have an index of it, a server keeps its index in memory.
     """
 
     name: str
@@ -105,11 +105,14 @@ FIELDS = (
 )
 """In the order of the columns of archives and exported tables."""
 
+REVISION_FIELDS = ("added_in", "retired_in")
+"""What a point's payload says beside them: ids of the revision that added it and of those that retired it."""
+
 
 @cache
-def names(holds: Holds) -> tuple[str, ...]:
-    """Names of the fields that hold something."""
-    return tuple(field.name for field in FIELDS if field.holds is holds)
+def names(holds: Holds, *, hot: bool = False) -> tuple[str, ...]:
+    """Names of the fields that hold something; only those that are often filtered by, where ``hot``."""
+    return tuple(field.name for field in FIELDS if field.holds is holds and (field.hot or not hot))
 
 
 @cache
@@ -139,6 +142,16 @@ def to_cells(holder: Holder, owner: object) -> dict[str, Any]:
         for field in fields_of(holder)
         for cell, value in zip(field.cells, field.parts(owner), strict=True)
     }
+
+
+def to_json(info: PrototypeInfo) -> dict[str, JsonValue]:
+    """A prototype as JSON values by field; its scores are an object of their own."""
+    told: dict[str, JsonValue] = {"id": str(info.id), "revision": info.revision}
+    for field in FIELDS:
+        if field.holds is not Holds.SCORE:
+            value = getattr(info, field.name)
+            told[field.name] = [*value] if field.holds is Holds.SPAN else value
+    return told | {"scores": {name: getattr(info.scores, name) for name in names(Holds.SCORE)}}
 
 
 def from_columns(holder: Holder, read: Callable[[str], Any]) -> dict[str, Any]:

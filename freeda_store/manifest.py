@@ -6,9 +6,10 @@ from typing import Annotated, Protocol
 
 from pydantic import Field, ValidationError
 
-from freeda_store.documents import Document, Text, fault_of
+from freeda_errors.documents import Document, Text, fault_of
 from freeda_store.errors import BankDamagedError, ManifestMismatchError
 from freeda_store.limits import MAX_DIM, MAX_INTEGER
+from freeda_store.vectors.protocol import VectorSizes
 
 MANIFEST_VERSION = 1
 
@@ -138,6 +139,27 @@ class Manifest(Document):
         for role, given in models.items():
             if not stored[role].same_as(given):
                 raise ManifestMismatchError(_mismatch(role, str(stored[role]), str(given)))
+
+    @property
+    def sizes(self) -> VectorSizes:
+        """Lengths of the vectors of its prototypes."""
+        return VectorSizes(self.keys.dim, self.backbone.dim)
+
+    def check_sizes(self, sizes: VectorSizes, place: str) -> None:
+        """Refuse vectors of other lengths.
+
+        Args:
+            sizes: of the vectors that are there.
+            place: where that is, as in "in collection 'team'".
+
+        Raises:
+            BankDamagedError: vectors and manifest are not of one bank.
+        """
+        if sizes != self.sizes:
+            raise BankDamagedError(
+                f"the vectors {place} have lengths {sizes.text} and {sizes.visual}, its manifest says "
+                f"{self.sizes.text} and {self.sizes.visual}; restore both from one copy."
+            )
 
     @classmethod
     def from_json(cls, document: str) -> Manifest:

@@ -226,4 +226,4 @@ def _sizes(catalog: Catalog, folder: Path) -> VectorSizes:
     if document is None:
         raise BankDamagedError(f"the bank in {folder} has no manifest; restore it from a copy.")
     manifest = Manifest.from_json(document)
-    return VectorSizes(manifest.keys.dim, manifest.backbone.dim)
+    return manifest.sizes

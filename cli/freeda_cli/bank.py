@@ -13,7 +13,6 @@ from freeda_cli import bank_add, bank_archive, bank_authors, bank_table, bank_tr
 from freeda_cli.bank_views import (
     PROTOTYPE_COLUMNS,
     diff_facts,
-    prototype_json,
     prototype_row,
     revision_row,
     stats_facts,
@@ -147,7 +146,9 @@ def search(
         (found,) = opened.nearest(embed_classes(encoder, [text.strip()], prompts), k, passing)
     hits = list(zip(found.similarities.tolist(), found.infos, strict=True))
     if as_json:
-        console.emit_json([{"similarity": similarity} | prototype_json(info) for similarity, info in hits])
+        from freeda_store.fields import to_json
+
+        console.emit_json([{"similarity": similarity} | to_json(info) for similarity, info in hits])
         return
     rows = ((f"{similarity:.3f}", *prototype_row(info)) for similarity, info in hits)
     console.show_table(("similarity#", *PROTOTYPE_COLUMNS), rows)
@@ -189,7 +190,9 @@ def show(
     with written_whole(path) as part:
         sheet.save(part, format="PNG", pnginfo=png_mark())
     if as_json:
-        console.emit_json({"path": str(path), "total": total, "shown": [prototype_json(i) for i in chosen]})
+        from freeda_store.fields import to_json
+
+        console.emit_json({"path": str(path), "total": total, "shown": [to_json(i) for i in chosen]})
         return
     console.show_table(PROTOTYPE_COLUMNS, map(prototype_row, chosen))
     if total > len(chosen):

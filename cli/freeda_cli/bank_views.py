@@ -98,30 +98,6 @@ def prototype_row(info: PrototypeInfo) -> tuple[object, ...]:
     )
 
 
-def prototype_json(info: PrototypeInfo) -> dict[str, object]:
-    """A prototype as plain values."""
-    scores = info.scores
-    return {
-        "id": str(info.id),
-        "noun": info.noun,
-        "kind": info.kind,
-        "caption": info.caption,
-        "span": list(info.span),
-        "external_id": info.external_id,
-        "source": info.source,
-        "license": info.license,
-        "url": info.url,
-        "seed": info.seed,
-        "revision": info.revision,
-        "scores": {
-            "contrast": scores.contrast,
-            "area": scores.area,
-            "clip_agreement": scores.clip_agreement,
-            "outlier_distance": scores.outlier_distance,
-        },
-    }
-
-
 def diff_facts(diff: BankDiff) -> list[tuple[str, str]]:
     """The lines of ``bank diff``."""
     return [

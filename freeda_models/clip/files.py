@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from freeda_errors.documents import Excerpt
 from freeda_models.documents import Size
 from freeda_models.errors import PresetError, UnsupportedModelError
 from freeda_models.pixels import CLIP_MEAN, CLIP_STD, PixelPreparation, Resize
@@ -23,7 +24,6 @@ from freeda_models.weights import (
     BUNDLED_PREFIX,
     HUB_PREFIX,
     LOCAL_PREFIX,
-    ModelConfig,
     ModelSource,
     file_sha256,
     model_source,
@@ -107,26 +107,26 @@ def _tag_settings(settings: ClipSettings) -> dict[str, Any]:
 _Deviation = Annotated[float, Field(gt=0)]
 
 
-class _Vision(ModelConfig):
+class _Vision(Excerpt):
     image_size: Size | Annotated[tuple[Size, Size], Field(strict=False)] = 224
 
 
-class _Words(ModelConfig):
+class _Words(Excerpt):
     context_length: Size = 77
 
 
-class _Model(ModelConfig):
+class _Model(Excerpt):
     embed_dim: Size
     vision_cfg: _Vision
     text_cfg: _Words
 
 
-class _Pixels(ModelConfig):
+class _Pixels(Excerpt):
     mean: Annotated[tuple[float, float, float], Field(strict=False)] = CLIP_MEAN
     std: Annotated[tuple[_Deviation, _Deviation, _Deviation], Field(strict=False)] = CLIP_STD
 
 
-class _Declared(ModelConfig):
+class _Declared(Excerpt):
     """A CLIP's own file. Older ones hold the model at their top."""
 
     model_cfg: _Model

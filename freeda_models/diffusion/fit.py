@@ -12,11 +12,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from freeda_errors.documents import Excerpt
 from freeda_models.diffusion.files import generator_weights
 from freeda_models.documents import Size
 from freeda_models.errors import UnsupportedModelError
 from freeda_models.presets import GeneratorSettings
-from freeda_models.weights import ModelConfig, read_config, read_json, read_shapes
+from freeda_models.weights import read_config, read_json, read_shapes
 
 _PREDICTIONS = ("epsilon", "v_prediction", "sample")
 _OTHER_SCHEDULERS = ("FlowMatch", "VQDiffusion", "RePaint", "ScoreSde", "Karras", "Consistency", "CM", "EDM")
@@ -25,7 +26,7 @@ _PICTURE_CHANNELS = 3
 _Sizes = Annotated[tuple[Size, ...], Field(strict=False, min_length=1)]
 
 
-class UnetConfig(ModelConfig):
+class UnetConfig(Excerpt):
     """What of a UNet's configuration must fit."""
 
     in_channels: Size
@@ -43,7 +44,7 @@ class UnetConfig(ModelConfig):
         return {dim} if isinstance(dim, int) else set(dim)
 
 
-class VaeConfig(ModelConfig):
+class VaeConfig(Excerpt):
     """What of an autoencoder's configuration must fit."""
 
     latent_channels: Size
@@ -57,7 +58,7 @@ class VaeConfig(ModelConfig):
         return int(2 ** (len(self.block_out_channels) - 1))
 
 
-class TextConfig(ModelConfig):
+class TextConfig(Excerpt):
     """What of a text encoder's configuration must fit."""
 
     hidden_size: Size
@@ -65,7 +66,7 @@ class TextConfig(ModelConfig):
     max_position_embeddings: Size = 77
 
 
-class SchedulerConfig(ModelConfig):
+class SchedulerConfig(Excerpt):
     """What of a scheduler's configuration must fit."""
 
     class_name: str = Field(alias="_class_name")

@@ -8,13 +8,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from freeda_errors.documents import Excerpt
 from freeda_models.documents import Size
 from freeda_models.errors import PresetError, UnsupportedModelError
 from freeda_models.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelPreparation, Resize
 from freeda_models.presets import BackboneSettings
 from freeda_models.protocols import ModelIdentity
 from freeda_models.weights import (
-    ModelConfig,
     ModelSource,
     file_sha256,
     model_source,
@@ -36,7 +36,7 @@ _Triple = tuple[float, float, float]
 _Deviation = Annotated[float, Field(gt=0)]
 
 
-class _Kind(ModelConfig):
+class _Kind(Excerpt):
     model_type: str = ""
 
 
@@ -47,7 +47,7 @@ class BackboneConfig(_Kind):
     patch_size: Size
 
 
-class _Pixels(ModelConfig):
+class _Pixels(Excerpt):
     image_mean: _Triple | None = None
     image_std: tuple[_Deviation, _Deviation, _Deviation] | None = None
 

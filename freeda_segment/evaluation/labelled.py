@@ -250,7 +250,7 @@ def _read_labels(path: Path) -> NDArray[Any]:
         reason = error.strerror or str(error)
         raise TruthUnreadableError(f"{path} cannot be read ({reason}); fetch or make it again.") from error
     except UnreadablePictureError as error:
-        raise TruthUnreadableError(f"{path} {error}; fetch or make it again.") from error
+        raise TruthUnreadableError(f"{path} {error.reason}; fetch or make it again.") from error
     if labels.ndim != 2 or labels.dtype.kind not in "ui" or labels.min() < 0 or labels.max() > IGNORE:
         raise DatasetError(f"{path} (mode {mode}) is no label map; expected numbers from 0 to {IGNORE}.")
     return labels

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from freeda_errors.documents import Document, fault_of
 from freeda_segment.classes import ClassList, ClassName, check_text, read_class_lines, without_comment
 from freeda_segment.errors import ClassesError, DatasetError, OptionError
 
@@ -36,10 +38,8 @@ class Zero(StrEnum):
     BACKGROUND = "background"
 
 
-class SuperpixelSpec(BaseModel):
+class SuperpixelSpec(Document):
     """The authors' superpixels for a data set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     scale: float
@@ -52,16 +52,14 @@ class SuperpixelSpec(BaseModel):
         return {"scale": self.scale, "sigma": self.sigma, "min_size": self.min_size}
 
 
-class BackgroundSpec(BaseModel):
+class BackgroundSpec(Document):
     """How background is found where a data set has it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     strategy: str
     threshold: float = Field(ge=0, le=1)
 
 
-class DatasetSpec(BaseModel):
+class DatasetSpec(Document):
     """One TOML file of ``sets/``.
 
     Attributes:
@@ -77,12 +75,10 @@ class DatasetSpec(BaseModel):
         background: given where ``zero`` is background.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     title: str
     names: str
-    zero: Zero
-    inside: tuple[str, ...]
+    zero: Annotated[Zero, Field(strict=False)]
+    inside: Annotated[tuple[str, ...], Field(strict=False)]
     images: str
     image_suffix: str
     truth: str
@@ -133,7 +129,8 @@ def load_spec(name: str) -> DatasetSpec:
     try:
         return DatasetSpec.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise DatasetError(f"the description of data set '{name}' is broken ({error}); reinstall.") from error
+        fault = fault_of(error) if isinstance(error, ValidationError) else str(error)
+        raise DatasetError(f"the description of data set '{name}' is broken ({fault}); reinstall.") from error
 
 
 def official_classes(spec: DatasetSpec) -> ClassList:

@@ -12,6 +12,7 @@ from freeda_segment.explain.explanation import (
     PrototypeEvidence,
 )
 from freeda_segment.outputs.report import provenance_values
+from freeda_store.fields import to_json
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
 if TYPE_CHECKING:
@@ -100,24 +101,9 @@ def _other(each: OtherEvidence) -> dict[str, Any]:
 
 
 def _prototype(each: PrototypeEvidence) -> dict[str, Any]:
-    info = each.info
     return {
-        "id": str(info.id),
-        "noun": info.noun,
+        **to_json(each.info),
         "text": each.text,
         "similarity": each.similarity,
         "likeness": each.likeness,
-        "caption": info.caption,
-        "source": info.source,
-        "license": info.license,
-        "url": info.url,
-        "revision": info.revision,
-        "picture_key": info.picture_key,
-        "attribution_key": info.attribution_key,
-        "scores": {
-            "contrast": info.scores.contrast,
-            "area": info.scores.area,
-            "clip_agreement": info.scores.clip_agreement,
-            "outlier_distance": info.scores.outlier_distance,
-        },
     }

@@ -22,7 +22,7 @@ from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.result import Result
 from freeda_segment.pixels.labelling import BACKGROUND
 from freeda_store.files.own_files import png_mark
-from freeda_store.files.picture_files import opened_picture
+from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
 from freeda_store.files.regular_files import open_regular
 
 CLASSES_KEY = "freeda:classes"
@@ -82,7 +82,7 @@ def read_labels(path: str | Path) -> LabelMap:
             text = dict(getattr(picture, "text", {}))
         names = TypeAdapter(list[str]).validate_json(text[CLASSES_KEY])
         unlabelled = int(text[UNLABELLED_KEY])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, UnreadablePictureError) as error:
         raise OutputError(f"{path} is not a label map of freeda ({error}); write it again.") from error
     labels = indices.astype(np.int16)
     labels[indices == unlabelled] = BACKGROUND

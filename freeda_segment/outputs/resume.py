@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from freeda_errors.documents import Excerpt
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ImageError
 from freeda_segment.outputs.formats import output_paths, write_outputs
@@ -29,22 +30,18 @@ if TYPE_CHECKING:
 REPORT = "report"
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
-
-
-class _Share(_Read):
+class _Share(Excerpt):
     name: str
     colour: str
     pixels: Annotated[int, Field(ge=0)]
     area: Annotated[float, Field(ge=0, le=1)]
 
 
-class _Background(_Read):
+class _Background(Excerpt):
     area: Annotated[float, Field(ge=0, le=1)]
 
 
-class _Legend(_Read):
+class _Legend(Excerpt):
     """The index entry of a picture whose results are kept."""
 
     formats: list[str]

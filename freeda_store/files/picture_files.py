@@ -11,7 +11,9 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
+
+from freeda_store.errors import BankError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,16 +49,34 @@ _TILE_WIDTH, _TILE_LENGTH = 322, 323
 _WEBP_HEADER = 30
 
 
-class UnreadablePictureError(ValueError):
-    """A picture cannot be read. The message lacks its subject: ``cannot be read (...)``, ``is ...``."""
+class UnreadablePictureError(BankError):
+    """A picture cannot be read.
+
+    Attributes:
+        reason: what is wrong with it, as in "cannot be read (truncated)" or "has 9 x 9 pixels, over ...".
+    """
+
+    advice: ClassVar[str] = "it may be broken, try another copy"
+
+    def __init__(self, reason: str, subject: str = "the picture") -> None:
+        super().__init__(f"{subject} {reason}; {self.advice}.")
+        self.reason = reason
+
+    def of(self, subject: object) -> Self:
+        """The same of a picture that is known by name."""
+        return type(self)(self.reason, str(subject))
 
 
 class UnknownFormatError(UnreadablePictureError):
     """It is no picture of the formats that are tried."""
 
+    advice = "convert it to PNG or JPEG"
+
 
 class PictureTooLargeError(UnreadablePictureError):
     """It has too many pixels, or would take too much memory."""
+
+    advice = "make it smaller first"
 
 
 @contextmanager

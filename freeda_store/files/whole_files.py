@@ -27,16 +27,40 @@ def replaced(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be made, the file cannot be written, or something is there that is no
             regular file.
     """
-    target = path.resolve() if path.is_symlink() else path
+    target = target_of(path)
     part = target.with_name(f".{uuid4().hex}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        _require_regular(target)
-        part.replace(target)
+        put_in_place(part, target)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def target_of(path: Path) -> Path:
+    """What is replaced when ``path`` is written: the file that a link leads to."""
+    return path.resolve() if path.is_symlink() else path
+
+
+def put_in_place(part: Path, target: Path) -> None:
+    """Give a file that is whole its name, in place of a regular file of that name.
+
+    Raises:
+        OSError: it cannot be moved, or something is there that is no regular file.
+    """
+    with suppress(FileNotFoundError):
+        if (kind := kind_of(target.stat().st_mode)) is not None:
+            raise OSError(errno.EEXIST, f"it is {kind}", str(target))
+    part.replace(target)
+
+
+def sweep_parts(folder: Path) -> int:
+    """Remove what killed writers left half written in a folder; returns how many files."""
+    parts = list(folder.glob(f"{PART_PATTERN}*"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)
 
 
 @contextmanager
@@ -46,16 +70,20 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: the folder cannot be made or the file cannot be written.
     """
+    with writing(path), replaced(path) as part:
+        yield part
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """This package's error for what goes wrong while ``path`` is written.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     try:
-        with replaced(path) as part:
-            yield part
+        yield
     except OSError as error:
         raise StorageError(
             f"{path} cannot be written ({error.strerror or error}); choose another place or free disk space."
         ) from error
-
-
-def _require_regular(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        if (kind := kind_of(path.stat().st_mode)) is not None:
-            raise OSError(errno.EEXIST, f"it is {kind}", str(path))

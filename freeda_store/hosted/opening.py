@@ -43,7 +43,6 @@ from freeda_store.vectors.collection import (
     write_metadata,
 )
 from freeda_store.vectors.filters import PointFilter
-from freeda_store.vectors.protocol import VectorSizes
 from freeda_store.vectors.sending import guard
 from freeda_store.vectors.server import ServerVectors
 from freeda_store.vectors.upkeep import CollectionUpkeep
@@ -99,7 +98,7 @@ def _open_reader(profile: Profile, client: QdrantClient, create: Manifest | None
     catalog = PublishedCatalog(board, vectors, facts.metadata, refusal)
     published = catalog.published()
     manifest = published.manifest
-    _check_sizes(collection, manifest, vectors.sizes)
+    manifest.check_sizes(vectors.sizes, f"in collection '{collection}'")
     if create is not None:
         manifest.check(create)
     _check_view(published, vectors, collection)
@@ -132,7 +131,7 @@ def _open_writer(profile: Profile, client: QdrantClient, create: Manifest | None
             migrate(engine)
             manifest, facts = _manifest(profile, client, catalog, create)
             vectors = _vectors(profile, client, facts)
-            _check_sizes(collection, manifest, vectors.sizes)
+            manifest.check_sizes(vectors.sizes, f"in collection '{collection}'")
             publisher = _publisher(profile, client, catalog, manifest, vectors, lock, facts)
     except BaseException:
         catalog.close()
@@ -196,7 +195,7 @@ def _create(client: QdrantClient, collection: str, catalog: Catalog, manifest: M
     """Make a bank's collection, whole before it gets the bank's name."""
     bank = read_identity(catalog) or uuid4()
     write_identity(catalog, bank)
-    sizes, marker = VectorSizes(manifest.keys.dim, manifest.backbone.dim), _marker(bank)
+    sizes, marker = manifest.sizes, _marker(bank)
     real = own_name(collection)
     create_collection(client, real, sizes, marker)
     Board(client, real).put(Published(manifest).to_notes(bank).head, {})
@@ -279,14 +278,6 @@ def _vectors(profile: Profile, client: QdrantClient, facts: CollectionFacts) -> 
             "another in the profile."
         )
     return ServerVectors(client, collection, facts.sizes, profile.request_bytes)
-
-
-def _check_sizes(collection: str, manifest: Manifest, sizes: VectorSizes) -> None:
-    if sizes != VectorSizes(manifest.keys.dim, manifest.backbone.dim):
-        raise BankDamagedError(
-            f"the vectors in collection '{collection}' have lengths {sizes.text} and {sizes.visual}, its "
-            f"manifest says {manifest.keys.dim} and {manifest.backbone.dim}; restore both from one copy."
-        )
 
 
 def _no_bank(collection: str) -> StorageError:

@@ -16,13 +16,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
+from freeda_errors.documents import Document, Excerpt, Text, fault_of
 from freeda_store.address import TAG_PATTERN
-from freeda_store.documents import Count, Document, RevisionDocument, Text, check_order, fault_of
 from freeda_store.errors import BankDamagedError, NewerSchemaError
 from freeda_store.history import History, RevisionRecord
 from freeda_store.manifest import Manifest
+from freeda_store.revision_documents import Count, RevisionDocument, check_order
 from freeda_store.sql.counts import Totals
 from freeda_store.vectors.board import Head, make_head, page_id
 
@@ -45,7 +46,7 @@ class _FirstCounts(_Totals):
     by_license: dict[Text, Count]
 
 
-class _Version(BaseModel):
+class _Version(Excerpt):
     """What every version of the document says."""
 
     format: int

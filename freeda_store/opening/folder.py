@@ -18,6 +18,7 @@ from freeda_store.address import DATABASE_NAME, Address
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, BankMissingError, StorageError
 from freeda_store.files.folder_lock import sole_user
 from freeda_store.files.system_faults import system_error
+from freeda_store.files.whole_files import replaced, sweep_parts
 from freeda_store.manifest import Manifest
 from freeda_store.opening.folder_recall import FolderRecall
 from freeda_store.opening.hindrances import hindrance_to_writing, load_vectors, refuse_to_write
@@ -33,8 +34,7 @@ from freeda_store.writing.stores import Stores
 
 logger = logging.getLogger(__name__)
 
-_UNFINISHED_NAME = f"{DATABASE_NAME}.new"
-_OUR_NAMES = {"vectors", "thumbnails", _UNFINISHED_NAME, f"{_UNFINISHED_NAME}-journal"}
+_OUR_NAMES = {"vectors", "thumbnails"}
 
 
 def open_address(address: Address, create: Manifest | None) -> tuple[Stores, Manifest, Address]:
@@ -130,11 +130,7 @@ def _read_manifest(catalog: Catalog, folder: Path, sizes: VectorSizes) -> Manife
     if document is None:
         raise BankDamagedError(f"the bank in {folder} has no manifest; restore it from a copy.")
     manifest = Manifest.from_json(document)
-    if sizes != VectorSizes(manifest.keys.dim, manifest.backbone.dim):
-        raise BankDamagedError(
-            f"the vectors in {folder} have lengths {sizes.text} and {sizes.visual}, its manifest says "
-            f"{manifest.keys.dim} and {manifest.backbone.dim}; restore both from one copy."
-        )
+    manifest.check_sizes(sizes, f"in {folder}")
     return manifest
 
 
@@ -142,13 +138,14 @@ def _create(folder: Path, manifest: Manifest) -> EdgeVectors:
     """Make an empty bank, unless somebody did meanwhile; the vectors come back open and locked."""
     if folder.exists() and not folder.is_dir():
         raise BankMissingError(f"{folder} is a file; a bank is a folder.")
-    if min(manifest.keys.dim, manifest.backbone.dim) < 1:
+    if min(manifest.sizes.text, manifest.sizes.visual) < 1:
         raise BankError("a bank's manifest must give the dim of its keys and of its backbone, at least 1.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with sole_user(folder, "another process is making a bank in"):
             if (folder / DATABASE_NAME).is_file():  # somebody else made it meanwhile
                 return EdgeVectors.load(folder / "vectors")
+            sweep_parts(folder)
             strange = sorted(path.name for path in folder.iterdir() if path.name not in _OUR_NAMES)
             if strange:
                 raise BankMissingError(
@@ -161,15 +158,14 @@ def _create(folder: Path, manifest: Manifest) -> EdgeVectors:
 
 
 def _make(folder: Path, manifest: Manifest) -> EdgeVectors:
-    vectors = EdgeVectors.create(folder / "vectors", VectorSizes(manifest.keys.dim, manifest.backbone.dim))
+    vectors = EdgeVectors.create(folder / "vectors", manifest.sizes)
     try:
-        unfinished = folder / _UNFINISHED_NAME
-        catalog = Catalog(create_tables(unfinished))
-        try:
-            catalog.write_manifest(manifest.model_dump_json())
-        finally:
-            catalog.close()
-        unfinished.replace(folder / DATABASE_NAME)
+        with replaced(folder / DATABASE_NAME) as part:
+            catalog = Catalog(create_tables(part))
+            try:
+                catalog.write_manifest(manifest.model_dump_json())
+            finally:
+                catalog.close()
     except BaseException:
         vectors.close()
         raise
@@ -187,5 +183,3 @@ def _clear_unfinished(folder: Path) -> None:
         except BankError:
             pass  # half made: removed below all the same
         shutil.rmtree(vectors)
-    for path in folder.glob(f"{_UNFINISHED_NAME}*"):
-        path.unlink()

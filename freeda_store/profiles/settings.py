@@ -29,7 +29,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as SourceError
 
-from freeda_store.documents import Text, fault_of
+from freeda_errors.documents import Text, fault_of
 from freeda_store.errors import SettingsError
 from freeda_store.profiles.settings_path import settings_path
 

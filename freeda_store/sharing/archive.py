@@ -13,13 +13,14 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 from uuid import UUID
 
-from freeda_store.errors import ArchiveError, ArchiveExistsError, BankInUseError, StorageError
+from freeda_store.closeable import Closeable
+from freeda_store.errors import ArchiveError, ArchiveExistsError, BankInUseError
 from freeda_store.files.own_files import require_free
 from freeda_store.files.regular_files import open_regular
+from freeda_store.files.whole_files import put_in_place, target_of, writing
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
 from freeda_store.sharing.bank_sink import BankSink
@@ -43,7 +44,7 @@ _BROKEN = (
 )
 
 
-class ArchiveSink:
+class ArchiveSink(Closeable):
     """A :class:`~freeda_store.sharing.parts.Sink` that makes a new archive.
 
     Use it in a ``with`` block. The file appears at :meth:`end`; without it nothing is left.
@@ -67,21 +68,13 @@ class ArchiveSink:
         if path.exists() and not force:
             raise ArchiveExistsError(f"{path} exists already; give another name, or --force to replace it.")
         self._path = path
-        self._target = path.resolve() if path.is_symlink() else path
+        self._target = target_of(path)
         self._partial = self._target.with_name(f".{path.name}.partial")
         self._writer = LayoutWriter(manifest)
-        with _writing(path):
+        with writing(path):
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._file = _lock(self._partial, path)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED, allowZip64=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file; one that was not ended is removed. Closing twice is fine."""
@@ -130,16 +123,16 @@ class ArchiveSink:
         """Set the tags, write the index, and give the file its name."""
         self._writer.end(tags)
         self._put({INDEX_NAME: self._writer.index().to_bytes()})
-        with _writing(self._path):
+        with writing(self._path):
             self._zip.close()
             self._file.flush()
             os.fsync(self._file.fileno())
             require_free([self._path], force=True)
-            self._partial.replace(self._target)
+            put_in_place(self._partial, self._target)
             self._file.close()
 
     def _put(self, files: Mapping[str, bytes]) -> None:
-        with _writing(self._path):
+        with writing(self._path):
             for name, data in files.items():
                 self._zip.writestr(zipfile.ZipInfo(name, _EPOCH), data)
 
@@ -158,17 +151,7 @@ def _lock(partial: Path, path: Path) -> BinaryIO:
     return os.fdopen(handle, "w+b")
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written ({error.strerror or error}); choose another place or free disk space."
-        ) from error
-
-
-class ArchiveSource(LayoutSource):
+class ArchiveSource(Closeable, LayoutSource):
     """A :class:`~freeda_store.sharing.parts.Source` over an archive that may come from anywhere.
 
     Use it in a ``with`` block.
@@ -192,14 +175,6 @@ class ArchiveSource(LayoutSource):
         except BaseException:
             self._file.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file."""

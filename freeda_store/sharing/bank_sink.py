@@ -11,11 +11,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from uuid import UUID
 
 from freeda_store.address import Address
+from freeda_store.closeable import Closeable
 from freeda_store.digests import canonical_point, checksums
 from freeda_store.errors import (
     BankDamagedError,
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 _RUN = "copy into this bank"
 
 
-class BankSink:
+class BankSink(Closeable):
     """A :class:`~freeda_store.sharing.parts.Sink`.
 
     One copy at a time goes into a bank; other writers of a hosted bank may be at work, and then the
@@ -93,14 +93,6 @@ class BankSink:
     def close(self) -> None:
         """Let go of the bank's files and its lock."""
         self._stores.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def name(self) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from uuid import UUID
 
 import numpy as np
 
 from freeda_store.address import Address
+from freeda_store.closeable import Closeable
 from freeda_store.digests import vectors_digest
 from freeda_store.errors import BankDamagedError, ThumbnailDamagedError, ThumbnailMissingError
 from freeda_store.history import RevisionRecord
@@ -24,7 +24,7 @@ from freeda_store.vectors.protocol import Fetched
 from freeda_store.writing.stores import Stores
 
 
-class BankSource:
+class BankSource(Closeable):
     """A :class:`~freeda_store.sharing.parts.Source`. Memory is that of one part, however large the bank.
 
     Open revisions are not seen: what they add is in no committed revision, and what they retire is
@@ -70,14 +70,6 @@ class BankSource:
     def close(self) -> None:
         """Let go of the bank's files and its lock."""
         self._stores.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def name(self) -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from freeda_errors.documents import Document, Excerpt, Text, fault_of
 from freeda_store.address import TAG_PATTERN
-from freeda_store.documents import Count, Document, RevisionDocument, Text, check_order, fault_of
 from freeda_store.errors import ArchiveError, NewerArchiveError
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import MANIFEST_VERSION, Manifest
+from freeda_store.revision_documents import Count, RevisionDocument, check_order
 
 INDEX_NAME = "freeda-bank.json"
 FORMAT = "freeda-bank"
@@ -104,10 +105,8 @@ class Index(Document):
         return self.model_dump_json(indent=1).encode()
 
 
-class _Version(BaseModel):
+class _Version(Excerpt):
     """What every version of the index says."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
 
     format: str
     format_version: int

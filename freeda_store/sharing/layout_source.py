@@ -15,7 +15,6 @@ from freeda_store.sharing.layout import PART_FILES, FileEntry, Index, part_name,
 from freeda_store.sharing.part_files import decode_part
 from freeda_store.sharing.part_tables import decode_retirements
 from freeda_store.sharing.parts import PART_GENERATIONS, Part
-from freeda_store.vectors.protocol import VectorSizes
 
 
 class FileReader(Protocol):
@@ -69,7 +68,7 @@ class LayoutSource:
             ArchiveError: a file is missing, altered, or not of its format.
         """
         entry, manifest = self._index.by_id(revision), self._index.manifest
-        sizes = VectorSizes(manifest.keys.dim, manifest.backbone.dim)
+        sizes = manifest.sizes
         last: UUID | None = None
         for number in range(skip, entry.parts):
             files = self._part_files(entry.number, number)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from freeda_store.documents import fault_of
+from freeda_errors.documents import fault_of
 from freeda_store.errors import ArchiveError, BankDamagedError
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest

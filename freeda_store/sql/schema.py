@@ -19,6 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from freeda_store.errors import BankDamagedError, NewerSchemaError, UpgradeError
 from freeda_store.files.system_faults import SystemFault
+from freeda_store.files.whole_files import replaced, sweep_parts
 from freeda_store.sql.backup import copy_database
 from freeda_store.sql.faults import sql_error
 
@@ -151,9 +152,9 @@ def _back_up(path: Path, version: str) -> Path:
     while target.exists():
         count += 1
         target = folder / f"{path.stem}-schema-{version}-{count}.sqlite"
-    partial = target.with_suffix(".partial")
-    copy_database(path, partial)
-    partial.replace(target)
+    sweep_parts(folder)
+    with replaced(target) as part:
+        copy_database(path, part)
     return target
 
 

@@ -18,7 +18,7 @@ from freeda_store.errors import (
 )
 from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
 from freeda_store.files.regular_files import NotRegularFileError, read_regular
-from freeda_store.files.whole_files import PART_PATTERN, replaced
+from freeda_store.files.whole_files import replaced, sweep_parts
 from freeda_store.records import ImageArray
 
 if TYPE_CHECKING:
@@ -117,10 +117,7 @@ class FolderThumbnails:
 
     def sweep(self) -> int:
         """Remove what killed writers left half written; returns how many files."""
-        partials = [path for name in (PART_PATTERN, ".partial-*") for path in self._folder.glob(f"*/{name}")]
-        for path in partials:
-            path.unlink(missing_ok=True)
-        return len(partials)
+        return sum(map(sweep_parts, self._folder.glob("*/")))
 
     def _path(self, key: str) -> Path:
         """The file of a key, which cannot lie outside the folder.
@@ -166,7 +163,7 @@ def decode(data: bytes, key: str) -> Image.Image:
             return image.convert("RGB")
     except UnreadablePictureError as error:
         raise ThumbnailDamagedError(
-            f"thumbnail {key} is no picture that can be shown (it {error}); "
+            f"thumbnail {key} is no picture that can be shown (it {error.reason}); "
             "get the bank again from another source."
         ) from error
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from freeda_store.fields import FIELDS
+from freeda_store.fields import REVISION_FIELDS, Holds, names
 from freeda_store.vectors.filters import INTEGER_FIELDS, NUMBER_FIELDS, TEXT_FIELDS
 from freeda_store.vectors.protocol import VectorSizes
 from freeda_store.vectors.sending import guard
@@ -23,7 +23,6 @@ METADATA_KEY = "freeda"
 """Everything is one JSON string under this key: a server merges metadata key by key."""
 MAX_QUERY_LIMIT = 1_000_000
 """Strict mode's limit; a tie of equal text keys may be fetched whole."""
-_IN_MEMORY = frozenset(field.name for field in FIELDS if field.hot)
 
 
 def create_collection(
@@ -83,12 +82,12 @@ def payload_indexes() -> dict[str, Any]:
     """An index for every field that a filter may name: strict mode refuses filters without one."""
     from qdrant_client import models
 
-    integers = ("added_in", "retired_in", *INTEGER_FIELDS)
+    integers = (*REVISION_FIELDS, *INTEGER_FIELDS)
     schemas: dict[str, Any] = dict.fromkeys(integers, models.PayloadSchemaType.INTEGER)
     schemas |= dict.fromkeys(NUMBER_FIELDS, models.PayloadSchemaType.FLOAT)
     for field in TEXT_FIELDS:
         schemas[field] = models.KeywordIndexParams(
-            type=models.KeywordIndexType.KEYWORD, on_disk=field not in _IN_MEMORY
+            type=models.KeywordIndexType.KEYWORD, on_disk=field not in names(Holds.TEXT, hot=True)
         )
     return schemas
 

@@ -11,14 +11,16 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import numpy as np
 import qdrant_edge as engine
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from freeda_errors.documents import Excerpt
 from freeda_store.errors import BankDamagedError, BankError, StorageError
+from freeda_store.fields import REVISION_FIELDS, Holds, names
 from freeda_store.files.room import free_bytes, held_bytes, room_to_merge
 from freeda_store.limits import MAX_DIM
 from freeda_store.records import FloatArray
@@ -29,7 +31,7 @@ from freeda_store.vectors.edge_faults import (
     require_memory,
     require_room,
 )
-from freeda_store.vectors.filters import PointFilter, translate
+from freeda_store.vectors.filters import PointFilter, QdrantDialect, translate
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
 
@@ -45,37 +47,10 @@ _WRITE_BATCH = 512
 _READ_BATCH = 1024
 _ID_BATCH = 10_000
 _SCROLL_BATCH = 2048
-_INDEXED_FIELDS = {
-    "added_in": engine.PayloadSchemaType.Integer,
-    "retired_in": engine.PayloadSchemaType.Integer,
-    "noun": engine.PayloadSchemaType.Keyword,
-    "source": engine.PayloadSchemaType.Keyword,
-    "license": engine.PayloadSchemaType.Keyword,
-}
-
-
-class _EdgeDialect:
-    """The engine's filter language."""
-
-    def one_of(self, field: str, values: Sequence[str] | Sequence[int]) -> Any:
-        return engine.FieldCondition(field, match=engine.MatchAny(cast("list[str]", list(values))))
-
-    def between(
-        self,
-        field: str,
-        *,
-        gte: float | None = None,
-        gt: float | None = None,
-        lte: float | None = None,
-        lt: float | None = None,
-    ) -> Any:
-        return engine.FieldCondition(field, range=engine.RangeFloat(gte=gte, gt=gt, lte=lte, lt=lt))
-
-    def any_of(self, conditions: Sequence[Any]) -> Any:
-        return engine.Filter(should=list(conditions))
-
-    def all_of(self, must: Sequence[Any], must_not: Sequence[Any]) -> Any:
-        return engine.Filter(must=list(must) or None, must_not=list(must_not) or None)
+_INDEXED_FIELDS = dict.fromkeys(REVISION_FIELDS, engine.PayloadSchemaType.Integer) | dict.fromkeys(
+    names(Holds.TEXT, hot=True), engine.PayloadSchemaType.Keyword
+)
+_DIALECT = QdrantDialect(engine.FieldCondition, engine.MatchAny, engine.RangeFloat, engine.Filter)
 
 
 def _settings(sizes: VectorSizes) -> Any:
@@ -110,7 +85,6 @@ class EdgeVectors:
         self._shard = shard
         self._folder = folder
         self._sizes = sizes
-        self._dialect = _EdgeDialect()
 
     @classmethod
     def create(cls, folder: Path, sizes: VectorSizes) -> EdgeVectors:
@@ -185,7 +159,7 @@ class EdgeVectors:
 
     def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
         """The k nearest text vectors of each query; exact below INDEX_FROM points."""
-        condition = translate(where, self._dialect)
+        condition = translate(where, _DIALECT)
         vectors = [query.tolist() for query in queries]
         exact = self.exact
         params = engine.SearchParams(exact=exact, hnsw_ef=None if exact else max(512, 4 * k))
@@ -237,7 +211,7 @@ class EdgeVectors:
 
     def scroll(self, where: PointFilter, *, payloads: bool = True) -> Iterator[tuple[UUID, Payload]]:
         """All points that match, in the order of their ids."""
-        condition = translate(where, self._dialect)
+        condition = translate(where, _DIALECT)
         offset: UUID | None = None
         while True:
             request = engine.ScrollRequest(
@@ -251,7 +225,7 @@ class EdgeVectors:
 
     def count(self, where: PointFilter) -> int:
         """How many points match, exactly."""
-        request = engine.CountRequest(exact=True, filter=translate(where, self._dialect))
+        request = engine.CountRequest(exact=True, filter=translate(where, _DIALECT))
         return int(self._read("count", request))
 
     def optimize(self) -> None:
@@ -362,16 +336,16 @@ def _config_of(folder: Path) -> Any:
     return _settings(read_sizes(folder))
 
 
-class _Vector(BaseModel):
-    size: Annotated[int, Field(ge=1, le=MAX_DIM, strict=True)]
+class _Vector(Excerpt):
+    size: Annotated[int, Field(ge=1, le=MAX_DIM)]
 
 
-class _Vectors(BaseModel):
+class _Vectors(Excerpt):
     text: _Vector
     visual: _Vector
 
 
-class _Config(BaseModel):
+class _Config(Excerpt):
     """What of the engine's own configuration is needed here."""
 
     vectors: _Vectors

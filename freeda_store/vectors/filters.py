@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from typing_extensions import override
 
 from freeda_store.errors import FilterError
 from freeda_store.fields import Holds, names
@@ -192,6 +194,44 @@ class FilterDialect(Protocol[C]):
 
     def all_of(self, must: Sequence[C], must_not: Sequence[C]) -> C:
         """All of the first hold and none of the second."""
+
+
+@dataclass(frozen=True)
+class QdrantDialect(FilterDialect[Any]):
+    """The filter language of Qdrant; its client and its engine in the process each have classes for it.
+
+    Attributes:
+        FieldCondition, MatchAny, Range, Filter: those classes.
+    """
+
+    FieldCondition: Callable[..., Any]
+    MatchAny: Callable[..., Any]
+    Range: Callable[..., Any]
+    Filter: Callable[..., Any]
+
+    @override
+    def one_of(self, field: str, values: Sequence[str] | Sequence[int]) -> Any:
+        return self.FieldCondition(key=field, match=self.MatchAny(any=list(values)))
+
+    @override
+    def between(
+        self,
+        field: str,
+        *,
+        gte: float | None = None,
+        gt: float | None = None,
+        lte: float | None = None,
+        lt: float | None = None,
+    ) -> Any:
+        return self.FieldCondition(key=field, range=self.Range(gte=gte, gt=gt, lte=lte, lt=lt))
+
+    @override
+    def any_of(self, conditions: Sequence[Any]) -> Any:
+        return self.Filter(should=list(conditions))
+
+    @override
+    def all_of(self, must: Sequence[Any], must_not: Sequence[Any]) -> Any:
+        return self.Filter(must=list(must) or None, must_not=list(must_not) or None)
 
 
 _RANGE_WORDS = {Operator.GE: "gte", Operator.GT: "gt", Operator.LE: "lte", Operator.LT: "lt"}

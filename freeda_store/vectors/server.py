@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -15,7 +15,7 @@ from freeda_store.errors import BankDamagedError
 from freeda_store.records import FloatArray
 from freeda_store.vectors.board import is_note
 from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection, is_remote
-from freeda_store.vectors.filters import PointFilter, translate
+from freeda_store.vectors.filters import PointFilter, QdrantDialect, translate
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
 from freeda_store.vectors.sending import guard
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
@@ -41,35 +41,10 @@ TALLIED = 100_000
 T = TypeVar("T")
 
 
-class _ServerDialect:
-    """The client's filter models."""
+def _dialect() -> QdrantDialect:
+    from qdrant_client import models
 
-    def __init__(self) -> None:
-        from qdrant_client import models
-
-        self._models = models
-
-    def one_of(self, field: str, values: Sequence[str] | Sequence[int]) -> Any:
-        match = self._models.MatchAny(any=cast("list[str]", list(values)))
-        return self._models.FieldCondition(key=field, match=match)
-
-    def between(
-        self,
-        field: str,
-        *,
-        gte: float | None = None,
-        gt: float | None = None,
-        lte: float | None = None,
-        lt: float | None = None,
-    ) -> Any:
-        limits = self._models.Range(gte=gte, gt=gt, lte=lte, lt=lt)
-        return self._models.FieldCondition(key=field, range=limits)
-
-    def any_of(self, conditions: Sequence[Any]) -> Any:
-        return self._models.Filter(should=list(conditions))
-
-    def all_of(self, must: Sequence[Any], must_not: Sequence[Any]) -> Any:
-        return self._models.Filter(must=list(must) or None, must_not=list(must_not) or None)
+    return QdrantDialect(models.FieldCondition, models.MatchAny, models.Range, models.Filter)
 
 
 class ServerVectors:
@@ -86,7 +61,7 @@ class ServerVectors:
         self._collection = collection
         self._sizes = sizes
         self._request_bytes = request_bytes
-        self._dialect = _ServerDialect()
+        self._dialect = _dialect()
         self._wire: Wire = (
             HttpWire(client, collection, request_bytes)
             if is_remote(client)

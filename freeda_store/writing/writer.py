@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 from uuid import UUID
 
+from freeda_store.closeable import Closeable
 from freeda_store.digests import canonical_point, checksums
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError, WriterClosedError
 from freeda_store.ids import generation_key, prototype_id
@@ -29,7 +28,7 @@ from freeda_store.writing.stores import Stores, commit, reconcile, show_retireme
 logger = logging.getLogger(__name__)
 
 
-class RevisionWriter:
+class RevisionWriter(Closeable):
     """Made by ``Bank.write``; use it in a ``with`` block and end with :meth:`commit`.
 
     Leaving the block without a commit keeps the revision open: the same run key resumes it.
@@ -60,14 +59,6 @@ class RevisionWriter:
         if self._revision is not None:
             lost = self._reconcile(self._revision)
             logger.info("resumed run '%s'; %d generations were lost and will be made again", run_key, lost)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Leave the revision open for a later run. After a commit this does nothing."""

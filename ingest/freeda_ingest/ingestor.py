@@ -7,8 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from freeda_ingest.caption_records import BlankLines, Reject, checked_own
 from freeda_ingest.captions import STDIN, estimate_captions, read_captions
@@ -25,6 +24,7 @@ from freeda_ingest.run import Run, RunPlan, WritableBank
 from freeda_models.loading import identify
 from freeda_models.presets import Preset, load_preset
 from freeda_store.bank import Bank
+from freeda_store.closeable import Closeable
 from freeda_store.errors import BankMissingError
 from freeda_store.limits import MAX_ID, MAX_INTEGER
 from freeda_store.peek import read_manifest
@@ -71,7 +71,7 @@ class RunOptions:
             raise OptionError(f"seed is {self.seed}; give a number from 0 to 2**63 - 1.")
 
 
-class Ingestor:
+class Ingestor(Closeable):
     """Reads prototypes from captions into a bank.
 
     The captions are cut into batches by their order alone, and a batch of which anything is missing
@@ -107,14 +107,6 @@ class Ingestor:
             self._executor.close()
         finally:
             self._bank.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def run(
         self,

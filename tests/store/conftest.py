@@ -5,6 +5,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from hosted_makers import Team, make_team
 from postgres_server import PostgresServer, find_binaries, running_postgres
 from sharing_makers import fill
 from sqlalchemy import Engine, event
-from store_makers import make_manifest
+from store_makers import FILLED_COUNT, make_generation, make_manifest
 
 from freeda_store import Bank
 
@@ -81,6 +82,26 @@ def folder(tmp_path: Path, empty_bank: Path) -> Path:
 def bank(folder: Path) -> Iterator[Bank]:
     with Bank.open(folder) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
+    """One bank of one revision of FILLED_COUNT generations. It is only copied."""
+
+    def make(folder: Path) -> None:
+        with Bank.open(copy_folder(empty_bank, folder)) as bank, bank.write("m", "run") as writer:
+            writer.add([make_generation(i) for i in range(FILLED_COUNT)])
+            writer.commit()
+
+    return made_once(tmp_path_factory, "filled", make)
+
+
+@pytest.fixture
+def shared(filled: Path) -> Iterator[Path]:
+    """A copy of it where every user may look: folders of tests are closed to others."""
+    with TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield copy_folder(filled, Path(place) / "bank")
 
 
 @pytest.fixture(scope="session")

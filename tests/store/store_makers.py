@@ -10,6 +10,8 @@ TEXT_DIM = 8
 VISUAL_DIM = 12
 NOUNS = ("car", "tree", "red car", "boat")
 SOURCES = ("coco", "flickr", "")
+FILLED_COUNT = 8
+"""Generations in the bank ``filled``, of two prototypes each."""
 
 
 def make_manifest(**changes: object) -> Manifest:

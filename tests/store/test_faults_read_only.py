@@ -6,12 +6,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from bank_copies import copy_folder
-from store_makers import make_generation, make_manifest
+from store_makers import make_manifest
 from system_conditions import as_nobody, immutable, read_only_mount, small_disk
 
 from freeda_store import Bank
@@ -26,24 +25,6 @@ ENVIRONMENT = {
     "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
 }
 READ = "16 5 sound"
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
-    folder = tmp_path_factory.mktemp("filled") / "bank"
-    copy_folder(empty_bank, folder)
-    with Bank.open(folder) as bank, bank.write("m", "run") as writer:
-        writer.add([make_generation(i) for i in range(8)])
-        writer.commit()
-    return folder
-
-
-@pytest.fixture
-def shared(filled: Path) -> Iterator[Path]:
-    """A copy where every user may look: folders of tests are closed to others."""
-    with tempfile.TemporaryDirectory() as place:
-        Path(place).chmod(0o755)
-        yield copy_folder(filled, Path(place) / "bank")
 
 
 def run(condition: Sequence[str], action: str, folder: Path, **variables: str) -> tuple[int, str]:

@@ -6,13 +6,12 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from bank_copies import copy_folder
-from store_makers import make_generation
+from store_makers import FILLED_COUNT
 from system_conditions import as_nobody, failing, immutable, limited
 
 from freeda_store import Bank
@@ -28,7 +27,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
 }
-COUNT = 8
 ENGINE_FILES = (
     "edge_config.json",
     "wal/open-1",
@@ -38,27 +36,9 @@ ENGINE_FILES = (
 )
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
-    folder = tmp_path_factory.mktemp("filled") / "bank"
-    copy_folder(empty_bank, folder)
-    with Bank.open(folder) as bank, bank.write("m", "run") as writer:
-        writer.add([make_generation(i) for i in range(COUNT)])
-        writer.commit()
-    return folder
-
-
 @pytest.fixture
 def mine(filled: Path, tmp_path: Path) -> Path:
     return copy_folder(filled, tmp_path / "bank")
-
-
-@pytest.fixture
-def shared(filled: Path) -> Iterator[Path]:
-    """A copy where every user may look: folders of tests are closed to others."""
-    with TemporaryDirectory() as place:
-        Path(place).chmod(0o755)
-        yield copy_folder(filled, Path(place) / "bank")
 
 
 def run(condition: Sequence[str], action: str, folder: Path) -> tuple[int, str]:
@@ -81,7 +61,7 @@ def one(folder: Path, pattern: str) -> Path:
 
 def is_whole(folder: Path) -> bool:
     with Bank.open(folder) as bank:
-        return len(list(bank.infos())) == 2 * COUNT and bank.verify().ok
+        return len(list(bank.infos())) == 2 * FILLED_COUNT and bank.verify().ok
 
 
 @pytest.mark.parametrize("pattern", ENGINE_FILES)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import qdrant_edge as engine
 from bank_copies import copy_folder
-from store_makers import TEXT_DIM, make_generation
+from store_makers import FILLED_COUNT, TEXT_DIM, make_generation
 
 from freeda_store import Bank
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
@@ -26,7 +26,6 @@ from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import VectorSizes
 
 ROOT = Path(__file__).parents[2]
-COUNT = 8
 
 FAULTS = {
     "config missing": ("edge_config.json", None),
@@ -44,16 +43,6 @@ FAULTS = {
     "segment without state": ("segments/*/segment.json", None),
     "log truncated": ("wal/open-1", 0),
 }
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
-    folder = tmp_path_factory.mktemp("filled") / "bank"
-    copy_folder(empty_bank, folder)
-    with Bank.open(folder) as bank, bank.write("m", "run") as writer:
-        writer.add([make_generation(i) for i in range(COUNT)])
-        writer.commit()
-    return folder
 
 
 @pytest.fixture
@@ -102,16 +91,16 @@ def test_a_fault_is_one_sentence_and_is_repaired(
         report = bank.verify(repair=True)
     assert (folder / "damaged" / "1" / "bank.sqlite").is_file()
     assert list((folder / "damaged" / "1" / "vectors").rglob("chunk_0.mmap")) or "vectors missing" in fault
-    kept = 2 * COUNT - len(report.lost)
-    assert report.mended == (kept == 2 * COUNT)
+    kept = 2 * FILLED_COUNT - len(report.lost)
+    assert report.mended == (kept == 2 * FILLED_COUNT)
     assert use(folder) == kept
     with Bank.open(folder) as bank:
         assert bank.verify().ok
         with bank.write("again", "again") as writer:
-            writer.add([make_generation(i) for i in range(COUNT)])
+            writer.add([make_generation(i) for i in range(FILLED_COUNT)])
             writer.commit()
         assert bank.verify().ok
-    assert use(folder) == 2 * COUNT, "the same captions make anew what was lost"
+    assert use(folder) == 2 * FILLED_COUNT, "the same captions make anew what was lost"
     assert "panicked" not in capfd.readouterr().err
 
 
@@ -148,10 +137,10 @@ def test_a_panic_while_reading_stays_off_standard_error(
 @pytest.mark.parametrize("fault", ["config missing", "index of payloads"])
 def test_what_can_be_made_anew_costs_nothing(damage: Callable[[str], Path], fault: str) -> None:
     folder = damage(fault)
-    assert f"{2 * COUNT} points" in salvage(folder)[-1]
+    assert f"{2 * FILLED_COUNT} points" in salvage(folder)[-1]
     with Bank.open(folder) as bank:
         assert bank.verify().ok
-    assert use(folder) == 2 * COUNT
+    assert use(folder) == 2 * FILLED_COUNT
 
 
 @pytest.mark.parametrize(("name", "length"), [("tracker.dat", None), ("config.json", 9), ("page_0.dat", 0)])
@@ -169,7 +158,7 @@ def test_payloads_that_cannot_be_read_come_back_from_the_database(
     salvage(folder)
     with open_to_verify(folder) as bank:
         report = bank.verify(repair=True)
-        assert len(report.wrong_payloads) == 2 * COUNT
+        assert len(report.wrong_payloads) == 2 * FILLED_COUNT
         assert (report.lost, report.mended) == ((), True)
     with Bank.open(folder) as mended, Bank.open(copy_folder(filled, tmp_path / "whole")) as whole:
         assert list(mended.infos()) == list(whole.infos())
@@ -189,7 +178,7 @@ def test_an_engine_that_refuses_everything_empties_no_bank(
         salvage(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["bank.sqlite", "thumbnails", "vectors"]
     monkeypatch.undo()
-    assert use(folder) == 2 * COUNT
+    assert use(folder) == 2 * FILLED_COUNT
 
 
 def test_the_whole_folder_of_vectors_missing(filled: Path, tmp_path: Path) -> None:
@@ -200,7 +189,7 @@ def test_the_whole_folder_of_vectors_missing(filled: Path, tmp_path: Path) -> No
     salvage(folder)
     with open_to_verify(folder) as bank:
         report = bank.verify(repair=True)
-        assert len(report.lost) == len(report.rows_without_point) == report.prototypes == 2 * COUNT
+        assert len(report.lost) == len(report.rows_without_point) == report.prototypes == 2 * FILLED_COUNT
     assert use(folder) == 0
 
 
@@ -216,7 +205,7 @@ def test_a_whole_segment_is_kept_beside_a_broken_one(filled: Path, tmp_path: Pat
     assert segment.name in done[1]
     kept = folder / "damaged" / "1" / "vectors" / "segments"
     assert (kept / segment.name / "version.info").is_file()
-    assert use(folder) == 2 * COUNT
+    assert use(folder) == 2 * FILLED_COUNT
 
 
 def test_sound_banks_are_left_alone(filled: Path, tmp_path: Path) -> None:
@@ -258,7 +247,7 @@ def test_rows_of_an_open_revision_do_not_count(filled: Path, tmp_path: Path) -> 
     with Bank.open(folder) as bank, bank.write("more", "more") as writer:
         writer.add([make_generation(99)])
         bank._stores.vectors.delete(list(bank._stores.catalog.prototype_ids(2)))
-    assert use(folder) == 2 * COUNT
+    assert use(folder) == 2 * FILLED_COUNT
 
 
 def test_only_panics_are_kept_off_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
@@ -291,7 +280,7 @@ def test_the_command_repairs(damage: Callable[[str], Path]) -> None:
         assert "verify --repair" in done.stderr
     repaired = freeda("verify", "--repair")
     assert repaired.returncode == 1, "prototypes were lost"
-    assert f"of {2 * COUNT} prototypes 0 could be kept" in repaired.stdout
+    assert f"of {2 * FILLED_COUNT} prototypes 0 could be kept" in repaired.stdout
     assert f"{folder}/damaged/1" in repaired.stderr
     assert "panicked" not in repaired.stderr
     assert "prototypes without vectors" in repaired.stdout

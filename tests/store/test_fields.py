@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import json
+from dataclasses import asdict, fields
 from uuid import UUID
 
 import pytest
@@ -21,6 +22,7 @@ from freeda_store.fields import (
     from_columns,
     to_cells,
     to_columns,
+    to_json,
 )
 from freeda_store.payload import StoredPrototype, make_payload, read_info
 from freeda_store.records import Caption, Prototype, PrototypeInfo, Scores
@@ -96,6 +98,12 @@ def test_every_attribute_is_a_field() -> None:
     assert {each.name for each in fields(PrototypeInfo)} == told
     scores = {field.name for field in FIELDS if field.holds is Holds.SCORE}
     assert {each.name for each in fields(Scores)} == scores
+
+
+def test_json_says_every_field() -> None:
+    info = read_info(STORED.id, make_payload(STORED), lambda revision: revision + 10)
+    told = json.loads(json.dumps(to_json(info)))
+    assert told == json.loads(json.dumps(asdict(info), default=str))
 
 
 def test_what_is_written_is_read_again() -> None:

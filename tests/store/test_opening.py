@@ -45,12 +45,13 @@ def test_missing_and_strange_folders(tmp_path: Path) -> None:
 
 def test_a_half_made_bank_is_made_anew(folder: Path) -> None:
     Bank.open(folder, create=make_manifest()).close()
-    (folder / "bank.sqlite").rename(folder / "bank.sqlite.new")
+    (folder / "bank.sqlite").rename(folder / ".x.part")
+    (folder / ".x.part-journal").touch()
     with pytest.raises(BankMissingError):
         Bank.open(folder)
     with Bank.open(folder, create=make_manifest()) as bank:
         assert ingest(bank, [1]).number == 1
-    assert not (folder / "bank.sqlite.new").exists()
+    assert not list(folder.glob(".*"))
 
 
 def test_a_bank_that_another_process_makes_meanwhile_is_kept(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_a_bank_that_another_process_makes_meanwhile_is_kept(tmp_path: Path) -> 
 
 
 def test_two_makers_of_one_bank(folder: Path) -> None:
-    (folder / "bank.sqlite").rename(folder / "bank.sqlite.new")
+    (folder / "bank.sqlite").rename(folder / ".x.part")
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from tifffile import imwrite
 
+from freeda_errors import FreedaError
 from freeda_store.errors import ThumbnailDamagedError
 from freeda_store.files.picture_files import (
     FORMATS,
@@ -88,6 +89,15 @@ def test_a_large_webp_is_refused_by_its_header(
         read(webp(chunk, *size))
     with pytest.raises(ThumbnailDamagedError, match="has 16383 x 16383 pixels"):
         decode(webp(chunk, 16383, 16383), "a" * 64)
+
+
+def test_a_picture_that_cannot_be_read_is_an_error_for_people() -> None:
+    with pytest.raises(FreedaError, match=r"^the picture has 101 x 99 pixels, .*; make it .*\.$") as caught:
+        read(encoded("PNG", (101, 99)), 9998)
+    assert isinstance(caught.value, PictureTooLargeError)
+    named = caught.value.of("a.png")
+    assert (type(named), named.reason) == (PictureTooLargeError, caught.value.reason)
+    assert str(named).startswith("a.png has 101 x 99")
 
 
 def test_the_header_is_that_of_the_encoder() -> None:

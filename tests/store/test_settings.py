@@ -82,7 +82,7 @@ SECRET = "s3cr3t-9d41"
 @pytest.mark.parametrize(
     ("line", "match"),
     [
-        (f'qdrant_api_key = "{SECRET}"', r"profiles\.x: 'qdrant_api_key' would hold a secret.*environment"),
+        (f'qdrant_api_key = "{SECRET}"', r"'profiles\.x': 'qdrant_api_key' would hold a secret.*environment"),
         (f'sql_password = "{SECRET}"', "'sql_password' would hold a secret"),
         (f'qdrant_api_key_env = "{SECRET}"', "name of an environment variable"),
         (f'sql_url = "postgresql://u:{SECRET}@h/d"', "URL holds a password or key"),
@@ -140,8 +140,8 @@ def test_wrong_ports_of_a_database(file: Path, port: str) -> None:
         (b"a = " + b"[" * 5000 + b"]" * 5000, "nested too deeply"),
         (b"a = " + b"9" * 5000, "too many digits"),
         (b'a = "caf\xe9"', "not UTF-8"),
-        (b"profiles = 3", "profiles: expected"),
-        (b"[profiles]\nx = 3", "profiles.x: expected"),
+        (b"profiles = 3", "'profiles': expected"),
+        (b"[profiles]\nx = 3", "'profiles.x': expected"),
         (b'[profiles.x]\nqdrant_url = "http://h"\nthumbnails = "a\\u0000b"', "profiles.x.thumbnails"),
     ],
 )

@@ -92,7 +92,7 @@ def test_thumbnails(filled: Bank, folder: Path) -> None:
     paths[first.attribution_key].unlink()
     paths[second.attribution_key].write_bytes(b"not what it was")
     stray = filled._stores.thumbnails.put(b"nobody refers to this")
-    (folder / "thumbnails" / stray[:2] / ".partial-x").write_bytes(b"half")
+    (folder / "thumbnails" / stray[:2] / ".x.part").write_bytes(b"half")
     with pytest.raises(ThumbnailMissingError):
         filled.thumbnail(first.attribution_key)
     with pytest.raises(ThumbnailDamagedError, match="damaged"):
@@ -101,7 +101,7 @@ def test_thumbnails(filled: Bank, folder: Path) -> None:
     assert report.missing_thumbnails == (first.attribution_key,)
     assert report.damaged_thumbnails == (second.attribution_key,)
     assert report.stray_thumbnails == (stray,)
-    assert not list((folder / "thumbnails").glob("*/.partial-*"))
+    assert not list((folder / "thumbnails").glob("*/.*.part"))
     after = filled.verify()
     assert not after.ok
     assert after.stray_thumbnails == ()
