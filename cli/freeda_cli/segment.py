@@ -40,6 +40,7 @@ def segment(
     preset: PresetOption = None,
     out: o.OutOption = Path(o.DEFAULT_OUT),
     formats: o.FormatOption = None,
+    opacity: o.OpacityOption = o.DEFAULT_OPACITY,
     force: o.ForceOption = False,
     *,
     changes: SettingChanges,
@@ -68,7 +69,7 @@ def segment(
         index = [out / INDEX_NAME] if len(paths) > 1 and "preview" in names else []
         require_free(index, force=force)
         inputs = file_ids([*paths, classes_file or "", preset or ""])
-        run = _Run(wanted, out, names, as_json, force, inputs)
+        run = _Run(wanted, out, names, opacity, as_json, force, inputs)
         stems = result_stems(out, paths)
         foreseen = partial(foresee_provenance, opened, source.preset, settings)
         done = {} if force else run.find_done(paths, stems, foreseen)
@@ -116,6 +117,7 @@ class _Run:
     classes: ClassList
     out: Path
     formats: Sequence[str]
+    opacity: float
     as_json: bool
     force: bool
     inputs: FileIds
@@ -140,7 +142,7 @@ class _Run:
         done = {}
         for path, stem in reported.items():
             with suppress(ImageError):  # whoever segments the picture will say so
-                made = made_of(picture_hash(path), self.classes.classes, provenance)
+                made = made_of(picture_hash(path), self.classes.classes, provenance, opacity=self.opacity)
                 found = find_done(self.out, stem, made, self.formats)
                 if found is not None:
                     done[path] = found
@@ -166,7 +168,7 @@ class _Run:
         sha256 = picture_hash(path)
         prototypes = self._prototypes(self.segmenter)
         segmentation = self.segmenter.segment(path, prototypes)
-        result = Result(segmentation, sha256, file=picture_place(path, self.out))
+        result = Result(segmentation, sha256, file=picture_place(path, self.out), opacity=self.opacity)
         files = write_fresh(self.out, stem, result, self.formats, force=self.force, inputs=self.inputs)
         self._note(path, segmentation.summary(), files)
         told = report(result.vouching(tuple(self.formats)))

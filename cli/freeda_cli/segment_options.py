@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 DEFAULT_OUT = "freeda-out"
+DEFAULT_OPACITY = 0.5
 
 PicturesArgument = Annotated[
     list[str],
@@ -42,6 +43,10 @@ FormatOption = Annotated[
         help="What to write, between commas: overlay, png (label map), rle (COCO JSON), geojson "
         "(outlines), npz (label map and scores). A JSON report is always written.",
     ),
+]
+OpacityOption = Annotated[
+    float,
+    typer.Option("--opacity", metavar="0..1", min=0, max=1, help="How much the colours of an overlay cover."),
 ]
 ForceOption = Annotated[
     bool,

@@ -17,6 +17,7 @@ from freeda_models.protocols import FloatArray, ImageArray
 from freeda_segment.outputs.files import written_whole
 from freeda_segment.outputs.legend import Entry, draw_legend
 from freeda_segment.outputs.palette import class_colours
+from freeda_segment.outputs.region_names import draw_names, outlines
 from freeda_segment.outputs.result import Result
 from freeda_segment.pixels.background import OTHER
 from freeda_segment.pixels.labelling import BACKGROUND
@@ -37,7 +38,7 @@ class OverlayStyle:
     """How an overlay looks.
 
     Attributes:
-        opacity: of the class colours, 0..1.
+        opacity: of the class colours, 0..1; that of the result if None.
         saturation: what is left of the picture's own colours under them, 0..1; low, so that a
             tinted area looks like its swatch in the legend.
         least_side: a picture whose longest side is shorter is enlarged to it, in pixels.
@@ -46,8 +47,8 @@ class OverlayStyle:
         legend_entries: further classes are only counted.
     """
 
-    opacity: float = 0.55
-    saturation: float = 0.2
+    opacity: float | None = None
+    saturation: float = 0.3
     least_side: int = 640
     most_side: int = 2048
     legend_width: int = 480
@@ -69,9 +70,13 @@ def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.
     """The picture with its legend beneath, as an RGB Pillow picture."""
     from PIL import Image
 
-    picture = Image.fromarray(_blend(result, style))
+    segmentation = result.segmentation
+    size_wh = _display_size(*segmentation.size_hw[::-1], style)
+    labels = _sampled(segmentation.labels, size_wh)
+    picture = Image.fromarray(_blend(result, labels, style))
+    draw_names(picture, labels, segmentation.class_names, font_size=_font_size(picture.width))
     width = max(picture.width, style.legend_width)
-    entries, footer = _entries(result.segmentation, style), _footer(result.segmentation)
+    entries, footer = _entries(segmentation, style), _footer(segmentation)
     legend = draw_legend(entries, footer, width, font_size=_font_size(width))
     sheet = Image.new("RGB", (width, picture.height + legend.height), _PAPER)
     sheet.paste(picture, ((width - picture.width) // 2, 0))
@@ -83,29 +88,35 @@ def _font_size(width: int) -> int:
     return min(28, max(15, width // 48))
 
 
-def _blend(result: Result, style: OverlayStyle) -> ImageArray:
-    """The picture at display size, tinted, with an outline around every area: uint8 (h, w, 3)."""
+def _blend(result: Result, labels: NDArray[np.int16], style: OverlayStyle) -> ImageArray:
+    """The picture at the labels' size, tinted, with an outline around every area: uint8 (h, w, 3)."""
     from PIL import Image
 
-    height, width = result.segmentation.size_hw
-    size_wh = _display_size(width, height, style)
-    picture = Image.fromarray(result.image).resize(size_wh, Image.Resampling.BICUBIC, reducing_gap=3.0)
-    labels = _sampled(result.segmentation.labels, size_wh)
+    height, width = labels.shape
+    opacity = np.float32(result.opacity if style.opacity is None else style.opacity)
+    picture = Image.fromarray(result.image)
+    picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
     colours = class_colours(len(result.segmentation.class_names)).astype(np.float32)
     blended = np.array(picture)
     for top in range(0, len(blended), _STRIP_ROWS):
         rows = slice(top, top + _STRIP_ROWS)
-        blended[rows] = _tinted(blended[rows].astype(np.float32), labels[rows], colours, style)
-    blended[_outlines(labels)] = 255
+        blended[rows] = _tinted(
+            blended[rows].astype(np.float32), labels[rows], colours, opacity, style.saturation
+        )
+    blended[outlines(labels)] = 255
     return blended
 
 
 def _tinted(
-    pixels_hwc: FloatArray, labels: NDArray[np.int16], colours: FloatArray, style: OverlayStyle
+    pixels_hwc: FloatArray,
+    labels: NDArray[np.int16],
+    colours: FloatArray,
+    opacity: np.float32,
+    saturation: float,
 ) -> ImageArray:
     """Some rows under the colours of their classes; pixels of no class as they are."""
     tint = colours[np.maximum(labels, 0)]
-    tinted = _faded(pixels_hwc, style.saturation) * (1 - style.opacity) + tint * style.opacity
+    tinted = _faded(pixels_hwc, saturation) * (1 - opacity) + tint * opacity
     blended = np.where((labels == BACKGROUND)[:, :, None], pixels_hwc, tinted)
     return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
 
@@ -132,14 +143,6 @@ def _sampled(labels: NDArray[np.int16], size_wh: tuple[int, int]) -> NDArray[np.
         np.minimum(rows, height - 1)[:, None], np.minimum(columns, width - 1)[None, :]
     ]
     return sampled
-
-
-def _outlines(labels: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Pixels whose right or lower neighbour has another label: bool (H, W)."""
-    edge = np.zeros(labels.shape, dtype=np.bool_)
-    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    edge[:-1] |= labels[:-1] != labels[1:]
-    return edge
 
 
 def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:

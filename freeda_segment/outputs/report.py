@@ -43,6 +43,7 @@ def report(result: Result) -> dict[str, Any]:
             "sha256": result.sha256,
         },
         "formats": list(result.formats),
+        "opacity": result.opacity,
         "classes": [
             {
                 "index": share.index,

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from freeda_segment.result import Segmentation
 
 
+DEFAULT_OPACITY = 0.5
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """A segmentation with what its report says of the picture's file.
@@ -20,12 +23,14 @@ class Result:
         sha256: hash of the picture's file, "" when it is not known.
         formats: what else is written of it, for the report to vouch for.
         file: where its file lies as seen from the folder of the results, "" when it is not known.
+        opacity: of the class colours in its overlay, 0..1.
     """
 
     segmentation: Segmentation
     sha256: str = ""
     formats: tuple[str, ...] = ()
     file: str = ""
+    opacity: float = DEFAULT_OPACITY
 
     @property
     def image(self) -> ImageArray:

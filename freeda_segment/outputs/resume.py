@@ -20,7 +20,7 @@ from freeda_segment.classes import ClassName
 from freeda_segment.errors import ImageError
 from freeda_segment.outputs.formats import output_paths, write_outputs
 from freeda_segment.outputs.report import FORMAT_VERSION, provenance_values, read_report
-from freeda_segment.outputs.result import Result
+from freeda_segment.outputs.result import DEFAULT_OPACITY, Result
 from freeda_store.files.own_files import FileIds, require_free
 from freeda_store.files.regular_files import open_regular
 
@@ -63,11 +63,14 @@ def picture_hash(path: str | Path) -> str:
         raise ImageError(f"{path} cannot be read ({reason}); give the path of a picture.") from None
 
 
-def made_of(sha256: str, classes: Iterable[ClassName], provenance: Provenance) -> dict[str, Any]:
+def made_of(
+    sha256: str, classes: Iterable[ClassName], provenance: Provenance, *, opacity: float = DEFAULT_OPACITY
+) -> dict[str, Any]:
     """All that a result depends on, as JSON values."""
     made: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "sha256": sha256,
+        "opacity": opacity,
         "classes": [list(each.texts) for each in classes],
         **provenance_values(provenance),
     }
@@ -127,7 +130,7 @@ def write_fresh(
     require_free(paths.values(), inputs=inputs, force=force)
     path = paths[REPORT]
     segmentation = result.segmentation
-    wanted = made_of(result.sha256, segmentation.classes, segmentation.provenance)
+    wanted = made_of(result.sha256, segmentation.classes, segmentation.provenance, opacity=result.opacity)
     old = read_report(path)
     if old is not None and _recorded(old) != wanted:
         path.unlink(missing_ok=True)
@@ -144,6 +147,7 @@ def _recorded(report: Mapping[str, Any]) -> dict[str, Any] | None:
         return {
             "format": report["format"],
             "sha256": report["picture"]["sha256"],
+            "opacity": report["opacity"],
             "classes": [each["texts"] for each in report["classes"]],
             **{name: report[name] for name in ("bank", "models", "settings")},
         }

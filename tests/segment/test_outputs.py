@@ -3,8 +3,11 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from segment_fakes import striped_picture
 
@@ -13,6 +16,7 @@ from freeda_segment.images import Picture
 from freeda_segment.outputs import DEFAULT_FORMATS, Result, read_labels, write_outputs
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.palette import class_colours
+from freeda_segment.outputs.region_names import draw_names, widest_places
 from freeda_segment.outputs.resume import made_of
 from freeda_segment.pixels.background import Background
 from freeda_segment.result import Provenance
@@ -23,8 +27,8 @@ def result(
 ) -> Result:
     picture = striped_picture(names, *size)
     chosen = segmenter.with_settings(**changes) if changes else segmenter
-    given = Picture(picture, size, source)
-    return Result(chosen.segment(given, classes or ",".join(names)))
+    shown = Picture(picture, size, source)
+    return Result(chosen.segment(shown, classes or ",".join(names)))
 
 
 def test_labels_come_back_with_their_names(segmenter, tmp_path):
@@ -70,7 +74,7 @@ def test_the_report_tells_areas_and_settings(segmenter, tmp_path):
     assert blue["area"] == pytest.approx(1 / 3, abs=0.03)
     assert (yellow["pixels"], yellow["score"]) == (0, None)
     assert 0.5 < red["score"] < 1
-    assert red["colour"] == "#e69f00"
+    assert red["colour"] == "#ff8900"
     assert (document["bank"]["address"], document["bank"]["revision"]) == ("colours@4", 4)
     assert document["models"]["backbone"] == "dino-a"
     assert document["settings"]["superpixels.scale"] == 50.0
@@ -112,13 +116,45 @@ def test_colours_are_distinct_and_do_not_depend_on_their_number():
     assert class_colours(0).shape == (0, 3)
 
 
-def test_the_first_colours_differ_for_people_who_see_few_colours():
-    from freeda_segment.outputs.palette import _as_seen
+def test_no_two_of_the_first_22_colours_look_alike_also_without_green_cones():
+    from skimage.color import deltaE_ciede2000, rgb2lab
 
-    places = _as_seen(class_colours(12).astype(np.int64))
-    for sight in places:
-        distance = np.linalg.norm(sight[:, None] - sight[None], axis=2)
-        assert distance[~np.eye(12, dtype=bool)].min() > 0.05
+    from freeda_segment.outputs.palette import DEUTERANOPIA
+
+    encoded = class_colours(22) / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ DEUTERANOPIA.T, 0, 1)
+    for colours in (encoded, np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)):
+        lab = rgb2lab(colours)
+        difference = deltaE_ciede2000(lab[:, None], lab[None])
+        assert difference[~np.eye(22, dtype=bool)].min() > 12
+
+
+def test_names_stand_in_large_regions_and_nowhere_else():
+    labels = np.full((300, 400), -1, dtype=np.int16)
+    labels[:, 150:] = 0
+    labels[100:200, 250:380] = 1
+    labels[10:30, 10:30] = 2  # too small
+    places = {place.label: place.centre_xy for place in widest_places(labels)}
+    assert set(places) == {0, 1}
+    assert all(labels[y, x] == label for label, (x, y) in places.items())
+    assert places[1] == pytest.approx((315, 150), abs=20)
+
+    picture = Image.new("RGB", (400, 300))
+    draw_names(picture, labels, ["grass", "car", "tree"], font_size=16)
+    drawn = np.asarray(picture).any(axis=2)
+    assert set(labels[drawn].tolist()) == {0, 1}
+    draw_names(narrow := Image.new("RGB", (400, 300)), labels, ["grass", "c" * 60, "x"], font_size=16)
+    assert set(labels[np.asarray(narrow).any(axis=2)].tolist()) == {0}, "a name that does not fit is left out"
+
+
+@given(
+    hnp.arrays(np.int16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.integers(-1, 3))
+)
+def test_places_lie_in_regions_of_their_class(labels):
+    for place in widest_places(labels):
+        x, y = place.centre_xy
+        assert labels[y, x] == place.label >= 0
 
 
 def test_writing_is_whole_or_not_at_all(segmenter, tmp_path, monkeypatch):
