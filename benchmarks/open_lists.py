@@ -11,6 +11,9 @@ of the table are lengths, columns the ways to find what belongs to no class:
 The second table is of scenes that hold objects which no network was trained on and the bank does not know;
 they are "other" for every list.
 
+The last table is of both kinds of scenes: of the pixels that got a class with a confidence in some range, how
+many are right, by the length of the list.
+
 Usage: ``python -m benchmarks.open_lists [--bank DIR] [--lists N] [--limit N] [--scenes held-out|choosing]``
 """
 
@@ -21,6 +24,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,8 @@ from training.world import CLASS_NAMES
 LENGTHS = (1, 2, 3, 5, 8, 12, 16, 22)
 THRESHOLDS = tuple(round(0.5 + step / 100, 2) for step in range(0, 23))
 SEED = 3
+RANGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
+SURE_LENGTHS = (1, 3, 8, 22)
 
 Labels = NDArray[np.integer[Any]]
 
@@ -84,6 +90,22 @@ class SeenScenes:
             "bank": worth["bank"],
             "complete": worth["complete"],
         }
+
+    def right(self, classes: Sequence[int]) -> NDArray[np.float64]:
+        """Pixels that got a class, in each range of confidence, and how many of them are right: (2, R)."""
+        by_bank = self._segmenter.with_settings(background=Background(BackgroundStrategy.BANK))
+        prototypes = by_bank.prepare([CLASS_NAMES[index] for index in classes])
+        counts = np.zeros((2, len(RANGES) - 1))
+        for encoded, truth in zip(self._encoded, self._truth, strict=True):
+            made = by_bank.label(encoded, prototypes)
+            if made.sureness is None:
+                raise SystemExit("the bank gives no measure of how sure a label is; ingest more captions.")
+            labels, true = made.sureness.at_working_size(made.labels), made.sureness.at_working_size(truth)
+            counted = (labels >= 0) & (true != IGNORE)
+            confidence = made.sureness.confidence[counted]
+            right = np.asarray(classes)[labels[counted]] == true[counted]
+            counts += [np.histogram(confidence[each], RANGES)[0] for each in (right | True, right)]
+        return counts
 
     def _found(
         self, names: Sequence[str], classes: Sequence[int], holding: Sequence[int]
@@ -156,6 +178,20 @@ def print_table(title: str, seen: SeenScenes, lists: int) -> None:
     print(f"\nbank less complete list, at worst: {worst:+.4f}")
 
 
+def print_sureness(seen: Sequence[SeenScenes], lists: int) -> None:
+    """One row for each length: the share of right labels, and of pixels, in each range of confidence."""
+    print("\nlabels that are right, of those with a class and a confidence (share of these pixels)\n")
+    ranges = [f"{low:g} to {high:g}" for low, high in pairwise(RANGES)]
+    print(f"| classes | {' | '.join(ranges)} |\n|---:|{'---|' * len(ranges)}")
+    for length in SURE_LENGTHS:
+        pixels, right = sum(each.right(classes) for each in seen for classes in some_lists(length, lists))
+        told = [
+            f"{good / count:.2f} ({count / pixels.sum():.0%})"
+            for count, good in zip(pixels, right, strict=True)
+        ]
+        print(f"| {length} | {' | '.join(told)} |", flush=True)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(
@@ -176,6 +212,7 @@ def main() -> None:
             if options.scenes == "held-out":
                 novel = SeenScenes(segmenter, load_scenes(_bundled("novel")), options.limit)
                 print_table("scenes with novel objects", novel, options.lists)
+                print_sureness([seen, novel], options.lists)
 
 
 def _bundled(name: str) -> str:

@@ -157,6 +157,15 @@ class PlainSettings:
         most=1,
         option=Option(),
     )
+    unsure: float | None = _setting(
+        None,
+        "Leave regions without a class whose confidence is below this",
+        Stage.LABELS,
+        more="Of labels with a confidence about 0.5 half are right.",
+        least=0,
+        most=1,
+        option=Option(default="the preset's, else none is left out"),
+    )
     batch_size: int = _setting(8, "Windows that the networks see together", Stage.WORK, least=1, most=4096)
 
 

@@ -23,6 +23,7 @@ from freeda_segment.outputs.detections import to_detections
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.rle import coco_document
 from freeda_segment.pixels.background import OTHER
+from freeda_segment.pixels.confidence import Sureness, sureness
 from freeda_segment.pixels.labelling import BACKGROUND, LabelledPixels, LabelMap, LabelRequest, label_pixels
 from freeda_segment.regions.similarity import WindowScores
 from freeda_segment.regions.windows import Box, central_window
@@ -37,6 +38,7 @@ Setting = str | int | float | None
 
 _COUNTED_PIXELS = 500_000
 _SHOWN_CLASSES = 8
+_TOLD = 0.25
 _NOTEBOOK = OverlayStyle(least_side=480, most_side=960)
 
 
@@ -140,6 +142,16 @@ class Segmentation:
         return self.labels.shape[0], self.labels.shape[1]
 
     @cached_property
+    def sureness(self) -> Sureness | None:
+        """How sure the labels are; made when first asked for. None where the bank gives no measure of it."""
+        return sureness(self.request)
+
+    @property
+    def doubt(self) -> str:
+        """That most of the picture is a guess, and why, as a sentence; empty where it is not."""
+        return "" if self.sureness is None else self.sureness.doubt(self.labels)
+
+    @cached_property
     def scores(self) -> FloatArray:
         """float32 (H, W), score of the best class, also where background won; made when first asked for."""
         return label_pixels(self.request).scores
@@ -215,7 +227,7 @@ class Segmentation:
         return to_detections(self)
 
     def summary(self) -> str:
-        """``grass 43.1%, sky 30.0%, red car 12.5%``, the largest first."""
+        """``grass 43.1%, sky 30.0%, red car 12.5% (31% guessed)``, the largest first."""
         found = sorted((share for share in self.shares if share.pixels), key=lambda share: -share.pixels)
         parts = [f"{share.name} {share.area:.1%}" for share in found[:_SHOWN_CLASSES]]
         more = len(found) - _SHOWN_CLASSES
@@ -223,7 +235,16 @@ class Segmentation:
             parts.append(f"and {more} more {'class' if more == 1 else 'classes'}")
         if self.background_area:
             parts.append(f"{OTHER} {self.background_area:.1%}")
-        return ", ".join(parts)
+        return ", ".join(parts) + self._guesses()
+
+    def _guesses(self) -> str:
+        """How much is unsure, where it is worth a word."""
+        if self.sureness is None:
+            return ""
+        shares = {"unlike anything in the bank": self.sureness.unlike}
+        shares["guessed"] = self.sureness.guessed(self.labels)
+        told = [f"{share:.0%} {what}" for what, share in shares.items() if share >= _TOLD]
+        return f" ({', '.join(told)})" if told else ""
 
     def __repr__(self) -> str:
         height, width = self.size_hw

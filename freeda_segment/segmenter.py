@@ -21,12 +21,13 @@ import numpy as np
 from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import DenseBackbone, ImageArray, TextEncoder, TextImageEncoder
 from freeda_models.text.keys import TEMPLATE_SETS
+from freeda_segment import competition
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage, encode_image
 from freeda_segment.errors import ImageError, OptionError
 from freeda_segment.images import Picture, read_picture, to_rgb
-from freeda_segment.pixels.background import BackgroundStrategy
-from freeda_segment.pixels.labelling import LabelRequest, label_bands
+from freeda_segment.pixels.confidence import sureness
+from freeda_segment.pixels.labelling import BACKGROUND, LabelRequest, label_bands
 from freeda_segment.provenance import describe_provenance
 from freeda_segment.regions.similarity import score_window
 from freeda_segment.result import (
@@ -37,13 +38,11 @@ from freeda_segment.result import (
     merge_regions,
 )
 from freeda_segment.retrieval import class_name_notes
-from freeda_segment.retrieval.aggregation import Pooling
-from freeda_segment.retrieval.bank_nouns import BankNouns, NounSource, bank_nouns
-from freeda_segment.retrieval.competitors import competing_nouns
+from freeda_segment.retrieval.bank_nouns import NounSource
 from freeda_segment.retrieval.lookup import PrototypeSource, TextCache, TextLookup
-from freeda_segment.retrieval.prototypes import ClassPrototypes, build_prototypes
+from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.settings import ENCODING, RETRIEVAL, SegmentSettings
-from freeda_store import Filter, Manifest
+from freeda_store import Manifest
 from freeda_store.closeable import Closeable
 from freeda_store.records import RevisionInfo
 
@@ -111,7 +110,7 @@ class Segmenter(Closeable):
             )
         self._template_set = name
         self._text_cache = TextCache()
-        self._nouns: dict[tuple[RevisionInfo | None, Filter], BankNouns] = {}
+        self._nouns: competition.NounCache = {}
 
     @property
     def settings(self) -> SegmentSettings:
@@ -179,8 +178,8 @@ class Segmenter(Closeable):
                 lambda: self._bank.revision,
                 self._text_cache,
             )
-            built = self._with_competitors(parsed, lookup, notes)
-        more = (*class_name_notes.readings(self._preset, built), *self._nothing_competes(built))
+            built = competition.prepare(self._bank, parsed.classes, lookup, notes, self._nouns)
+        more = (*class_name_notes.readings(self._preset, built), *competition.warnings(built, self._settings))
         return dataclasses.replace(built, notes=(*notes, *more))
 
     def label(
@@ -202,7 +201,7 @@ class Segmenter(Closeable):
         self._settings.check_made_with(encoded.settings, ENCODING, "the encoded picture")
         self._settings.check_made_with(prototypes.settings, RETRIEVAL, "the list of prepared classes")
         with _timed("label"):
-            compared = self._compared(prototypes)
+            compared = competition.under(self._settings, prototypes)
             windows = tuple(
                 score_window(each.labels, each.regions, each.tokens, each.embedding, compared)
                 for each in encoded.windows
@@ -217,10 +216,15 @@ class Segmenter(Closeable):
                 background=background if background is not None and background.by_threshold else None,
                 refinement=self._settings.refinement,
                 others=compared.competitors is not None,
+                nouns=compared.nouns,
             )
+            unsure = None if self._settings.unsure is None else sureness(request)
             labels = np.empty(encoded.size_hw, dtype=np.int16)
             count = ShareCount(prototypes.names)
             for band in label_bands(request):
+                if unsure is not None and self._settings.unsure is not None:
+                    less = unsure.below(self._settings.unsure, encoded.size_hw, band.rows)
+                    band.labels[less] = BACKGROUND
                 labels[band.rows] = band.labels
                 count.add(band)
             return Segmentation(
@@ -258,49 +262,6 @@ class Segmenter(Closeable):
     def close(self) -> None:
         """Close the bank."""
         self._bank.close()
-
-    def _with_competitors(
-        self, classes: ClassList, lookup: TextLookup, notes: tuple[str, ...]
-    ) -> ClassPrototypes:
-        """Prototypes and what competes with them, all of one revision."""
-        where = self._settings.where
-        while True:
-            built = build_prototypes(classes.classes, lookup, notes)
-            nouns = self._nouns.get((built.revision, where))
-            if nouns is None:
-                nouns = bank_nouns(self._bank, where)
-                if self._bank.revision != built.revision:
-                    continue
-                self._nouns[built.revision, where] = nouns
-            return dataclasses.replace(built, competitors=competing_nouns(nouns, built))
-
-    def _compared(self, prototypes: ClassPrototypes) -> ClassPrototypes:
-        """The classes, with what competes with them under these settings."""
-        if self._by_bank(prototypes):
-            return prototypes
-        return dataclasses.replace(prototypes, competitors=None)
-
-    def _by_bank(self, prototypes: ClassPrototypes) -> bool:
-        """Whether the bank's other nouns shall compete; votes cannot be compared with a similarity."""
-        background = self._settings.background
-        by_bank = background is not None and background.by_bank(len(prototypes.classes))
-        if by_bank and prototypes.pooling is Pooling.VOTE:
-            if background is not None and background.strategy == BackgroundStrategy.BANK:
-                raise OptionError(
-                    "the background 'bank' compares similarities, the aggregation 'knn' counts votes; choose "
-                    "another of either."
-                )
-            return False
-        return by_bank
-
-    def _nothing_competes(self, prototypes: ClassPrototypes) -> tuple[str, ...]:
-        """That every pixel will get a class, of a list that may leave things out."""
-        if prototypes.competitors is not None or not self._by_bank(prototypes):
-            return ()
-        return (
-            "the bank has no other nouns that could compete with these classes, so every pixel gets one; "
-            "add what else the pictures show to the list or to the bank.",
-        )
 
     def _other_prompts(self) -> tuple[str, ...]:
         """That class names are not embedded as the bank's keys were."""

@@ -171,6 +171,8 @@ class _Run:
         result = Result(segmentation, sha256, file=picture_place(path, self.out), opacity=self.opacity)
         files = write_fresh(self.out, stem, result, self.formats, force=self.force, inputs=self.inputs)
         self._note(path, segmentation.summary(), files)
+        if segmentation.doubt:
+            console.warn(f"{path}: {segmentation.doubt}")
         told = report(result.vouching(tuple(self.formats)))
         return told | {"written": _names(files), "skipped": False}
 

@@ -23,6 +23,8 @@ from freeda_segment.regions.windows import Box, overlap_count, upsample_rows
 if TYPE_CHECKING:
     import torch
 
+    from freeda_segment.retrieval.bank_nouns import BankNouns
+
 BACKGROUND = -1
 """Label of pixels that belong to no class."""
 
@@ -79,6 +81,7 @@ class LabelRequest:
         background, refinement: see their modules; None for none.
         others: whether the last column of the windows' scores is no class's; where it reaches the best class,
             pixels belong to none. There is no other background then.
+        nouns: of the bank, for how sure labels are; None where nothing can be said of that.
     """
 
     working: ImageArray
@@ -89,6 +92,7 @@ class LabelRequest:
     background: Background | None = None
     refinement: Refinement | None = None
     others: bool = False
+    nouns: BankNouns | None = None
 
     @property
     def classes(self) -> int:

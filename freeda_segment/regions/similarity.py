@@ -19,6 +19,7 @@ from freeda_models.unit_vectors import normalised
 if TYPE_CHECKING:
     import torch
 
+    from freeda_segment.retrieval.bank_nouns import BankNouns
     from freeda_segment.retrieval.prototypes import ClassPrototypes
 
 
@@ -119,6 +120,21 @@ def sigmoid(values: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
+class Resemblance:
+    """How much one window looks like anything that the bank knows, named or not.
+
+    Attributes:
+        regions: float32 (S,), highest cosine of each superpixel with a noun or a class.
+        tokens: float32 (h, w), that of each patch.
+        nearest: int64 (S,), index of the group of nouns nearest to each superpixel; -1 without a feature.
+    """
+
+    regions: FloatArray
+    tokens: FloatArray
+    nearest: IndexArray
+
+
+@dataclass(frozen=True, eq=False)
 class WindowScores:
     """Similarity of one window with each class, per region and per patch; pixels: :class:`PixelScores`.
 
@@ -131,6 +147,7 @@ class WindowScores:
         regions: float32 (S, C), local similarity sigmoid(cosine) of each superpixel.
         tokens: float32 (h, w, C), local similarity of each patch.
         global_score: float32 (C,), cosine of the window's CLIP embedding with each class.
+        resemblance: None where the bank's nouns are not known.
     """
 
     labels: LabelArray
@@ -138,6 +155,7 @@ class WindowScores:
     regions: FloatArray
     tokens: FloatArray
     global_score: FloatArray
+    resemblance: Resemblance | None = None
 
 
 def score_window(
@@ -159,18 +177,40 @@ def score_window(
     """
     height, width, depth = tokens_hwd.shape
 
-    def local(features_nd: FloatArray) -> FloatArray:
+    def cosines(features_nd: FloatArray) -> FloatArray:
         columns = prototypes.local_cosines(features_nd), prototypes.other_cosines(features_nd)
-        return sigmoid(np.concatenate(columns, axis=1))
+        return np.concatenate(columns, axis=1)
 
+    of_regions, of_tokens = cosines(regions.vectors), cosines(tokens_hwd.reshape(height * width, depth))
     of_classes = prototypes.global_cosines(embedding[None])[0]
     of_others = [] if prototypes.competitors is None else [of_classes.max()]
     return WindowScores(
         labels=labels_hw,
         covered=regions.covered,
-        regions=local(regions.vectors),
-        tokens=local(tokens_hwd.reshape(height * width, depth)).reshape(height, width, -1),
+        regions=sigmoid(of_regions),
+        tokens=sigmoid(of_tokens).reshape(height, width, -1),
         global_score=np.append(of_classes, of_others).astype(np.float32),
+        resemblance=_resemblance(regions, tokens_hwd, prototypes.nouns, of_regions, of_tokens),
+    )
+
+
+def _resemblance(
+    regions: RegionFeatures,
+    tokens_hwd: FloatArray,
+    nouns: BankNouns | None,
+    of_regions: FloatArray,
+    of_tokens: FloatArray,
+) -> Resemblance | None:
+    """With the nouns of the bank, and with the classes as ``of_regions`` and ``of_tokens`` say."""
+    if nouns is None or not len(nouns.group_looks):
+        return None
+    height, width, depth = tokens_hwd.shape
+    to_regions = regions.vectors @ nouns.group_looks.T
+    to_tokens = tokens_hwd.reshape(height * width, depth) @ nouns.group_looks.T
+    return Resemblance(
+        regions=np.maximum(to_regions.max(axis=1), of_regions.max(axis=1)),
+        tokens=np.maximum(to_tokens.max(axis=1), of_tokens.max(axis=1)).reshape(height, width),
+        nearest=np.where(regions.covered, to_regions.argmax(axis=1), -1),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
@@ -102,6 +103,33 @@ class BankNouns:
     looks: FloatArray
     groups: IndexArray
     likeness: Likeness | None
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Of each group, its most frequent noun."""
+        return self._grouped[0]
+
+    @property
+    def group_looks(self) -> FloatArray:
+        """float32 (G, D), L2-normalised mean of each group's looks."""
+        return self._grouped[1]
+
+    @cached_property
+    def _grouped(self) -> tuple[tuple[str, ...], FloatArray]:
+        return self.mean_looks(np.arange(len(self.names)))
+
+    def mean_looks(self, chosen: IndexArray) -> tuple[tuple[str, ...], FloatArray]:
+        """Name and mean look, of length 1, of each group as far as its nouns are chosen.
+
+        Args:
+            chosen: int64, indices of nouns in ascending order.
+        """
+        groups, first, member = np.unique(self.groups[chosen], return_index=True, return_inverse=True)
+        sums = np.zeros((len(groups), self.looks.shape[1]))
+        np.add.at(sums, member, self.looks[chosen])
+        order = np.argsort(first)
+        names = tuple(self.names[chosen[index]] for index in first[order])
+        return names, normalised(sums[order].astype(np.float32))
 
     def to_bytes(self) -> bytes:
         """As an npz archive without pickles."""

@@ -14,7 +14,6 @@ import numpy as np
 
 from freeda_models.nouns.vocabulary import spellings
 from freeda_models.protocols import BoolArray, FloatArray
-from freeda_models.unit_vectors import normalised
 from freeda_segment.retrieval.bank_nouns import BankNouns
 
 if TYPE_CHECKING:
@@ -69,22 +68,17 @@ def competing_nouns(nouns: BankNouns, prototypes: ClassPrototypes) -> Competitor
         One for each group of nouns, the mean of those that are left of it, with the most frequent one's name;
         None when none is left, or when the bank is too small to say which look alike.
     """
-    if nouns.likeness is None:
+    if nouns.likeness is None or not nouns.names:
         return None
     means = (nouns.keys @ _queries(prototypes).T >= SAME_TEXT).any(axis=1) | _made_of(nouns, prototypes)
-    own = means | _named(
-        nouns, prototypes, [name for name, one in zip(nouns.names, means, strict=True) if one]
-    )
-    own |= (nouns.looks @ prototypes.vectors.T >= nouns.likeness.middle).any(axis=1)
-    left = np.flatnonzero(~own)
-    if not len(left):
-        return None
-    groups, first, member = np.unique(nouns.groups[left], return_index=True, return_inverse=True)
-    sums = np.zeros((len(groups), nouns.looks.shape[1]))
-    np.add.at(sums, member, nouns.looks[left])
-    return Competitors(
-        tuple(nouns.names[index] for index in left[first]), normalised(sums.astype(np.float32))
-    )
+    texts = [text for each in prototypes.classes for text in each.texts]
+    words = _Words([*texts, *(name for name, one in zip(nouns.names, means, strict=True) if one)])
+    named = np.array([words.name(noun) for noun in nouns.names])
+    sisters = np.array([words.name_a_sister_of(noun) for noun in nouns.names])
+    likest = (nouns.looks @ prototypes.vectors.T).max(axis=1)
+    alike = likest >= np.where(sisters, nouns.likeness.unrelated, nouns.likeness.middle)
+    left = np.flatnonzero(~(means | named | alike))
+    return Competitors(*nouns.mean_looks(left)) if len(left) else None
 
 
 def _queries(prototypes: ClassPrototypes) -> FloatArray:
@@ -92,14 +86,26 @@ def _queries(prototypes: ClassPrototypes) -> FloatArray:
     return np.stack([support.query for texts in prototypes.support for support in texts])
 
 
-def _named(nouns: BankNouns, prototypes: ClassPrototypes, synonyms: Sequence[str]) -> BoolArray:
-    """Nouns that are a text or synonym of a class, with more words before it, or with fewer: ``red car``."""
-    given = [*(text for each in prototypes.classes for text in each.texts), *synonyms]
-    texts = {spelling for text in given for spelling in spellings(text)}
-    endings = {ending for text in texts for ending in _endings(text)}
-    spelt = [noun.casefold().replace("-", " ") for noun in nouns.names]
-    named = [noun in endings or any(ending in texts for ending in _endings(noun)) for noun in spelt]
-    return np.array(named, dtype=np.bool_)
+class _Words:
+    """The words of class names and their synonyms."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._texts = {spelling for name in names for spelling in spellings(name)}
+        self._endings = {ending for text in self._texts for ending in _endings(text)}
+        self._heads = {text.split()[-1] for text in self._texts}
+
+    def name(self, noun: str) -> bool:
+        """Whether a noun is one of the names, with more words before it or fewer: ``red car``, ``car``."""
+        spelt = _spelt(noun)
+        return spelt in self._endings or any(ending in self._texts for ending in _endings(spelt))
+
+    def name_a_sister_of(self, noun: str) -> bool:
+        """Whether a name ends with the same word. A blue car has windows and wheels like a red one's."""
+        return _spelt(noun).rpartition(" ")[2] in self._heads
+
+
+def _spelt(noun: str) -> str:
+    return noun.casefold().replace("-", " ")
 
 
 def _endings(text: str) -> list[str]:

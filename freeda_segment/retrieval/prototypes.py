@@ -18,6 +18,7 @@ from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ModelOutputError, NoPrototypesError
 from freeda_segment.retrieval.aggregation import AGGREGATIONS, Pooling, pool_max, pool_mean, vote
+from freeda_segment.retrieval.bank_nouns import BankNouns
 from freeda_segment.retrieval.competitors import Competitors
 from freeda_segment.retrieval.lookup import Support, TextLookup
 from freeda_store import Filter
@@ -45,6 +46,7 @@ class ClassPrototypes:
         revision: that the bank showed when it was asked.
         settings: that the bank was asked with; None when made by hand.
         competitors: what may compete with the classes and is none of them; None for nothing.
+        nouns: of the bank, named or not; None when they were not asked for.
     """
 
     classes: tuple[ClassName, ...]
@@ -60,6 +62,7 @@ class ClassPrototypes:
     revision: RevisionInfo | None = None
     settings: SegmentSettings | None = None
     competitors: Competitors | None = None
+    nouns: BankNouns | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -88,6 +88,16 @@ def test_a_class_alone_leaves_the_rest_of_a_picture_to_none(segmenter: Segmenter
     assert of_one >= 0.75, "every pixel would be the class: 0.2"
 
 
+def test_a_photograph_is_told_to_be_unlike_anything_in_the_bank(segmenter: Segmenter, scenes: Scenes) -> None:
+    from skimage.data import astronaut, chelsea, coffee
+
+    prototypes = segmenter.prepare("cat,sky")
+    for picture in (astronaut(), chelsea(), coffee()):
+        assert "resembles nothing in the bank" in segmenter.segment(picture, prototypes).doubt
+    for picture in scenes.images[:6]:
+        assert segmenter.segment(picture, prototypes).doubt == ""
+
+
 def test_attribution_lies_on_the_object(segmenter: Segmenter) -> None:
     """Attribution of a noun is denser where the segmenter sees the noun than elsewhere."""
     preset = load_preset("tiny")

@@ -151,6 +151,17 @@ def test_a_noun_with_words_before_a_synonym_is_kin():
     assert competing(nouns, classes_of([[1, 1, 1, 1]], "car")) == ("boat", "pig")
 
 
+def test_a_sister_competes_only_where_it_looks_unrelated():
+    nouns = nouns_of(AXES, ["blue car", "blue boat", "pig", "cat"])
+    near = [[0.4, 0.4, 0.5, 0.66]]  # 0.2 is unrelated, 0.55 the middle
+    assert competing(nouns, classes_of(near, "red car")) == ("blue boat", "pig")
+    assert competing(nouns, classes_of([[0.1, 0.4, 0.5, 0.76]], "red cars")) == (
+        "blue car",
+        "blue boat",
+        "pig",
+    )
+
+
 def test_a_class_does_not_compete_with_what_it_is_made_of():
     nouns = nouns_of(AXES, ["red", "green", "blue", "pig"])
     made_of = classes_of([[1, 1, 1, 1]], "colour", nouns=("red", "green"))
