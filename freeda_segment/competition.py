@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -11,6 +11,7 @@ from freeda_segment.pixels.background import BackgroundStrategy
 from freeda_segment.retrieval.aggregation import Pooling
 from freeda_segment.retrieval.bank_nouns import BankNouns, NounSource, bank_nouns
 from freeda_segment.retrieval.competitors import competing_nouns
+from freeda_segment.retrieval.held import unheld_texts
 from freeda_segment.retrieval.prototypes import ClassPrototypes, build_prototypes
 from freeda_store import Filter
 from freeda_store.records import RevisionInfo
@@ -36,6 +37,9 @@ def prepare(
     lookup: TextLookup,
     notes: tuple[str, ...],
     known: NounCache,
+    *,
+    unknown: Collection[str] = (),
+    comparable: bool = True,
 ) -> ClassPrototypes:
     """Prototypes of classes and what may compete with them, all of one revision.
 
@@ -45,6 +49,7 @@ def prepare(
         lookup: see :func:`build_prototypes`.
         notes: passed on.
         known: nouns that were gathered before; those gathered now are added.
+        unknown, comparable: see :func:`unheld_texts`.
 
     Raises:
         NoPrototypesError: the bank has nothing for a class.
@@ -58,16 +63,24 @@ def prepare(
             if bank.revision != built.revision:
                 continue
             known[built.revision, where] = nouns
-        return replace(built, competitors=competing_nouns(nouns, built), nouns=nouns)
+        unheld = unheld_texts(nouns, built, unknown, comparable=comparable)
+        built = replace(built, nouns=nouns, unheld=unheld)
+        return replace(built, competitors=competing_nouns(nouns, built))
 
 
 def under(settings: SegmentSettings, prototypes: ClassPrototypes) -> ClassPrototypes:
     """The classes, with what competes with them under some settings and nothing else.
 
+    Names that the bank does not hold get nothing where others compete; where every pixel gets a class, or a
+    threshold decides, they are what they were found to be nearest to.
+
     Raises:
         OptionError: what competes cannot be compared with the classes.
     """
-    compared = prototypes if _by_bank(settings, prototypes) else replace(prototypes, competitors=None)
+    by_bank = _by_bank(settings, prototypes)
+    compared = prototypes if by_bank else replace(prototypes, competitors=None, unheld=None)
+    if compared.unheld is not None and compared.unheld.all() and compared.competitors is None:
+        compared = replace(compared, unheld=None)  # nothing else is left to take a pixel
     if prototypes.pooling is Pooling.VOTE:  # votes are no similarity
         return replace(compared, nouns=None)
     return compared
@@ -75,7 +88,7 @@ def under(settings: SegmentSettings, prototypes: ClassPrototypes) -> ClassProtot
 
 def warnings(prototypes: ClassPrototypes, settings: SegmentSettings) -> tuple[str, ...]:
     """What a list that may leave things out does not get, for people."""
-    found = []
+    found = list(_unheld_notes(settings, prototypes))
     if prototypes.competitors is None and _by_bank(settings, prototypes):
         found.append(
             "the bank has no other nouns that could compete with these classes, so every pixel gets one; "
@@ -87,6 +100,18 @@ def warnings(prototypes: ClassPrototypes, settings: SegmentSettings) -> tuple[st
             "out; it needs at least four nouns of three prototypes, and another aggregation than knn."
         )
     return tuple(found)
+
+
+def _unheld_notes(settings: SegmentSettings, prototypes: ClassPrototypes) -> Iterator[str]:
+    unheld = under(settings, prototypes).unheld
+    supports = [support for texts in prototypes.support for support in texts]
+    for support, gone in zip(supports, () if unheld is None else unheld, strict=False):
+        if gone:
+            yield (
+                f"the bank holds nothing for '{support.text}', so it gets no pixel; the nearest noun is "
+                f"'{support.infos[0].noun}' (similarity {float(support.similarities[0]):.2f}): give that "
+                f"name if it is meant, or draw it: freeda bank add '{support.text}'."
+            )
 
 
 def _is_scaled(prototypes: ClassPrototypes) -> bool:

@@ -178,7 +178,15 @@ class Segmenter(Closeable):
                 lambda: self._bank.revision,
                 self._text_cache,
             )
-            built = competition.prepare(self._bank, parsed.classes, lookup, notes, self._nouns)
+            built = competition.prepare(
+                self._bank,
+                parsed.classes,
+                lookup,
+                notes,
+                self._nouns,
+                unknown=class_name_notes.unknown_texts(self._preset, parsed),
+                comparable=self._bank.manifest.key_strategy == "template_mean" and not self._other_prompts(),
+            )
         more = (*class_name_notes.readings(self._preset, built), *competition.warnings(built, self._settings))
         return dataclasses.replace(built, notes=(*notes, *more))
 

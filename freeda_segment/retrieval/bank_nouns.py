@@ -104,6 +104,18 @@ class BankNouns:
     groups: IndexArray
     likeness: Likeness | None
 
+    @cached_property
+    def unlike_text(self) -> float | None:
+        """Median over nouns of the similarity of their key with the nearest one of what looks unlike.
+
+        None where :attr:`likeness` is, or no noun looks unlike another.
+        """
+        if self.likeness is None:
+            return None
+        texts = np.where(self.looks @ self.looks.T < self.likeness.middle, self.keys @ self.keys.T, -np.inf)
+        nearest = texts.max(axis=1)
+        return float(np.median(nearest[nearest > -np.inf])) if (nearest > -np.inf).any() else None
+
     @property
     def group_names(self) -> tuple[str, ...]:
         """Of each group, its most frequent noun."""

@@ -11,14 +11,19 @@ from freeda_segment.retrieval.prototypes import ClassPrototypes
 
 def warnings(preset: Preset | None, classes: ClassList) -> tuple[str, ...]:
     """For each name that CLIP does not know, a sentence; other key spaces place it: :func:`readings`."""
-    if preset is None or preset.keys.encoder != CLIP_KEYS:
-        return ()
-    texts = [text for each in classes.classes for text in each.texts]
     return tuple(
         f"preset '{preset.name}' does not know '{text}'; "
         "make a bank with a preset for photographs, such as sd21, to segment it well."
-        for text in unknown_names(preset, texts)
+        for text in unknown_texts(preset, classes)
+        if preset is not None
     )
+
+
+def unknown_texts(preset: Preset | None, classes: ClassList) -> list[str]:
+    """The names that CLIP does not know, where its text encoder makes the keys."""
+    if preset is None or preset.keys.encoder != CLIP_KEYS:
+        return []
+    return unknown_names(preset, [text for each in classes.classes for text in each.texts])
 
 
 def readings(preset: Preset | None, prototypes: ClassPrototypes) -> tuple[str, ...]:

@@ -6,17 +6,19 @@ name than like any class on it, it belongs to no class.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeda_models.nouns.vocabulary import spellings
 from freeda_models.protocols import BoolArray, FloatArray
-from freeda_segment.retrieval.bank_nouns import BankNouns
+from freeda_segment.retrieval.bank_nouns import BankNouns, Likeness
+from freeda_segment.retrieval.noun_words import NounWords
 
 if TYPE_CHECKING:
+    from freeda_segment.retrieval.lookup import Support
     from freeda_segment.retrieval.prototypes import ClassPrototypes
 
 SAME_TEXT = 0.95
@@ -70,54 +72,34 @@ def competing_nouns(nouns: BankNouns, prototypes: ClassPrototypes) -> Competitor
     """
     if nouns.likeness is None or not nouns.names:
         return None
-    means = (nouns.keys @ _queries(prototypes).T >= SAME_TEXT).any(axis=1) | _made_of(nouns, prototypes)
-    texts = [text for each in prototypes.classes for text in each.texts]
-    words = _Words([*texts, *(name for name, one in zip(nouns.names, means, strict=True) if one)])
-    named = np.array([words.name(noun) for noun in nouns.names])
-    sisters = np.array([words.name_a_sister_of(noun) for noun in nouns.names])
-    likest = (nouns.looks @ prototypes.vectors.T).max(axis=1)
-    alike = likest >= np.where(sisters, nouns.likeness.unrelated, nouns.likeness.middle)
-    left = np.flatnonzero(~(means | named | alike))
+    left = np.flatnonzero(~_taken(nouns, nouns.likeness, prototypes))
     return Competitors(*nouns.mean_looks(left)) if len(left) else None
 
 
-def _queries(prototypes: ClassPrototypes) -> FloatArray:
-    """float32 (T, D_text), the texts of all classes in the key space."""
-    return np.stack([support.query for texts in prototypes.support for support in texts])
+def _taken(nouns: BankNouns, likeness: Likeness, prototypes: ClassPrototypes) -> BoolArray:
+    """Nouns that a class is already: bool (N,). Texts that the bank does not hold take none."""
+    supports = [support for texts in prototypes.support for support in texts]
+    vectors = prototypes.vectors
+    if prototypes.unheld is not None:
+        supports = [each for each, gone in zip(supports, prototypes.unheld, strict=True) if not gone]
+        vectors = vectors[~prototypes.unheld[prototypes.vector_texts]]
+    if not supports:
+        return np.zeros(len(nouns.names), dtype=np.bool_)
+    queries = np.stack([support.query for support in supports])
+    means = (nouns.keys @ queries.T >= SAME_TEXT).any(axis=1) | _made_of(nouns, supports)
+    synonyms = [name for name, one in zip(nouns.names, means, strict=True) if one]
+    words = NounWords([*(support.text for support in supports), *synonyms])
+    named = np.array([words.name(noun) for noun in nouns.names])
+    sisters = np.array([words.name_a_sister_of(noun) for noun in nouns.names])
+    likest = (nouns.looks @ vectors.T).max(axis=1)
+    taken: BoolArray = means | named | (likest >= np.where(sisters, likeness.unrelated, likeness.middle))
+    return taken
 
 
-class _Words:
-    """The words of class names and their synonyms."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._texts = {spelling for name in names for spelling in spellings(name)}
-        self._endings = {ending for text in self._texts for ending in _endings(text)}
-        self._heads = {text.split()[-1] for text in self._texts}
-
-    def name(self, noun: str) -> bool:
-        """Whether a noun is one of the names, with more words before it or fewer: ``red car``, ``car``."""
-        spelt = _spelt(noun)
-        return spelt in self._endings or any(ending in self._texts for ending in _endings(spelt))
-
-    def name_a_sister_of(self, noun: str) -> bool:
-        """Whether a name ends with the same word. A blue car has windows and wheels like a red one's."""
-        return _spelt(noun).rpartition(" ")[2] in self._heads
-
-
-def _spelt(noun: str) -> str:
-    return noun.casefold().replace("-", " ")
-
-
-def _endings(text: str) -> list[str]:
-    """``big red car``, ``red car`` and ``car``."""
-    words = text.split()
-    return [" ".join(words[start:]) for start in range(len(words))]
-
-
-def _made_of(nouns: BankNouns, prototypes: ClassPrototypes) -> BoolArray:
-    """Nouns that gave a class much of what it retrieved, as ``car`` and ``bus`` give ``vehicle``."""
+def _made_of(nouns: BankNouns, supports: Sequence[Support]) -> BoolArray:
+    """Nouns that gave a class name much of what it retrieved, as ``car`` and ``bus`` give ``vehicle``."""
     found: set[str] = set()
-    for texts in prototypes.support:
-        owners = [info.noun for support in texts for info in support.infos]
-        found |= {noun for noun in set(owners) if owners.count(noun) >= _MADE_OF * len(owners)}
+    for support in supports:
+        owners = Counter(info.noun for info in support.infos)
+        found |= {noun for noun, count in owners.items() if count >= _MADE_OF * len(support.infos)}
     return np.array([noun in found for noun in nouns.names], dtype=np.bool_)

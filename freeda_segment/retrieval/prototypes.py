@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freeda_models.protocols import FloatArray
+from freeda_models.protocols import BoolArray, FloatArray, IndexArray
 from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import ModelOutputError, NoPrototypesError
@@ -47,6 +47,9 @@ class ClassPrototypes:
         settings: that the bank was asked with; None when made by hand.
         competitors: what may compete with the classes and is none of them; None for nothing.
         nouns: of the bank, named or not; None when they were not asked for.
+        vector_texts: int64 (P,), of which text each prototype is, as a row of ``embeddings``.
+        unheld: bool (T,), texts for which the bank holds nothing, whatever is nearest to them: they resemble
+            no region. None where all count.
     """
 
     classes: tuple[ClassName, ...]
@@ -63,6 +66,8 @@ class ClassPrototypes:
     settings: SegmentSettings | None = None
     competitors: Competitors | None = None
     nouns: BankNouns | None = None
+    vector_texts: IndexArray | None = None
+    unheld: BoolArray | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,6 +84,8 @@ class ClassPrototypes:
         if self.pooling is Pooling.VOTE:
             return vote(features_nd, self.vectors, self.vector_starts, self.voters)
         cosines = features_nd @ self.vectors.T
+        if self.unheld is not None:
+            cosines[:, self.unheld[self.vector_texts]] = -1
         if self.pooling is Pooling.MEAN and self.text_starts is not None:
             of_text = pool_mean(cosines, self.text_starts)
             return pool_max(of_text, np.searchsorted(self.text_starts, self.vector_starts))
@@ -105,7 +112,10 @@ class ClassPrototypes:
             ModelOutputError: the embeddings have different lengths.
         """
         _check_lengths(embeddings_nd, self.embeddings)
-        return pool_max(embeddings_nd @ self.embeddings.T, self.embedding_starts)
+        cosines = embeddings_nd @ self.embeddings.T
+        if self.unheld is not None:
+            cosines[:, self.unheld] = -1
+        return pool_max(cosines, self.embedding_starts)
 
 
 def _check_lengths(features: FloatArray, rows: FloatArray) -> None:
@@ -136,14 +146,16 @@ def build_prototypes(
     owners = np.repeat(np.arange(len(classes)), [len(each.texts) for each in classes])
     vectors: list[FloatArray] = []
     owner_of_vector: list[int] = []
+    text_of_vector: list[int] = []
     text_starts: list[int] = []
     support: list[list[Support]] = [[] for _ in classes]
     looked_up = lookup(texts)
-    for owner, found in zip(owners, looked_up.evidence, strict=True):
+    for text, (owner, found) in enumerate(zip(owners, looked_up.evidence, strict=True)):
         if len(found.rows):
             text_starts.append(len(vectors))
         vectors += list(found.rows)
         owner_of_vector += [int(owner)] * len(found.rows)
+        text_of_vector += [text] * len(found.rows)
         support[owner].append(found.support)
     _refuse_empty(classes, owner_of_vector, settings.where)
     return ClassPrototypes(
@@ -159,6 +171,7 @@ def build_prototypes(
         voters=settings.neighbours,
         revision=looked_up.revision,
         settings=settings,
+        vector_texts=np.array(text_of_vector, dtype=np.int64),
     )
 
 

@@ -152,8 +152,9 @@ def test_segment_loads_only_what_it_needs_and_writes_what_it_says(tmp_path: Path
     warning = "preset 'random' does not know 'zebra'"
     shown = [message for message in messages if message]
     assert shown[0] == f"bank {tmp_path / 'bank'}, preset random"
-    assert "no other nouns that could compete" in shown[2]
-    assert len(shown) == 3, "libraries are silent"
+    assert "holds nothing for 'zebra'" in shown[2]
+    assert "no other nouns that could compete" in shown[3]
+    assert len(shown) == 4, "libraries are silent"
     assert warning in shown[1]
     lines = done.stdout.splitlines()
     assert lines[0].startswith(f"{tmp_path / 'photo.png'}: ")
