@@ -10,7 +10,9 @@ __all__ = ["Bank", "BankStats", "Filter", "PrototypeInfo", "open_bank", "parse_f
 
 
 def open_bank(address: str | Path) -> Bank:
-    """Open a bank; use it in a ``with`` block, or close it.
+    """Open a bank to read it, beside other processes; use it in a ``with`` block, or close it.
+
+    The first method that writes takes hold of the bank, which one process at a time can.
 
     Args:
         address: a folder or the name of a profile; ``flowers@3`` is its revision 3, ``flowers@v2`` a
@@ -18,6 +20,6 @@ def open_bank(address: str | Path) -> Bank:
 
     Raises:
         BankMissingError: there is no bank.
-        FreedaError: it cannot be opened; see :meth:`freeda_store.Bank.open`.
+        FreedaError: it cannot be opened; see :meth:`freeda_store.Bank.read`.
     """
-    return Bank.open(address)
+    return Bank.read(address)

@@ -309,7 +309,7 @@ def open_segmenter(
         settings: the preset's defaults if None.
 
     Raises:
-        BankError: the bank cannot be opened; see :meth:`freeda_store.Bank.open`.
+        BankError: the bank cannot be opened; see :meth:`freeda_store.Bank.read`.
         PresetError: there is no such preset.
         ManifestMismatchError: the preset's models are not those that made the bank.
         ModelMissingError, DeviceError: the models cannot be loaded.
@@ -317,7 +317,7 @@ def open_segmenter(
     from freeda_models.loading import load_backbone, load_key_encoder, load_text_image_encoder
     from freeda_store import Bank
 
-    bank = address if isinstance(address, Bank) else Bank.open(address)
+    bank = address if isinstance(address, Bank) else Bank.read(address)
     try:
         with _timed("load models"):
             chosen = preset if isinstance(preset, Preset) else load_preset(preset or bank.manifest.preset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,8 +40,18 @@ class Bank(Closeable):
     Opened as ``DIR@3`` or ``DIR@tag`` it shows that revision for ever and refuses to write.
     """
 
-    def __init__(self, stores: Stores, manifest: Manifest, address: Address, pinned: int | None) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        manifest: Manifest,
+        address: Address,
+        pinned: int | None,
+        *,
+        beside: bool = False,
+    ) -> None:
         self._held = stores
+        self._beside = beside
+        self._taking_hold = threading.Lock()
         self._manifest = manifest
         self._address = address
         self._pinned = pinned
@@ -63,22 +74,45 @@ class Bank(Closeable):
             RevisionMissingError: it has no such revision or tag.
             NewerSchemaError, UpgradeError, BankDamagedError, StorageError: its files.
         """
-        from freeda_store.opening.folder import open_address, require_all_points
-        from freeda_store.repair.answers import require_right_view
+        from freeda_store.opening.agreeing import open_to_write, pinned_revision
 
-        stores, manifest, parsed = open_address(Address.parse(address), create)
+        stores, manifest, parsed = open_to_write(Address.parse(address), create)
         try:
-            require_all_points(stores)
-            require_right_view(stores)
-            stores.catch_up()
             if create is not None:
                 manifest.check(create)
-            version = parsed.version
-            pinned = None if version is None else stores.known.history().resolve(version).id
+            pinned = pinned_revision(stores, parsed)
         except BaseException:
             stores.close()
             raise
         return cls(stores, manifest, parsed, pinned)
+
+    @classmethod
+    def read(cls, address: str | Path) -> Bank:
+        """Open a bank for reading, beside any number of other readers and the process that writes to it.
+
+        What others commit is seen by the next question. The first method that writes takes hold of the
+        bank as :meth:`open` does, and keeps it. A folder that an earlier version wrote is opened as by
+        :meth:`open`, until something was written to it.
+
+        Args:
+            address: as of :meth:`open`.
+
+        Raises:
+            BankDamagedError: the database, or a file of a revision, is damaged.
+            Others: those of :meth:`open`.
+        """
+        from freeda_store.opening.agreeing import pinned_revision, require_right
+        from freeda_store.opening.reading import open_address_to_read
+
+        opened = open_address_to_read(Address.parse(address))
+        try:
+            if not opened.beside:
+                require_right(opened.stores)
+            pinned = pinned_revision(opened.stores, opened.address)
+        except BaseException:
+            opened.stores.close()
+            raise
+        return cls(opened.stores, opened.manifest, opened.address, pinned, beside=opened.beside)
 
     def close(self) -> None:
         """Let go of the bank's files and its lock. Closing twice is fine."""
@@ -249,6 +283,7 @@ class Bank(Closeable):
                 f"{self._address} is an old version and cannot be written; "
                 f"open {self._address.folder} instead."
             )
+        self._hold()
         self._stores.before_writing()
 
     def write(self, message: str, run_key: str) -> RevisionWriter:
@@ -318,6 +353,7 @@ class Bank(Closeable):
             raise TagError(
                 f"'{name}' cannot be a tag; use a letter, then letters, digits, '.', '_', '-' (at most 64)."
             )
+        self._hold()
         with self._stores.commit_lock:  # or another process takes the name between the look and the writing
             history = self._history()
             id_ = self._view_id(history) if version is None else history.resolve(version).id
@@ -340,6 +376,7 @@ class Bank(Closeable):
         Raises:
             RevisionMissingError: there is no such tag.
         """
+        self._hold()
         self._history().resolve(name)
         self._stores.before_writing()
         self._stores.catalog.drop_tag(name)
@@ -349,10 +386,12 @@ class Bank(Closeable):
         """Prove that SQL, vectors and thumbnails agree; see :class:`VerifyReport` for repairs.
 
         Raises:
-            BankInUseError: repairs were asked for while a writer is at work.
+            BankInUseError: repairs were asked for while a writer is at work, or another process writes to
+                the bank.
         """
         from freeda_store.repair.verify import verify_bank
 
+        self._hold()
         return verify_bank(self._stores, repair=repair)
 
     # inside
@@ -366,6 +405,22 @@ class Bank(Closeable):
         """
         self._held.owner.require(self._address)
         return self._held
+
+    def _hold(self) -> None:
+        """Take hold of the bank for writing, if it was opened for reading.
+
+        Raises:
+            BankInUseError: another process writes to it.
+        """
+        from freeda_store.opening.agreeing import open_to_write
+
+        with self._taking_hold:
+            if not self._beside:
+                return
+            self._held.owner.require(self._address)
+            stores, manifest, _ = open_to_write(self._address, None)
+            self._held.close()
+            self._held, self._manifest, self._beside = stores, manifest, False
 
     def _history(self) -> History:
         return self._stores.known.history()

@@ -15,13 +15,13 @@ def read_manifest(address: str | Path) -> Manifest:
     """The manifest of a bank, which never changes. Of a folder only one row is read, whoever has it open.
 
     Raises:
-        BankError: see :meth:`freeda_store.Bank.open`, which a hosted or a damaged bank is opened with.
+        BankError: see :meth:`freeda_store.Bank.read`, which a hosted or a damaged bank is opened with.
     """
     database = Address.parse(address).folder / DATABASE_NAME
     document = _document(database.absolute()) if database.is_file() else None
     if document is not None:
         return Manifest.from_json(document)
-    with Bank.open(address) as bank:
+    with Bank.read(address) as bank:
         return bank.manifest
 
 

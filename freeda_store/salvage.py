@@ -35,6 +35,8 @@ from freeda_store.repair.swap import (
     repairing,
     swap,
 )
+from freeda_store.revisions.copies import RevisionFiles
+from freeda_store.revisions.selection import payloads_of
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.proofs import vectors_digests
 from freeda_store.sql.schema import open_database
@@ -119,12 +121,14 @@ def _rescue(folder: Path, sizes: VectorSizes, catalog: Catalog, refused: BankErr
                 kept |= {point.id for point in points}
             if len(kept) == before and part.name != _LOG:
                 done.append(f"nothing could be read from {part}")
+        saved = _save(RevisionFiles(folder), new, kept, catalog)
         new.optimize()
         new.flush()
     finally:
         new.close()
         clear(folder / TRIAL)
-    if not kept and isinstance(refused, EngineRefusedError) and catalog.committed_prototypes():
+    useless = not kept or _why_unreadable(folder / NEW) is not None
+    if useless and isinstance(refused, EngineRefusedError) and catalog.committed_prototypes():
         clear(folder / NEW)
         raise refused  # that nothing can be read may have a cause outside the files
     place = new_place(folder)
@@ -134,7 +138,30 @@ def _rescue(folder: Path, sizes: VectorSizes, catalog: Catalog, refused: BankErr
     done.append(
         f"{len(kept):,} points that can be read were taken to new vectors; the old are in {place / VECTORS}"
     )
+    if saved:
+        done.append(f"{saved:,} of them have their vectors from the files of revisions")
     return done
+
+
+def _save(files: RevisionFiles, new: EdgeVectors, kept: set[UUID], catalog: Catalog) -> int:
+    """Take from the files of revisions what could not be read of the engine's; returns how many points."""
+    wanted = [id_ for revision in files.committed(catalog) for id_ in catalog.prototype_ids(revision)]
+    count = 0
+    for found in files.proved(catalog, wanted, new.sizes):
+        with catalog.transaction() as connection:
+            payloads = payloads_of(connection, found.ids)
+        here = [id_ for id_ in found.ids if id_ in kept]
+        held, fetched = fetch_whole(new, here), new.fetch(here)
+        payloads |= dict(zip(fetched.ids, fetched.payloads, strict=True))
+        points = [
+            Point(id_, text, visual, payloads[id_])
+            for id_, text, visual in zip(found.ids, found.texts, found.visuals, strict=True)
+            if id_ not in held or vectors_digest(*held[id_]) != vectors_digest(text, visual)
+        ]
+        new.upsert(points)
+        kept |= {point.id for point in points}
+        count += len(points)
+    return count
 
 
 def _why_unreadable(vectors: Path) -> BankError | None:

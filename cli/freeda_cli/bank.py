@@ -53,7 +53,7 @@ RevisionArgument = Annotated[str, typer.Argument(metavar="REVISION", help="A rev
 def _open(address: str) -> Bank:
     from freeda_store import Bank
 
-    return Bank.open(address)
+    return Bank.read(address)
 
 
 @app.command(epilog="Example: freeda bank stats --bank flowers@v2 --json")

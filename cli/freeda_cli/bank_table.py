@@ -31,6 +31,6 @@ def export_table(
 
     check_table_path(path, force=force)
     passing = parse_filter(where or [])
-    with Bank.open(bank) as opened:
+    with Bank.read(bank) as opened:
         rows = write_table(opened, path, passing, force=force)
     console.say(f"{path}: {console.count(rows, 'prototype')}")

@@ -120,16 +120,22 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
     """What ``bank verify`` found; nothing but the count when all is well."""
     restore = "restore them from a copy of the bank"
     anew = "ingest the same captions to make them anew"
-    forget = (f"forgotten; {anew}", f"--repair forgets them, then {anew}")
+    forgotten = f"forgotten; {anew}"
+    if report.regained:
+        rest = f"; the rest is {forgotten}" if report.lost else ""
+        forgotten = f"{len(report.regained):,} taken from the files of revisions{rest}"
+    forget = (forgotten, f"--repair takes them from the files of revisions, or forgets them; then {anew}")
     rewrite = ("rewritten", "--repair rewrites them")
     by_hand = "nothing proves who is right, so they stay; compare with a copy (--json lists them)"
     snapshot = "left as they are; only a snapshot of the server brings them back"
     altered = (forget[0] if report.kept_in else snapshot, f"of a folder, {forget[1]}")
     rebuilt = "built anew" if report.kept_in else f"left as they are; {restore}"
+    files = f"{len(report.files_left):,} could not be written anew" if report.files_left else "written anew"
     set_again = "left; make the collection anew" if report.settings_left else "set again"
     found = (
         ("faults of the database", report.database_faults, "", "restore the database from a copy"),
         ("wrong answers of the vectors", report.wrong_answers, rebuilt, "--repair builds them anew"),
+        ("revisions with wrong files", report.wrong_files, files, "--repair writes them anew"),
         ("settings of the collection", report.wrong_settings, set_again, "--repair sets them again"),
         ("vectors unknown to the database", report.points_without_row, "removed", "--repair removes them"),
         ("prototypes without vectors", report.rows_without_point, *forget),
@@ -150,7 +156,12 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
     ]
     facts += [
         ("", told)
-        for told in (*report.database_faults, *report.wrong_answers, *report.wrong_settings)[:_SHOWN]
+        for told in (
+            *report.database_faults,
+            *report.wrong_answers,
+            *report.wrong_files,
+            *report.wrong_settings,
+        )[:_SHOWN]
     ]
     if report.uncompared:
         remedy = "they have one now" if report.repaired else "--repair gives them one"

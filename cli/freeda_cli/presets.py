@@ -67,7 +67,7 @@ def open_bank_and_preset(address: str, asked: str | None) -> Iterator[BankAndPre
 
     Raises:
         PresetError, UsageError: see :func:`preset_of_bank`.
-        BankError: see ``freeda_store.Bank.open``; a bank that is missing is told of by what is yielded.
+        BankError: see ``freeda_store.Bank.read``; a bank that is missing is told of by what is yielded.
     """
     from freeda_models.presets import load_preset
     from freeda_store import Bank
@@ -76,7 +76,7 @@ def open_bank_and_preset(address: str, asked: str | None) -> Iterator[BankAndPre
     chosen = None if asked is None else load_preset(asked)
     with ExitStack() as stack:
         try:
-            bank = stack.enter_context(Bank.open(address))
+            bank = stack.enter_context(Bank.read(address))
             found = BankAndPreset(chosen or preset_of_bank(bank.manifest, None), bank)
         except BankMissingError as error:
             found = BankAndPreset(chosen or load_preset(DEFAULT_PRESET), None, error)

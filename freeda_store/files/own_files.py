@@ -31,7 +31,7 @@ HTML_START = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{HTM
 JSON_KEY = "generator"
 PARQUET_METADATA = {b"generator": GENERATOR.encode()}
 
-_BANK_PARTS = ("vectors", "thumbnails", "damaged", "backups")
+_BANK_PARTS = ("vectors", "revisions", "thumbnails", "damaged", "backups")
 
 FileIds = frozenset[tuple[int, int]]
 """Files by device and number, whatever their names."""

@@ -26,6 +26,20 @@ _REPLAYED = 3
 _NEW_SEGMENT_BYTES = 160 * 2**20
 """What the files of a new segment take where holes are filled."""
 _MEMORY_SYSTEMS = ("tmpfs", "ramfs", "devtmpfs")
+_NETWORK_SYSTEMS = (
+    "9p",
+    "afs",
+    "ceph",
+    "cifs",
+    "fuse",
+    "gfs2",
+    "glusterfs",
+    "lustre",
+    "nfs",
+    "smb",
+    "virtiofs",
+)
+"""How the names of file systems begin whose files may lie on another machine."""
 _PLACES = ("/var/tmp", "/dev/shm")  # noqa: S108 - beside the one that TMPDIR names
 
 
@@ -114,6 +128,11 @@ def held_bytes(path: Path) -> int:
 def fills_holes(folder: Path) -> bool:
     """Whether the disk of a folder fills a file's holes as they are read, as one in memory does."""
     return _system_of(folder.stat().st_dev) in _MEMORY_SYSTEMS
+
+
+def lies_on_network(path: Path) -> bool:
+    """Whether a file may lie on another machine, where one that is mapped into memory can vanish."""
+    return _system_of(path.stat().st_dev).startswith(_NETWORK_SYSTEMS)
 
 
 @lru_cache(maxsize=64)

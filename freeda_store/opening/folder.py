@@ -25,16 +25,18 @@ from freeda_store.opening.hindrances import hindrance_to_writing, load_vectors, 
 from freeda_store.profiles.finding import find_profile, may_be_profile
 from freeda_store.profiles.settings_path import settings_path
 from freeda_store.repair.swap import finish_swap
+from freeda_store.revisions.copies import RevisionFiles
+from freeda_store.revisions.layout import FOLDER
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.schema import create_tables, open_database
 from freeda_store.thumbnails.folder import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.protocol import VectorSizes
-from freeda_store.writing.stores import Stores
+from freeda_store.writing.stores import Stores, nothing
 
 logger = logging.getLogger(__name__)
 
-_OUR_NAMES = {"vectors", "thumbnails"}
+_OUR_NAMES = {"vectors", "thumbnails", FOLDER}
 
 
 def open_address(address: Address, create: Manifest | None) -> tuple[Stores, Manifest, Address]:
@@ -88,10 +90,26 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
         vectors.close()
         raise
     thumbnails = FolderThumbnails(folder / "thumbnails")
-    before_writing = partial(refuse_to_write, folder, hindrance)
-    recall = FolderRecall(folder, manifest)
-    stores = Stores(catalog, vectors, thumbnails, folder, recall=recall, before_writing=before_writing)
+    copies = RevisionFiles(folder)
+    stores = Stores(
+        catalog,
+        vectors,
+        thumbnails,
+        folder,
+        recall=FolderRecall(folder, manifest),
+        before_writing=partial(refuse_to_write, folder, hindrance),
+        catch_up=partial(_keep_missing, copies, catalog, vectors) if hindrance is None else nothing,
+        copies=copies,
+    )
     return stores, manifest
+
+
+def _keep_missing(copies: RevisionFiles, catalog: Catalog, vectors: EdgeVectors) -> None:
+    """Write the files that readers need and a bank lacks; where that fails, it is read as it was before."""
+    try:
+        copies.keep_missing(catalog, vectors)
+    except BankError as error:
+        logger.warning("files that let several processes read at once could not be written: %s", error)
 
 
 def _no_bank(folder: Path) -> str:
@@ -125,11 +143,20 @@ def require_all_points(stores: Stores) -> None:
         )
 
 
-def _read_manifest(catalog: Catalog, folder: Path, sizes: VectorSizes) -> Manifest:
+def read_manifest_of(catalog: Catalog, folder: Path) -> Manifest:
+    """The manifest of a folder.
+
+    Raises:
+        BankDamagedError: it is gone.
+    """
     document = catalog.manifest()
     if document is None:
         raise BankDamagedError(f"the bank in {folder} has no manifest; restore it from a copy.")
-    manifest = Manifest.from_json(document)
+    return Manifest.from_json(document)
+
+
+def _read_manifest(catalog: Catalog, folder: Path, sizes: VectorSizes) -> Manifest:
+    manifest = read_manifest_of(catalog, folder)
     manifest.check_sizes(sizes, f"in {folder}")
     return manifest
 
@@ -166,6 +193,7 @@ def _make(folder: Path, manifest: Manifest) -> EdgeVectors:
                 catalog.write_manifest(manifest.model_dump_json())
             finally:
                 catalog.close()
+            (folder / FOLDER).mkdir(exist_ok=True)
     except BaseException:
         vectors.close()
         raise

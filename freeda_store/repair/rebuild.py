@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from freeda_store.digests import vectors_digest
-from freeda_store.errors import StorageError
+from freeda_store.errors import BankDamagedError, EngineRefusedError, StorageError
 from freeda_store.files.room import free_bytes, room_to_merge
 from freeda_store.history import History
 from freeda_store.repair.answers import Stored
 from freeda_store.repair.comparing import compare, fetch_whole
 from freeda_store.repair.swap import NEW, VECTORS, clear, clear_leftovers, refusing, swap
+from freeda_store.revisions.copies import RevisionFiles
+from freeda_store.revisions.selection import payloads_of
 from freeda_store.sql.proofs import vectors_digests
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.filters import PointFilter
@@ -36,12 +38,14 @@ class Plan:
         names: points that go under another id, which their content proves.
         payloads: what points are to say instead of what they say.
         expected: rows that will have no point.
+        saved: rows whose points have no right vectors, which the files of revisions have.
     """
 
     without: Set[UUID] = frozenset()
     names: Mapping[UUID, UUID] = field(default_factory=dict)
     payloads: Mapping[UUID, Payload] = field(default_factory=dict)
     expected: Set[UUID] = frozenset()
+    saved: Set[UUID] = frozenset()
 
 
 def rebuild(stores: Stores, history: History, plan: Plan, place: Path) -> None:
@@ -65,7 +69,7 @@ def rebuild(stores: Stores, history: History, plan: Plan, place: Path) -> None:
         clear(folder / NEW)
         new = EdgeVectors.create(folder / NEW, old.sizes)
         try:
-            for points in _batches(_points(stores, old, plan)):
+            for points in _batches(chain(_points(stores, old, plan), _saved(stores, old, plan))):
                 new.upsert(points)
             new.optimize()
             new.flush()
@@ -88,6 +92,30 @@ def _points(stores: Stores, old: EdgeVectors, plan: Plan) -> Iterator[Point]:
             if name != id_ and proofs.get(name) not in (None, vectors_digest(text, visual)):
                 continue
             yield Point(name, text, visual, plan.payloads.get(name, batch[id_]))
+
+
+def _saved(stores: Stores, old: EdgeVectors, plan: Plan) -> Iterator[Point]:
+    """Points with vectors from the files of revisions, and with the payloads that they had."""
+    files = stores.copies
+    if not isinstance(files, RevisionFiles):
+        return
+    for found in files.proved(stores.catalog, plan.saved, old.sizes):
+        with stores.catalog.transaction() as connection:
+            payloads = payloads_of(connection, found.ids)
+        payloads |= _payloads(old, found.ids) | {
+            id_: plan.payloads[id_] for id_ in found.ids if id_ in plan.payloads
+        }
+        rows = zip(found.ids, found.texts, found.visuals, strict=True)
+        yield from (Point(id_, text, visual, payloads[id_]) for id_, text, visual in rows)
+
+
+def _payloads(old: EdgeVectors, ids: Sequence[UUID]) -> dict[UUID, Payload]:
+    """What points say, as far as they are there and can be read."""
+    try:
+        fetched = old.fetch(ids)
+    except (BankDamagedError, EngineRefusedError):
+        return {}
+    return dict(zip(fetched.ids, fetched.payloads, strict=True))
 
 
 def _batches(points: Iterator[Point]) -> Iterator[list[Point]]:

@@ -7,6 +7,7 @@ could bring back is forgotten last. A kill in between leaves a bank that the sam
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from freeda_store.errors import BankDamagedError
 from freeda_store.history import History
 from freeda_store.repair.comparing import Findings, compare
 from freeda_store.repair.evidence import Contradiction
 from freeda_store.repair.rebuild import Plan, rebuild
 from freeda_store.repair.row_repairs import rename_rows, restore_rows, take_in
 from freeda_store.repair.swap import new_place, refusing, repairing
+from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.proofs import replace_checksums
 from freeda_store.sql.tables import PrototypeRow
@@ -29,6 +32,8 @@ from freeda_store.vectors.edge import EdgeVectors
 
 if TYPE_CHECKING:
     from freeda_store.writing.stores import Stores
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,13 @@ class Repaired:
             vectors back.
         unresolved: what is as it was, for nothing proves who is right.
         kept_in: where everything that was replaced is; None when nothing was.
+        regained: prototypes whose vectors came back from the files of revisions.
     """
 
     lost: tuple[UUID, ...] = ()
     unresolved: tuple[Contradiction, ...] = ()
     kept_in: Path | None = None
+    regained: tuple[UUID, ...] = ()
 
 
 def repair(stores: Stores, history: History, found: Findings, *, answers_wrong: bool) -> Repaired:
@@ -66,13 +73,39 @@ def repair(stores: Stores, history: History, found: Findings, *, answers_wrong: 
         if answers_wrong or _is_damaged(history, found):
             place = new_place(stores.folder)
             found = _correct_rows(stores, history, found)
-            plan = _plan(found)
-            if answers_wrong or plan.without or plan.names or plan.payloads or plan.expected:
+            plan = _plan(stores, found)
+            if answers_wrong or plan.without or plan.names or plan.payloads or plan.expected or plan.saved:
                 rebuild(stores, history, plan, place)
             lost = _forget(stores.catalog, history, plan.expected)
-            return Repaired(lost, _unresolved(found), place)
+            return Repaired(lost, _unresolved(found), place, tuple(sorted(plan.saved)))
         stores.vectors.delete(sorted(found.orphans))  # of runs that ended early
         return Repaired(unresolved=_unresolved(found))
+
+
+def write_again(stores: Stores, files: RevisionFiles, place: Path | None) -> Path | None:
+    """Write the files of revisions that are wrong, or that a bank never had, from its vectors.
+
+    Args:
+        stores: of the bank, repaired.
+        files: of its revisions.
+        place: where what was replaced so far is kept.
+
+    Returns:
+        Where everything that was replaced is.
+    """
+    catalog = stores.catalog
+    with refusing(stores.folder):
+        for revision in files.faults(catalog, stores.vectors.sizes):
+            place = place or new_place(stores.folder)
+            try:
+                files.replace(catalog, stores.vectors, revision, place)
+            except BankDamagedError as error:  # what nothing could repair stays as it is
+                logger.warning("%s", error)
+        try:
+            files.keep_missing(catalog, stores.vectors)
+        except BankDamagedError as error:
+            logger.warning("%s", error)
+    return place
 
 
 def _repair_in_place(stores: Stores, history: History, found: Findings) -> Repaired:
@@ -143,13 +176,19 @@ def _correct_rows(stores: Stores, history: History, found: Findings) -> Findings
     return compare(stores, history)
 
 
-def _plan(found: Findings) -> Plan:
+def _plan(stores: Stores, found: Findings) -> Plan:
     names = relabelled(found)
+    bare = (set(found.lost) - set(names.values())) | set(found.wrong_vectors)
+    saved: set[UUID] = set()
+    if isinstance(stores.copies, RevisionFiles):
+        for held in stores.copies.proved(stores.catalog, bare, stores.vectors.sizes):
+            saved.update(held.ids)
     return Plan(
         without=(found.orphans.keys() - names.keys()) | set(found.wrong_vectors),
         names=names,
         payloads=found.wrong_points,
-        expected=(set(found.lost) - set(names.values())) | set(found.wrong_vectors),
+        expected=bare - saved,
+        saved=saved,
     )
 
 

@@ -25,7 +25,9 @@ from freeda_store.repair.repair import (
     relabelled,
     repair,
     rows_gone,
+    write_again,
 )
+from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.sql.integrity import database_faults
 from freeda_store.thumbnails.folder import KEY_PATTERN, FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
@@ -52,6 +54,8 @@ class VerifyReport:
         wrong_checksums: prototypes whose checksum is proved wrong. Repair corrects it.
         uncompared: prototypes without a checksum, written by an earlier version. Repair gives them one.
         wrong_answers: what the engine answers otherwise than it stores. Repair builds it anew.
+        wrong_files: what is wrong with the files of committed revisions, one line a revision. Repair writes
+            them anew; where the vectors themselves are gone, it takes them from files that are right.
         wrong_settings: what a server's collection is set up otherwise: indexes, strict mode, vectors. Repair
             sets it again; settings_left names what cannot be changed in a collection that exists.
         database_faults: what the database says of its own file and links. With one, nothing is repaired.
@@ -61,6 +65,8 @@ class VerifyReport:
             uses or removes them.
         repaired: whether repairs were made.
         lost: prototypes of committed revisions that the repair could not keep.
+        files_left: what of wrong_files the repair could not write anew.
+        regained: prototypes whose vectors the repair took from the files of revisions.
         kept_in: folder with everything that the repair replaced; empty when it replaced nothing.
     """
 
@@ -74,6 +80,7 @@ class VerifyReport:
     wrong_checksums: tuple[UUID, ...] = ()
     uncompared: int = 0
     wrong_answers: tuple[str, ...] = ()
+    wrong_files: tuple[str, ...] = ()
     wrong_settings: tuple[str, ...] = ()
     settings_left: tuple[str, ...] = ()
     database_faults: tuple[str, ...] = ()
@@ -82,7 +89,9 @@ class VerifyReport:
     stray_thumbnails: tuple[str, ...] = ()
     leftovers: int = 0
     repaired: bool = False
+    files_left: tuple[str, ...] = ()
     lost: tuple[UUID, ...] = ()
+    regained: tuple[UUID, ...] = ()
     kept_in: str = ""
 
     @property
@@ -96,6 +105,7 @@ class VerifyReport:
             or self.wrong_vectors
             or self.wrong_checksums
             or self.wrong_answers
+            or self.wrong_files
             or self.wrong_settings
             or self.stray_thumbnails
             or self._beyond_repair
@@ -111,6 +121,7 @@ class VerifyReport:
     def _beyond_repair(self) -> bool:
         return bool(
             self.contradictions
+            or self.files_left
             or self.settings_left
             or self.database_faults
             or self.missing_thumbnails
@@ -119,10 +130,12 @@ class VerifyReport:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Plain values for ``json.dumps``."""
-        ids = ("points_without_row", "rows_without_point", "wrong_payloads", "wrong_rows", "lost")
+        ids = ("points_without_row", "rows_without_point", "wrong_payloads", "wrong_rows", "lost", "regained")
         more = ("wrong_vectors", "wrong_checksums")
         texts = (
             "wrong_answers",
+            "wrong_files",
+            "files_left",
             "wrong_settings",
             "settings_left",
             "database_faults",
@@ -170,7 +183,14 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
     stored = Stored.of(history, edge.sizes.text) if edge else None
     found = compare(stores, history, stored, fill=mends)
     answers = _ask(stored, edge, history) if stored and edge else ()
+    files = stores.copies if isinstance(stores.copies, RevisionFiles) else None
+    wrong_files = files.faults(stores.catalog, stores.vectors.sizes) if files and not faults else {}
     done = repair(stores, history, found, answers_wrong=bool(answers)) if mends else Repaired()
+    kept_in = done.kept_in
+    files_left: dict[int, str] = {}
+    if mends and files:
+        kept_in = write_again(stores, files, kept_in)
+        files_left = files.faults(stores.catalog, stores.vectors.sizes)
     missing, damaged, stray = _check_thumbnails(stores)  # after: restored rows may name others
     if mends:
         _tidy(stores, keep_strays=bool(done.unresolved))
@@ -189,6 +209,7 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
         wrong_checksums=tuple(sorted(found.wrong_checksums)),
         uncompared=found.uncompared,
         wrong_answers=answers,
+        wrong_files=tuple(wrong_files.values()),
         wrong_settings=settings,
         settings_left=settings_left,
         database_faults=faults,
@@ -197,8 +218,10 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
         stray_thumbnails=tuple(key for key in stray if key not in excused),
         leftovers=len(left) + len(excused),
         repaired=mends,
+        files_left=tuple(files_left.values()),
         lost=done.lost,
-        kept_in=str(done.kept_in or ""),
+        regained=done.regained,
+        kept_in=str(kept_in or ""),
     )
 
 

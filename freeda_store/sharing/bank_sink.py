@@ -175,6 +175,7 @@ class BankSink(Closeable):
                 raise BankDamagedError(
                     f"vectors that were just written to {self._name} are gone; run the same command again."
                 )
+            stores.copies.keep(stores.catalog, stores.vectors, record.id)
             stores.commit_lock.require()
             self._replica.close(record)
             self._record = None

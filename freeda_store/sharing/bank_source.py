@@ -16,7 +16,7 @@ from freeda_store.digests import vectors_digest
 from freeda_store.errors import BankDamagedError, ThumbnailDamagedError, ThumbnailMissingError
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.opening.folder import open_address
+from freeda_store.opening.reading import open_address_to_read
 from freeda_store.sharing.parts import Part, SharedGeneration, thumbnail_keys
 from freeda_store.sharing.reading import page_starts, read_page
 from freeda_store.sql.proofs import vectors_digests
@@ -53,10 +53,10 @@ class BankSource(Closeable):
         Raises:
             ReadOnlyBankError: its profile names no SQL, which holds half of what there is to copy.
             RevisionMissingError: it has no such revision or tag.
-            Others: those of ``Bank.open``.
+            Others: those of ``Bank.read``.
         """
-        parsed = Address.parse(address)
-        stores, manifest, parsed = open_address(parsed, None)
+        opened = open_address_to_read(Address.parse(address))
+        stores, manifest, parsed = opened.stores, opened.manifest, opened.address
         try:
             with stores.catalog.transaction():
                 pass  # a profile without SQL refuses

@@ -52,6 +52,7 @@ def open_engine(path: Path, flags: str = "") -> Engine:
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # sqlite3 would else commit before every change of a table
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA cache_spill=OFF")  # readers then wait for commits alone
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

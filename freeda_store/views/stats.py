@@ -73,7 +73,7 @@ def count_stats(
         other_sources=counts.by_source.others,
         other_licenses=counts.by_license.others,
         bytes_sql=stores.known.size_bytes() or None,
-        bytes_vectors=stores.vectors.size_bytes() or None,
+        bytes_vectors=(stores.vectors.size_bytes() + stores.copies.size_bytes()) or None,
         bytes_thumbnails=_thumbnail_bytes(stores.thumbnails),
         preset=manifest.preset,
         models=manifest.models(),

@@ -87,6 +87,27 @@ def nothing() -> None:
     """A folder needs no such care: its files belong together, and its lock keeps others out."""
 
 
+class Copies(Protocol):
+    """Keeps what revisions added a second time, where it is read without the engine."""
+
+    def keep(self, catalog: Catalog, vectors: VectorStore, revision: int) -> None:
+        """Keep what a revision added, before its commit."""
+
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+
+
+class NoCopies:
+    """Of a hosted bank: its server is read by any number."""
+
+    def keep(self, catalog: Catalog, vectors: VectorStore, revision: int) -> None:
+        """Nothing."""
+
+    def size_bytes(self) -> int:
+        """Nothing: 0."""
+        return 0
+
+
 class CommitLock(Protocol):
     """Held while a revision takes its place in the history; it may be taken again inside."""
 
@@ -136,6 +157,7 @@ class Stores:
         catch_up: asked once at opening: refuses stores that do not agree, and publishes what was not.
         upkeep: of the engine's settings.
         before_writing: refuses where the rights are missing, or the points are not this bank's any more.
+        copies: of the vectors that committed revisions added, for readers; of a hosted bank none.
         owner: the process that opened them.
     """
 
@@ -150,6 +172,7 @@ class Stores:
     catch_up: Callable[[], None] = nothing
     before_writing: Callable[[], None] = nothing
     upkeep: Upkeep = field(default_factory=NoUpkeep)
+    copies: Copies = field(default_factory=NoCopies)
     owner: Owner = field(default_factory=Owner)
 
     @property
@@ -232,6 +255,7 @@ def differences(stores: Stores, revision: int) -> Generator[tuple[UUID, bool], N
 def commit(stores: Stores, revision: int, parent: int | None) -> None:
     """Give a revision its place: its points are made safe first, tidied afterwards."""
     stores.vectors.flush()
+    stores.copies.keep(stores.catalog, stores.vectors, revision)
     stores.commit_lock.require()
     stores.catalog.commit_revision(revision, parent)
     stores.publish()

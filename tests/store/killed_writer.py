@@ -9,22 +9,28 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from store_makers import make_generation, make_manifest
 
 from freeda_store import Bank, generation_key, parse_filter
+from freeda_store.revisions import file
+from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.sql.catalog import Catalog
 from freeda_store.thumbnails.folder import FolderThumbnails
 from freeda_store.vectors.edge import EdgeVectors
 
-MOMENTS: dict[str, tuple[type, str, str]] = {
+MOMENTS: dict[str, tuple[type | ModuleType, str, str]] = {
     "before_thumbnail": (FolderThumbnails, "put", "before"),
     "after_thumbnail": (FolderThumbnails, "put", "after"),
     "half_of_the_points": (EdgeVectors, "upsert", "half"),
     "after_points": (EdgeVectors, "upsert", "after"),
     "after_rows": (Catalog, "insert_generations", "after"),
     "after_flush": (EdgeVectors, "flush", "after"),
+    "before_files": (RevisionFiles, "keep", "before"),
+    "half_of_a_file": (file, "fill", "half"),
+    "after_files": (RevisionFiles, "keep", "after"),
     "after_commit": (Catalog, "commit_revision", "after"),
     "after_optimize": (EdgeVectors, "optimize", "after"),
     "after_retirement": (Catalog, "retire", "after"),

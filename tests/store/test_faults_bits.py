@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,10 +167,30 @@ def test_an_index_that_was_never_finished_is_found_at_opening_and_built_anew(
 
 
 @pytest.mark.parametrize("name", ["text", "visual"])
-def test_an_altered_vector_is_found_and_nothing_else_is_given_up(
+def test_an_altered_vector_is_regained_from_the_files_of_revisions(
     grown: Path, tmp_path: Path, name: str
 ) -> None:
     folder = copy_folder(grown, tmp_path / "bank")
+    (chunk,) = (folder / "vectors").glob(f"segments/*/vector_storage-{name}/vectors/chunk_0.mmap")
+    flip(chunk, places(chunk)[len(places(chunk)) // 2], 1)
+    with open_to_verify(folder) as bank:
+        before = list(bank.infos())
+        assert not bank.verify().ok
+        repaired = bank.verify(repair=True)
+        assert repaired.wrong_vectors == repaired.regained
+        assert len(repaired.regained) == 1
+        assert repaired.mended
+        assert bank.verify().ok
+        assert list(bank.infos()) == before
+
+
+@pytest.mark.parametrize("name", ["text", "visual"])
+def test_an_altered_vector_is_found_and_nothing_else_is_given_up(
+    grown: Path, tmp_path: Path, name: str
+) -> None:
+    """Of a bank without files of its revisions, as earlier versions made it."""
+    folder = copy_folder(grown, tmp_path / "bank")
+    shutil.rmtree(folder / "revisions")
     (chunk,) = (folder / "vectors").glob(f"segments/*/vector_storage-{name}/vectors/chunk_0.mmap")
     flip(chunk, places(chunk)[len(places(chunk)) // 2], 1)
     with open_to_verify(folder) as bank:

@@ -54,6 +54,7 @@ def contents(folder: Path) -> dict[str, Any]:
                 for r in bank.revisions()
             ],
             "shown": [info.id for info in bank.infos()],
+            "files": {path.name: path.read_bytes() for path in (folder / "revisions").iterdir()},
             "thumbnails": list(bank._stores.thumbnails.keys()),
             "stats": [bank.stats().prototypes, bank.stats().generations, bank.stats().captions],
         }
@@ -82,6 +83,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> d
         ("after_rows", 1),
         ("after_rows", 4),
         ("after_flush", 1),
+        ("before_files", 1),
+        ("half_of_a_file", 1),
+        ("after_files", 1),
+        ("after_files", 2),
         ("after_commit", 1),
         ("after_optimize", 1),
         ("after_retirement", 1),
@@ -91,6 +96,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> d
 )
 def test_killed_and_run_again(folder: Path, undisturbed: dict[str, Any], moment: str, passes: int) -> None:
     assert run(folder, moment, passes) == -signal.SIGKILL
+    with Bank.read(folder) as reader:
+        assert len(list(reader.infos())) in (0, 24, 18), "a reader sees whole revisions only"
     with Bank.open(folder) as bank:
         shown = len(list(bank.infos()))
         assert shown in (0, 24, 18), "a reader sees whole revisions only"

@@ -1,18 +1,19 @@
-"""One contract for all vector engines."""
+"""One contract for all vector engines, and for what reads a folder's revisions without one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4, uuid5
 
 import numpy as np
 import pytest
 from hosted_makers import API_KEY, connect, some_server
+from reader_makers import full_payload, make_reader
 
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
-from freeda_store.vectors.filters import PointFilter, View, parse_filter
+from freeda_store.vectors.filters import PointFilter, Revisions, View, parse_filter
 from freeda_store.vectors.protocol import Point, VectorSizes, VectorStore
 
 SIZES = VectorSizes(text=16, visual=24)
@@ -51,17 +52,38 @@ def server(_: Path) -> Iterator[VectorStore]:
         own.close()
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(edge, id="edge"),
-        pytest.param(memory, id="memory", marks=pytest.mark.filterwarnings("ignore:Local mode")),
-        pytest.param(server, id="server"),
-    ]
-)
+ENGINES = [
+    pytest.param(edge, id="edge"),
+    pytest.param(memory, id="memory", marks=pytest.mark.filterwarnings("ignore:Local mode")),
+    pytest.param(server, id="server"),
+]
+
+
+@pytest.fixture(params=ENGINES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
     with request.param(tmp_path) as opened:
         yield opened
         opened.close()
+
+
+Holding = Callable[[Sequence[Point]], VectorStore]
+
+
+@pytest.fixture(params=[*ENGINES, pytest.param(None, id="reader")])
+def holding(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Holding]:
+    """Makes what holds some points: an engine, or what reads the files and the rows of a bank with them."""
+    with ExitStack() as stack:
+
+        def make(points: Sequence[Point]) -> VectorStore:
+            if request.param is None:
+                made: VectorStore = make_reader(tmp_path / "bank", points, SIZES)
+            else:
+                made = stack.enter_context(request.param(tmp_path))
+                made.upsert(points)
+            stack.callback(made.close)
+            return made
+
+        yield make
 
 
 def make_points(count: int, *, seed: int = 0) -> list[Point]:
@@ -74,15 +96,19 @@ def make_points(count: int, *, seed: int = 0) -> list[Point]:
             uuid5(NAMESPACE, f"{seed}-{index}"),
             texts[index],
             visuals[index],
-            {
-                "noun": ("car", "bus", "tree")[index % 3],
-                "source": ("coco", "flickr")[index % 2],
-                "license": "nc" if index % 5 == 0 else "by",
-                "contrast": index % 7 / 2,
-                "seed": 2**62 + index,
-                "added_in": 1 + index % 4,
-                "retired_in": [3] if index % 11 == 0 else [],
-            },
+            full_payload(  # type: ignore
+                uuid5(NAMESPACE, f"{seed}-{index}"),
+                1000 * seed + index,
+                {
+                    "noun": ("car", "bus", "tree")[index % 3],
+                    "source": ("coco", "flickr")[index % 2],
+                    "license": "nc" if index % 5 == 0 else "by",
+                    "contrast": index % 7 / 2,
+                    "seed": 2**62 + index,
+                    "added_in": 1 + index % 4,
+                    "retired_in": [3] if index % 11 == 0 else [],
+                },
+            ),
         )
         for index in range(count)
     ]
@@ -101,9 +127,9 @@ def shown(point: Point, view: View) -> bool:
     return inside(int(added)) and not any(inside(int(value)) for value in retired)  # type: ignore
 
 
-def test_nearest_is_exact_inside_a_view(store: VectorStore) -> None:
+def test_nearest_is_exact_inside_a_view(holding: Holding) -> None:
     points = make_points(600)
-    store.upsert(points)
+    store = holding(points)
     queries = np.random.default_rng(1).standard_normal((5, SIZES.text)).astype(np.float32)
     for view in (View(((1, 2),)), View(((1, 1), (3, 4))), View(((2, 4),))):
         visible = [point for point in points if shown(point, view)]
@@ -126,10 +152,26 @@ def test_optimizing_changes_no_answer(store: VectorStore) -> None:
     assert [hits.ids for hits in before] == [hits.ids for hits in after]
 
 
-def test_fewer_points_than_k(store: VectorStore) -> None:
-    store.upsert(make_points(3))
+def test_fewer_points_than_k(holding: Holding) -> None:
+    store = holding(make_points(3))
     (hits,) = store.nearest(np.ones((1, SIZES.text), np.float32), 10, PointFilter())
     assert len(hits.ids) == len(hits.similarities) == 3
+
+
+def test_ties_between_revisions_are_in_the_order_of_ids(holding: Holding) -> None:
+    """Equal keys lie in several files of a reader, among others of any number."""
+    template = make_points(300)
+    query = template[0].text
+    same = [Point(p.id, query, p.visual, p.payload) for p in template]
+    store = holding([*same, *make_points(211, seed=5)])
+    expected = sorted((p.id for p in same), key=lambda id_: id_.int)
+    for k in (20, 299):
+        (hits,) = store.nearest(query[None], k, PointFilter())
+        assert list(hits.ids) == expected[:k]
+        assert set(hits.similarities) == {hits.similarities[0]}
+    (hits,) = store.nearest(query[None], 40, PointFilter(parse_filter(["noun=bus"])))
+    buses = [p.id for p in same if p.payload["noun"] == "bus"]
+    assert list(hits.ids) == sorted(buses, key=lambda id_: id_.int)[:40]
 
 
 def test_ties_across_the_border_are_in_the_order_of_ids(store: VectorStore) -> None:
@@ -159,11 +201,18 @@ def test_ties_across_the_border_are_in_the_order_of_ids(store: VectorStore) -> N
         (f"seed={2**62 + 4}", lambda p: p["seed"] == 2**62 + 4),
         ("noun=car,source=coco", lambda p: p["noun"] == "car" and p["source"] == "coco"),
         ("noun=nothing", lambda p: False),
+        ("caption=caption 3|caption 5", lambda p: p["caption"] in ("caption 3", "caption 5")),
+        (
+            "source!=coco,contrast>1,noun!=tree",
+            lambda p: p["source"] == "flickr" and p["contrast"] > 1 and p["noun"] != "tree",
+        ),
+        ("area=0.25,outlier_distance<=0.125,clip_agreement>0.4", lambda p: True),
+        ("kind!=noun", lambda p: False),
     ],
 )
-def test_filters(store: VectorStore, expression: str, keep: Callable[[dict[str, object]], bool]) -> None:
+def test_filters(holding: Holding, expression: str, keep: Callable[[dict[str, object]], bool]) -> None:
     points = make_points(60)
-    store.upsert(points)
+    store = holding(points)
     where = PointFilter(parse_filter([expression]))
     expected = {point.id for point in points if keep(dict(point.payload))}
     assert {id_ for id_, _ in store.scroll(where)} == expected
@@ -172,9 +221,9 @@ def test_filters(store: VectorStore, expression: str, keep: Callable[[dict[str, 
     assert set(hits.ids) == expected
 
 
-def test_fetch_keeps_order_and_leaves_unknown_out(store: VectorStore) -> None:
+def test_fetch_keeps_order_and_leaves_unknown_out(holding: Holding) -> None:
     points = make_points(40)
-    store.upsert(points)
+    store = holding(points)
     wanted = [points[7].id, uuid4(), points[3].id]
     fetched = store.fetch(wanted, texts=True, visuals=True)
     assert fetched.ids == (points[7].id, points[3].id)
@@ -216,22 +265,26 @@ def test_delete(store: VectorStore) -> None:
     assert {id_ for id_, _ in store.scroll(PointFilter())} == {point.id for point in points[1:]}
 
 
-def test_scroll_walks_everything_in_the_order_of_ids(store: VectorStore) -> None:
+def test_scroll_walks_everything_in_the_order_of_ids(holding: Holding) -> None:
     points = make_points(2200)
-    store.upsert(points)
+    store = holding(points)
+    told = {id_: dict(payload) for id_, payload in store.scroll(PointFilter())}
+    assert told == {point.id: dict(point.payload) for point in points}
     walked = [id_ for id_, _ in store.scroll(PointFilter(), payloads=False)]
     assert walked == sorted(point.id for point in points)
     third = [id_ for id_, _ in store.scroll(PointFilter(added_in=3), payloads=False)]
     assert len(third) == store.count(PointFilter(added_in=3)) == 550
 
 
-def test_points_are_found_by_the_revision_that_hides_them(store: VectorStore) -> None:
+def test_points_are_found_by_the_revision_that_hides_them(holding: Holding) -> None:
     points = make_points(40)
-    store.upsert(points)
+    store = holding(points)
     hidden = {id_ for id_, _ in store.scroll(PointFilter(retired_in=3))}
     assert hidden == {point.id for point in points if point.payload["retired_in"]}
     assert len(hidden) == 4
     assert store.count(PointFilter(retired_in=2)) == 0
+    assert store.count(PointFilter(within=Revisions("retired_in", 2, 4))) == 4
+    assert store.count(PointFilter(within=Revisions("added_in", 2, 3))) == 20
 
 
 def test_edge_opens_again_with_everything(tmp_path: Path) -> None:

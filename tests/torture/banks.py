@@ -84,7 +84,7 @@ def read_bank(folder: Path) -> dict[str, Any]:
     """All that a reader can see: every revision's prototypes, vectors, neighbours, thumbnails; JSON."""
     from freeda_store import Bank
 
-    with Bank.open(folder) as bank:
+    with Bank.read(folder) as bank:
         revisions = bank.revisions()
         return {
             "revisions": [

@@ -1,0 +1,230 @@
+"""One file of vectors that a revision added: safetensors, written once and mapped into memory by readers.
+
+A text key is kept once in a file, however many prototypes share it. So equal keys are compared with a query
+once, and ties stay ties.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freeda_store.errors import BankDamagedError
+from freeda_store.files.room import lies_on_network
+from freeda_store.files.system_faults import system_error
+from freeda_store.files.whole_files import replaced
+from freeda_store.records import FloatArray
+from freeda_store.vectors.protocol import VectorSizes
+
+FORMAT = "freeda revision 1"
+_ABOUT = "about"
+"""The one key of a file's metadata, for the order of several is by chance: the format and the digest."""
+ID = np.dtype("S16")
+"""Ids as bytes, in the order of UUIDs. A single item loses zeros at its end; ``tobytes`` keeps them."""
+_DIGEST_BYTES = 16
+_TYPES: dict[str, tuple[str, np.dtype[Any]]] = {
+    "ids": ("U8", np.dtype("u1")),
+    "key_digests": ("U8", np.dtype("u1")),
+    "key_of": ("I32", np.dtype("<i4")),
+    "keys": ("F32", np.dtype("<f4")),
+    "visuals": ("F16", np.dtype("<f2")),
+}
+"""Tensors of a file: their type as safetensors and NumPy name it."""
+
+
+@dataclass(frozen=True, eq=False)
+class VectorFile:
+    """A file's content, in memory or mapped into it.
+
+    Attributes:
+        path: of the file.
+        digest: BLAKE2b of its tensors, as the file says.
+        ids: S16 (N,), rising.
+        key_of: int32 (N,), the row of ``keys`` that each prototype has.
+        keys: float32 (U, D_text), no two alike.
+        key_digests: S16 (U,), BLAKE2b of each row of ``keys``.
+        visuals: float16 (N, D_visual).
+    """
+
+    path: Path
+    digest: str
+    ids: NDArray[np.bytes_]
+    key_of: NDArray[np.int32]
+    keys: FloatArray
+    key_digests: NDArray[np.bytes_]
+    visuals: NDArray[np.float16]
+
+    def is_whole(self) -> bool:
+        """Whether it holds what was written; reads all of it."""
+        return self.digest == _digest(
+            {
+                "ids": self.ids,
+                "key_digests": self.key_digests,
+                "key_of": self.key_of,
+                "keys": self.keys,
+                "visuals": self.visuals,
+            }
+        )
+
+
+def id_bytes(ids: Sequence[UUID]) -> NDArray[np.bytes_]:
+    """Ids as S16 (N,)."""
+    return np.frombuffer(b"".join(id_.bytes for id_ in ids), dtype=ID)
+
+
+def write_file(path: Path, ids: Sequence[UUID], texts: FloatArray, visuals: FloatArray) -> None:
+    """Write a file, whole or not at all, so that a power cut cannot lose it.
+
+    Args:
+        path: the file; one that is there is replaced, and who has it mapped keeps the old one.
+        ids: rising.
+        texts: float32 (N, D_text), keys of length 1.
+        visuals: (N, D_visual) that float16 holds.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    from safetensors.numpy import save
+
+    rows: dict[bytes, int] = {}
+    key_of = np.array([rows.setdefault(text.tobytes(), len(rows)) for text in texts], dtype="<i4")
+    kept = b"".join(rows)
+    digests = b"".join(blake2b(row, digest_size=_DIGEST_BYTES).digest() for row in rows)
+    tensors: dict[str, NDArray[Any]] = {
+        "ids": id_bytes(ids),
+        "key_digests": np.frombuffer(digests, dtype=ID),
+        "key_of": key_of,
+        "keys": np.frombuffer(kept, dtype="<f4").reshape(len(rows), texts.shape[1]),
+        "visuals": np.ascontiguousarray(visuals, dtype="<f2"),
+    }
+    metadata = {_ABOUT: f"{FORMAT}, {_digest(tensors)}"}
+    data = save({name: _as_bytes(tensor) for name, tensor in tensors.items()}, metadata=metadata)
+    with replaced(path) as part:
+        fill(part, data)
+    sync_folder(path.parent)
+
+
+def fill(path: Path, data: bytes) -> None:
+    """Write a new file so that a power cut cannot lose it."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def open_file(path: Path, sizes: VectorSizes) -> VectorFile:
+    """Map a file into memory; on a network file system, where a mapped file may vanish, read it.
+
+    Args:
+        path: the file.
+        sizes: lengths of the bank's vectors.
+
+    Raises:
+        BankDamagedError: it is truncated, or is none of these files.
+        StorageError: the system refuses to read it.
+        FileNotFoundError: it is not there.
+    """
+    try:
+        with path.open("rb") as file:
+            data = _content(file.fileno(), path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise system_error(error, path) from error
+    try:
+        return _parse(data, path, sizes)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:80]
+        raise BankDamagedError(
+            f"{path} is damaged ({reason}); `freeda bank verify --repair` writes it anew from the bank's "
+            "vectors, or restore it from a copy."
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _content(handle: int, path: Path) -> memoryview:
+    """All bytes of an open file."""
+    size = os.fstat(handle).st_size
+    if size == 0:
+        return memoryview(b"")
+    if not lies_on_network(path):
+        return memoryview(mmap.mmap(handle, size, access=mmap.ACCESS_READ))
+    with os.fdopen(os.dup(handle), "rb") as file:
+        return memoryview(file.read())
+
+
+def _parse(data: memoryview, path: Path, sizes: VectorSizes) -> VectorFile:
+    """The content of a file.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is no such file.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if length > len(data) - 8:
+        raise ValueError(f"it ends after {len(data):,} bytes")
+    header = json.loads(bytes(data[8 : 8 + length]))
+    form, _, digest = header.pop("__metadata__")[_ABOUT].partition(", ")
+    if form != FORMAT or header.keys() != _TYPES.keys():
+        raise ValueError("its header is another")
+    tensors = {name: _tensor(data[8 + length :], name, header[name]) for name in _TYPES}
+    if sum(tensor.nbytes for tensor in tensors.values()) != len(data) - 8 - length:
+        raise ValueError(f"it has {len(data):,} bytes, which is another length than its header says")
+    made = VectorFile(
+        path=path,
+        digest=digest,
+        ids=tensors["ids"].reshape(-1, ID.itemsize).view(ID)[:, 0],
+        key_of=tensors["key_of"],
+        keys=tensors["keys"],
+        key_digests=tensors["key_digests"].reshape(-1, ID.itemsize).view(ID)[:, 0],
+        visuals=tensors["visuals"],
+    )
+    count, kinds = len(made.ids), len(made.keys)
+    shapes = (made.key_of.shape, made.keys.shape, made.key_digests.shape, made.visuals.shape)
+    if shapes != ((count,), (kinds, sizes.text), (kinds,), (count, sizes.visual)):
+        raise ValueError(f"its tensors have shapes {shapes}")
+    if count and not (int(made.key_of.min()) >= 0 and int(made.key_of.max()) < kinds):
+        raise ValueError("a prototype has no key")
+    return made
+
+
+def _tensor(data: memoryview, name: str, told: dict[str, Any]) -> NDArray[Any]:
+    """One tensor, without a copy."""
+    kind, dtype = _TYPES[name]
+    start, stop = (int(offset) for offset in told["data_offsets"])
+    shape = tuple(int(size) for size in told["shape"])
+    if told["dtype"] != kind or not 0 <= start <= stop <= len(data):
+        raise ValueError(f"{name} lies outside of it, or has another type")
+    whole: NDArray[Any] = np.frombuffer(data[start:stop], dtype=dtype)
+    return whole.reshape(shape)
+
+
+def _as_bytes(tensor: NDArray[Any]) -> NDArray[Any]:
+    """S16 (N,) as uint8 (N, 16), which safetensors knows."""
+    return tensor.view("u1").reshape(-1, ID.itemsize) if tensor.dtype == ID else tensor
+
+
+def _digest(tensors: dict[str, NDArray[Any]]) -> str:
+    hashed = blake2b(digest_size=_DIGEST_BYTES)
+    for name in _TYPES:
+        tensor = np.ascontiguousarray(tensors[name])
+        hashed.update(f"{name} {tensor.shape} ".encode())
+        hashed.update(tensor.view("u1").data if tensor.size else b"")
+    return hashed.hexdigest()
