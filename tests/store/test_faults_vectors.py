@@ -276,8 +276,8 @@ def test_the_command_regains_all_from_the_files_of_revisions(damage: Callable[[s
     command = [sys.executable, "-m", "freeda_cli", "bank", "verify", "--repair", "--bank", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert f"{2 * COUNT} of them have their vectors from the files of revisions" in done.stderr
-    assert use(folder) == 2 * COUNT
+    assert f"{2 * FILLED_COUNT} of them have their vectors from the files of revisions" in done.stderr
+    assert use(folder) == 2 * FILLED_COUNT
 
 
 @pytest.mark.slow

@@ -351,7 +351,7 @@ def test_a_full_disk_stops_the_commit_and_the_same_run_goes_on(
     with Bank.read(bank.address.folder) as reader:
         with monkeypatch.context() as patch:
             patch.setattr(file, "fill", full)
-            with pytest.raises(StorageError, match="No space left on device.*free disk space"):
+            with pytest.raises(StorageError, match=r"No space left on device.*free disk space"):
                 commit(bank, 1)
         assert reader.revision is None
         assert list((bank.address.folder / FOLDER).iterdir()) == []
