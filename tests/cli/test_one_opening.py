@@ -22,18 +22,23 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened = self.read = 0
-        open_bank, read = Bank.open.__func__, Manifest.from_json.__func__  # type: ignore[attr-defined]
-
-        def opening(cls: Any, *arguments: Any, **named: Any) -> Any:
-            self.opened += 1
-            return open_bank(cls, *arguments, **named)
+        read = Manifest.from_json.__func__  # type: ignore[attr-defined]
+        ways = {name: getattr(Bank, name).__func__ for name in ("open", "read")}
 
         def reading(cls: Any, document: str) -> Any:
             self.read += 1
             return read(cls, document)
 
-        monkeypatch.setattr(Bank, "open", classmethod(opening))
+        for name, way in ways.items():
+            monkeypatch.setattr(Bank, name, classmethod(self._counting(way)))
         monkeypatch.setattr(Manifest, "from_json", classmethod(reading))
+
+    def _counting(self, way: Any) -> Any:
+        def opening(cls: Any, *arguments: Any, **named: Any) -> Any:
+            self.opened += 1
+            return way(cls, *arguments, **named)
+
+        return opening
 
 
 @pytest.mark.parametrize("preset", [(), ("--preset", "tiny")])
