@@ -203,7 +203,15 @@ def test_addresses_that_cannot_be_copied(tmp_path: Path, full_bank: Path) -> Non
             copy_bank(source, target)
     assert not (tmp_path / "target").exists()
     with Bank.open(folder), pytest.raises(BankInUseError):
-        copy_bank(folder, tmp_path / "target")
+        copy_bank(tmp_path / "other", folder)
+
+
+def test_a_bank_is_copied_while_somebody_writes_to_it(tmp_path: Path, source: Bank) -> None:
+    with source.write("more", "more"):
+        copy_bank(source.address.folder, tmp_path / "target")
+    with Bank.read(tmp_path / "target") as copied:
+        assert list(copied.infos()) == list(source.infos())
+        assert copied.revisions() == source.revisions()
 
 
 def test_what_a_killed_copy_left_half_written_is_swept(tmp_path: Path) -> None:
