@@ -11,9 +11,13 @@ from training.drawings import taught
 from training.render import TRAINING_SIZE
 from training.world import CLASS_NAMES, OBJECTS, Renderer, compose_scene, label_of
 
-TAUGHT_IN_EPISODE, NAMED_IN_EPISODE = 10, 2
-SCENES_IN_HALF = 8
-TURN = 20
+CROWDS, ALONE = 5, 3
+"""Scenes of a half that show four objects, and one."""
+
+SCENES_IN_HALF = CROWDS + ALONE
+NAMED_IN_EPISODE = 3
+TAUGHT_IN_EPISODE = 4 * CROWDS + ALONE - NAMED_IN_EPISODE
+TURN, ROW = 20, 0.45
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +59,16 @@ class Episodes:
         self, kinds: list[int], hues: dict[int, int], rng: np.random.Generator
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         shuffled = rng.permutation(kinds).tolist()
-        pairs = len(kinds) - SCENES_IN_HALF
-        shown = [shuffled[2 * index : 2 * index + 2] for index in range(pairs)]
-        shown += [[kind] for kind in shuffled[2 * pairs :]]
+        shown = [shuffled[start : start + 4] for start in range(0, 4 * CROWDS, 4)]
+        shown += [[kind] for kind in shuffled[4 * CROWDS :]]
         return [self._draw(each, hues, rng) for each in shown]
 
     def _draw(
         self, shown: list[int], hues: dict[int, int], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        scene = compose_scene(shown, rng, self._taught, TURN)
-        objects = tuple(replace(each, hue=hues.get(each.kind, each.hue)) for each in scene.objects)
+        scene = compose_scene(shown[:2], rng, self._taught, TURN)
+        above = compose_scene(shown[2:], rng, self._taught, TURN).objects
+        placed = [replace(each, bottom_y=each.bottom_y - ROW) for each in above] + [*scene.objects]
+        objects = tuple(replace(each, hue=hues.get(each.kind, each.hue)) for each in placed)
         rendered = self._renderer.render(replace(scene, objects=objects), TRAINING_SIZE)
         return rendered.image_hwc, rendered.labels_hw

@@ -37,6 +37,7 @@ MIN_PATCHES = 3.0
 """A label that covers less of a half is left out of its prototypes."""
 
 EXAMPLE_WEIGHT = 1.0
+MEANS_DECAY = 0.95
 START_EPISODES = 60
 RECONSTRUCTED = SCENES_DIR / "reconstructed.npy"
 MEAN, STD = 0.5, 0.25
@@ -59,17 +60,34 @@ def new_backbone() -> Dinov2Model:
 
 
 class CosineHead(nn.Module):
-    """Cosine of tokens with one direction a class, times a learned scale."""
+    """Cosine of tokens with one direction a class, times a learned scale.
+
+    Beside them it keeps the moving mean feature of each class, which is no part of the classifier.
+    """
+
+    directions: nn.Parameter
+    means: torch.Tensor
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
         self.directions = nn.Parameter(torch.randn(classes, width))
         self.log_scale = nn.Parameter(torch.tensor(2.5))
+        self.register_buffer("means", torch.zeros(classes, width))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Tokens (B, T, D) to logits (B, T, classes)."""
         cosine = F.normalize(tokens, dim=-1) @ F.normalize(self.directions, dim=-1).T
         return cosine * self.log_scale.clamp(max=3.4).exp()
+
+    @torch.no_grad()
+    def follow(self, tokens: torch.Tensor, truth: PatchLabels) -> None:
+        """Move the means towards those of a batch."""
+        mass = truth.shares.flatten(0, 1).T
+        seen = mass.sum(1) >= MIN_PATCHES
+        found = mass[seen] @ F.normalize(tokens, dim=-1).flatten(0, 1) / mass[seen].sum(1, keepdim=True)
+        kept = self.means[truth.present[seen]]
+        weight = torch.where(kept.any(1, keepdim=True), MEANS_DECAY, 0.0)
+        self.means[truth.present[seen]] = torch.lerp(found, kept, weight)
 
 
 def augment(
@@ -123,7 +141,11 @@ def name_loss(logits: torch.Tensor, truth: PatchLabels, unnamed: tuple[int, ...]
 
 
 def example_loss(
-    tokens: torch.Tensor, truth: PatchLabels, first: torch.Tensor, log_scale: torch.Tensor
+    tokens: torch.Tensor,
+    truth: PatchLabels,
+    first: torch.Tensor,
+    log_scale: torch.Tensor,
+    others: torch.Tensor,
 ) -> torch.Tensor:
     """Cross-entropy by prototypes of the other half, each label of the same weight.
 
@@ -132,9 +154,10 @@ def example_loss(
         truth: the labels of their patches.
         first: bool (B,), which pictures are of the first half.
         log_scale: logarithm of what cosines are multiplied by.
+        others: (N, D), prototypes of what the batch does not show, which must not be nearest.
     """
     losses = [
-        _loss_by_prototypes(tokens[a], truth.shares[a], tokens[b], truth.shares[b], log_scale)
+        _loss_by_prototypes(tokens[a], truth.shares[a], tokens[b], truth.shares[b], log_scale, others)
         for a, b in ((first, ~first), (~first, first))
     ]
     return torch.stack(losses).mean()
@@ -146,11 +169,14 @@ def _loss_by_prototypes(
     tokens: torch.Tensor,
     shares: torch.Tensor,
     log_scale: torch.Tensor,
+    others: torch.Tensor,
 ) -> torch.Tensor:
     mass = example_shares.flatten(0, 1).T
     known = (mass.sum(1) >= MIN_PATCHES) & (shares.sum((0, 1)) >= MIN_PATCHES)
     prototypes = F.normalize(mass[known] @ examples.flatten(0, 1), dim=-1)
-    log_p = (log_scale.clamp(max=3.4).exp() * F.normalize(tokens, dim=-1) @ prototypes.T).log_softmax(-1)
+    compared = torch.cat([prototypes, F.normalize(others, dim=-1)])
+    logits = log_scale.clamp(max=3.4).exp() * F.normalize(tokens, dim=-1) @ compared.T
+    log_p = logits.log_softmax(-1)[..., : len(prototypes)]
     truth = shares[..., known]
     per_label = -(truth * log_p).sum((0, 1)) / truth.sum((0, 1))
     return per_label.mean()
@@ -238,8 +264,12 @@ def train_by_example(backbone: Dinov2Model, steps: int) -> None:
         )
         truth = patch_labels(maps)
         tokens = features(backbone, pictures)
-        loss = name_loss(head(tokens), truth, episode.recoloured)
-        stage.advance(step, loss + EXAMPLE_WEIGHT * example_loss(tokens, truth, first, head.log_scale))
+        others = head.means[: len(CLASS_NAMES)].clone()
+        others = others[~torch.isin(torch.arange(len(others)), truth.present) & others.any(1)]
+        by_name = name_loss(head(tokens), truth, episode.recoloured)
+        by_example = example_loss(tokens, truth, first, head.log_scale, others)
+        stage.advance(step, by_name + EXAMPLE_WEIGHT * by_example)
+        head.follow(tokens, truth)
 
 
 def _interleaved(count: int) -> np.ndarray:

@@ -11,9 +11,9 @@ from training.train_backbone import PATCH, PatchLabels, example_loss, name_loss,
 SCALE = torch.tensor(3.0)
 
 
-def halves(tokens: torch.Tensor, truth: PatchLabels) -> float:
+def halves(tokens: torch.Tensor, truth: PatchLabels, others: torch.Tensor | None = None) -> float:
     first = torch.arange(len(tokens)) % 2 == 0
-    return float(example_loss(tokens, truth, first, SCALE))
+    return float(example_loss(tokens, truth, first, SCALE, others if others is not None else tokens[:0, 0]))
 
 
 def test_a_patch_shares_its_label_by_pixels() -> None:
@@ -37,6 +37,7 @@ def test_tokens_that_agree_between_halves_lose_less_than_tokens_of_the_picture(t
     by_picture = torch.randn(4, 1, 32, generator=generator).expand(4, 16, 32)
     assert halves(by_label, truth) < 0.05
     assert halves(by_picture, truth) > 1.0
+    assert halves(by_label, truth, others=by_label[:1, 0]) > halves(by_label, truth) + 0.1
 
 
 def test_a_label_of_one_half_alone_is_left_out(truth: PatchLabels) -> None:
