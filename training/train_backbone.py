@@ -221,14 +221,14 @@ class Stage:
         self.start = self._checkpoint.resume(modules, self._optimizer)
 
     def advance(self, step: int, loss: torch.Tensor) -> None:
-        """One step of the optimizer; saves every 200."""
+        """One step of the optimizer; saves every 50."""
         set_rate(self._optimizer, cosine_rate(step, self._steps, self._peak, warmup=150))
         self._optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         self._optimizer.step()
         self._clock.tick(step + 1, loss.item())
-        if (step + 1) % 200 == 0 or step + 1 == self._steps:
+        if (step + 1) % 50 == 0 or step + 1 == self._steps:
             self._checkpoint.save(step + 1, self._modules, self._optimizer)
 
 
