@@ -16,6 +16,7 @@ from typing import Any
 
 from docs.generated import write_or_check
 from freeda_models.presets import Preset, load_preset, preset_names
+from freeda_models.regions.options import REGION_NETWORKS
 from freeda_segment.regions.superpixels import ALGORITHMS
 
 PAGE = Path(__file__).with_name("presets.md")
@@ -25,6 +26,7 @@ _KINDS = {
     "string": "text",
     "array": "texts",
     "object": "table",
+    "boolean": "`true` or `false`",
 }
 _LONGEST_TEXT = 4096
 _HEAD = """# Presets
@@ -74,7 +76,8 @@ def reference() -> str:
         *_bundled(),
         _OWN.replace("{sd21}", sd21),
         *_fields(Preset.model_json_schema()),
-        *_superpixels(),
+        *_numbers("Superpixel options", "superpixel", ALGORITHMS),
+        *_numbers("Region options", "region", REGION_NETWORKS),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -113,19 +116,23 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
         yield ""
 
 
-def _superpixels() -> Iterator[str]:
-    """A table of each algorithm's options; their meanings stand in the docstrings."""
-    yield "## Superpixel options\n"
-    yield "For `superpixel_options` of a preset, and `--superpixel-option OPTION=NUMBER` of a command.\n"
-    yield "| superpixels | option | takes | default | meaning |"
+def _numbers(title: str, kind: str, options: Mapping[str, type[Any]]) -> Iterator[str]:
+    """A table of the options of each algorithm or network; their meanings stand in the docstrings."""
+    yield f"## {title}\n"
+    yield f"For `{kind}_options` of a preset, and `--{kind}-option OPTION=NUMBER` of a command.\n"
+    yield f"| {kind}s | option | takes | default | meaning |"
     yield "|---|---|---|---|---|"
-    for name, kind in ALGORITHMS.items():
-        meanings = dict(re.findall(r"^ {4}(\w+): (.+?)\.?$", inspect.getdoc(kind) or "", re.MULTILINE))
-        for option in dataclasses.fields(kind):
-            above, least = option.metadata["above"], option.metadata["least"]
+    for name, own in options.items():
+        documented = [inspect.getdoc(each) or "" for each in own.__mro__ if dataclasses.is_dataclass(each)]
+        text = re.sub(r"\n {8}", " ", "\n".join(documented))
+        meanings = dict(re.findall(r"^ {4}(\w+): (.+?)\.?$", text, re.MULTILINE))
+        for option in dataclasses.fields(own):
+            above, least, most = (option.metadata[limit] for limit in ("above", "least", "most"))
             whole = "whole number" if isinstance(option.default, int) else "number"
             takes = f"{whole} above {above}" if above is not None else f"{whole} from {least}"
+            takes += f" to {most}" if kind == "region" else ""
             yield _row(f"`{name}`", f"`{option.name}`", takes, f"`{option.default}`", meanings[option.name])
+    yield ""
 
 
 def _row(*cells: str) -> str:

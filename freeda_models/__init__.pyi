@@ -3,6 +3,7 @@ from .loading import (
     load_backbone,
     load_generator,
     load_key_encoder,
+    load_mask_proposer,
     load_noun_extractor,
     load_text_image_encoder,
 )
@@ -10,6 +11,8 @@ from .presets import Preset, load_preset
 from .protocols import (
     DenseBackbone,
     ImageGenerator,
+    MaskProposals,
+    MaskProposer,
     ModelIdentity,
     NounExtractor,
     TextEncoder,
@@ -20,6 +23,8 @@ __all__ = [
     "DenseBackbone",
     "DeviceError",
     "ImageGenerator",
+    "MaskProposals",
+    "MaskProposer",
     "ModelError",
     "ModelIdentity",
     "ModelMissingError",
@@ -32,6 +37,7 @@ __all__ = [
     "load_backbone",
     "load_generator",
     "load_key_encoder",
+    "load_mask_proposer",
     "load_noun_extractor",
     "load_preset",
     "load_text_image_encoder",

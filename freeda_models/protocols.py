@@ -1,4 +1,4 @@
-"""The borders of this package: four small protocols and the values that cross them.
+"""The borders of this package: five small protocols and the values that cross them.
 
 Arrays at these borders are NumPy; torch stays inside the adapters. Layouts are named in the
 variable: ``bhwc`` is batch, height, width, channel. Importing this module imports no network.
@@ -147,6 +147,37 @@ class DenseBackbone(Protocol):
 
         Pictures are resized to the model's square input; class and register tokens are dropped.
         """
+
+
+@dataclass(frozen=True, eq=False)
+class MaskProposals:
+    """Masks that may overlap and leave pixels out, in low resolution.
+
+    Attributes:
+        logits_nhw: float16 (N, h, w), above 0 inside a mask, to be upsampled before they are cut.
+        quality: float32 (N,), 0..1, the network's own estimate.
+        extent_hw: rows and columns of the grid that the picture fills, from the top left; the rest is
+            padding.
+    """
+
+    logits_nhw: NDArray[np.float16]
+    quality: FloatArray
+    extent_hw: tuple[float, float]
+
+    def __len__(self) -> int:
+        return len(self.quality)
+
+
+@runtime_checkable
+class MaskProposer(Protocol):
+    """Pictures to masks of whatever may be an object or a part, without classes."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is; ``dim`` is 0."""
+
+    def propose(self, image_hwc: ImageArray) -> MaskProposals:
+        """Masks of one picture, uint8 (H, W, 3) RGB of any size; none is allowed."""
 
 
 @runtime_checkable

@@ -107,6 +107,15 @@ class PlainSettings:
     stride: int = _setting(
         224, "From one window to the next, in pixels; at most `window`", Stage.PICTURE, **_PIXELS
     )
+    merge_similarity: float | None = _setting(
+        None,
+        "Merge neighbouring superpixels whose backbone features are at least so similar (cosine)",
+        Stage.PICTURE,
+        more="Does not apply to proposed masks.",
+        least=-1,
+        most=1,
+        option=Option(default="the preset's, else none are merged"),
+    )
     k: int = _setting(
         350,
         "Prototypes retrieved per class name",
@@ -149,6 +158,12 @@ class PlainSettings:
         kind="set of prompt templates",
         option=Option(default="the preset's, else the bank's"),
     )
+    majority_vote: bool = _setting(
+        False,
+        "Give each region the class that most of its pixels have, once all else is done",
+        Stage.LABELS,
+        option=Option(),
+    )
     alpha: float = _setting(
         0.8,
         "Weight of the regions' similarity against the whole picture's",
@@ -175,9 +190,28 @@ class PresetSettings(PlainSettings):
 
     superpixels: Literal["felzenszwalb", "slic", "quickshift", "watershed", "none"] = _setting(
         "felzenszwalb",
-        "How a window is divided into regions",
+        "How a window is divided into superpixels",
         Stage.PICTURE,
         option=Option(),
+    )
+    regions: Literal["superpixels", "sam2", "edgetam", "eomt"] = _setting(
+        "superpixels",
+        "What divides a picture into regions",
+        Stage.PICTURE,
+        more="The others are networks that propose masks, once per picture; what no mask covers is divided "
+        "into superpixels. `eomt` was trained on COCO's masks.",
+        option=Option(),
+    )
+    region_options: dict[str, float] = _setting(  # noqa: RUF009 - a field
+        dict,
+        "Options of that network, e.g. `{ points_per_side = 16 }`",
+        Stage.PICTURE,
+        option=Option(
+            flag="--region-option",
+            metavar="OPTION=NUMBER",
+            default="the preset's",
+            meaning="An option of the network that proposes regions, e.g. points_per_side=16",
+        ),
     )
     superpixel_options: dict[str, float] = _setting(  # noqa: RUF009 - a field
         dict,
@@ -254,6 +288,8 @@ def settings_fault(settings: PlainSettings) -> str:
         called = about.kind or name.replace("_", " ")
         if value is None:
             continue
+        if isinstance(getattr(PlainSettings, name, None), bool) and not isinstance(value, bool):
+            return f"{called} is {value}; expected True or False."
         if about.choices and value not in about.choices:
             return f"unknown {called} '{value}'; choose one of {', '.join(about.choices)}."
         if about.least is not None and about.most is not None and not about.least <= value <= about.most:

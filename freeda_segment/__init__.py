@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from freeda_segment.images import Picture, open_image, read_picture
     from freeda_segment.pixels.background import Background, BackgroundStrategy
     from freeda_segment.pixels.refinement import Refinement
+    from freeda_segment.regions.providers import GivenRegions, RegionProvider
     from freeda_segment.regions.superpixels import parse_superpixels
     from freeda_segment.result import Segmentation
     from freeda_segment.retrieval.prototypes import ClassPrototypes
@@ -33,8 +34,10 @@ _HOMES = {
     "Comparison": "correcting",
     "EncodedImage": "encoding",
     "Explanation": "explain.explanation",
+    "GivenRegions": "regions.providers",
     "Picture": "images",
     "Refinement": "pixels.refinement",
+    "RegionProvider": "regions.providers",
     "SegmentSettings": "settings",
     "Segmentation": "result",
     "Segmenter": "segmenter",
@@ -56,8 +59,10 @@ __all__ = [
     "Comparison",
     "EncodedImage",
     "Explanation",
+    "GivenRegions",
     "Picture",
     "Refinement",
+    "RegionProvider",
     "SegmentSettings",
     "Segmentation",
     "Segmenter",

@@ -9,6 +9,7 @@ Pictures are converted a strip of rows at a time, so that no second picture is h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -251,3 +252,23 @@ def _from_numbers(values: NDArray[Any], low: float, high: float) -> ImageArray:
 
 def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def as_picture(image: ImageArray | Picture | Image.Image | str | Path) -> Picture:
+    """A picture from any form in which it may be handed in.
+
+    Raises:
+        ImageError: it cannot be read, or is an array of another dtype or shape than uint8 (H, W, 3).
+    """
+    if isinstance(image, Picture):
+        return image
+    if isinstance(image, str | Path):
+        return read_picture(image)
+    pixels = image if isinstance(image, np.ndarray) else to_rgb(image)
+    source = "" if isinstance(image, np.ndarray) else os.fsdecode(getattr(image, "filename", ""))
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+        raise ImageError(
+            f"expected a picture as uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}; "
+            "convert it to RGB first."
+        )
+    return Picture(pixels, (pixels.shape[0], pixels.shape[1]), source)

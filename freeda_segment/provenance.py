@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from freeda_models.options import shaping
 from freeda_models.presets import Preset
+from freeda_models.regions.files import region_source
 from freeda_models.segmentation import Stage, names_at
 from freeda_segment.pixels.background import Background
+from freeda_segment.regions.providers import SUPERPIXELS
 from freeda_segment.result import Provenance, Setting
-from freeda_segment.settings import NO_BACKGROUND, SegmentSettings
+from freeda_segment.settings import NO_BACKGROUND, OwnRegions, SegmentSettings
 from freeda_store.records import RevisionInfo
 
 if TYPE_CHECKING:
@@ -58,6 +61,8 @@ def foresee_provenance(bank: Bank, preset: Preset, settings: SegmentSettings) ->
     if preset.name != manifest.preset:
         return None
     models = {"clip": manifest.clip.id, "backbone": manifest.backbone.id, "keys": manifest.keys.id}
+    if settings.regions is not None and not isinstance(settings.regions, OwnRegions):
+        models["regions"] = region_source(preset.region_network(settings.regions.name)).name
     templates = settings.templates or manifest.templates
     return describe_provenance(bank.address, bank.revision, models, settings, templates)
 
@@ -72,6 +77,10 @@ def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Se
         if field.name == "superpixels":
             flat["superpixels"] = value.name
             flat |= {f"superpixels.{name}": number for name, number in asdict(value).items()}
+        elif field.name == "regions":
+            flat["regions"] = SUPERPIXELS if value is None else value.name
+            if value is not None and not isinstance(value, OwnRegions):
+                flat |= {f"regions.{name}": number for name, number in shaping(value).items()}
         elif field.name == "background":
             flat[field.name] = NO_BACKGROUND if value is None else _background(value)
         elif field.name == "refinement":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -111,7 +111,7 @@ class Segmentation:
         classes: by label.
         shares: what each class got, by label.
         background_area: share of the picture that no class got, 0..1.
-        region_map: int32 (h, w) at working size; superpixels numbered through all windows, each
+        region_map: int32 (h, w) at working size; regions numbered through all windows, each
             pixel taking that of the window in which it lies most centrally; -1 for none.
         request: what was labelled: the scores per superpixel and per patch, from which scores of pixels
             are made when they are asked for.
@@ -380,10 +380,21 @@ class ShareCount:
         return float(self._counts[0] / self._counts.sum())
 
 
+def count_shares(
+    bands: Iterable[LabelledPixels], size_hw: tuple[int, int], names: tuple[str, ...]
+) -> tuple[LabelMap, ShareCount]:
+    """The label map of a picture's bands, int16 (H, W), and what each class got."""
+    labels, count = np.empty(size_hw, dtype=np.int16), ShareCount(names)
+    for band in bands:
+        labels[band.rows] = band.labels
+        count.add(band)
+    return labels, count
+
+
 def merge_regions(
     size_hw: tuple[int, int], boxes: tuple[Box, ...], windows: tuple[WindowScores, ...]
 ) -> LabelArray:
-    """One map of the superpixels of all windows; see ``Segmentation.region_map``."""
+    """One map of the regions of all windows; see ``Segmentation.region_map``."""
     nearest = central_window(size_hw, boxes)
     merged = np.full(size_hw, -1, dtype=np.int32)
     first = 0

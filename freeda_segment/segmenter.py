@@ -9,32 +9,38 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from freeda_models.presets import Preset, load_preset
-from freeda_models.protocols import DenseBackbone, ImageArray, TextEncoder, TextImageEncoder
+from freeda_models.protocols import (
+    DenseBackbone,
+    ImageArray,
+    ModelIdentity,
+    TextEncoder,
+    TextImageEncoder,
+)
 from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment import competition
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage, encode_image
-from freeda_segment.errors import ImageError, OptionError
-from freeda_segment.images import Picture, read_picture, to_rgb
-from freeda_segment.pixels.confidence import sureness
-from freeda_segment.pixels.labelling import BACKGROUND, LabelRequest, label_bands
+from freeda_segment.errors import OptionError
+from freeda_segment.images import Picture, as_picture
+from freeda_segment.pixels.confidence import leave_out_unsure
+from freeda_segment.pixels.labelling import LabelRequest, label_bands
+from freeda_segment.pixels.voting import vote_in_bands
 from freeda_segment.provenance import describe_provenance
+from freeda_segment.region_networks import load_regions, settings_naming
+from freeda_segment.regions.providers import ProposedRegions, RegionProvider
 from freeda_segment.regions.similarity import score_window
 from freeda_segment.result import (
     Evidence,
     Provenance,
     Segmentation,
-    ShareCount,
+    count_shares,
     merge_regions,
 )
 from freeda_segment.retrieval import class_name_notes
@@ -83,9 +89,11 @@ class Segmenter(Closeable):
         keys: encoder of the bank's key space.
         settings: sizes, superpixels, retrieval, ensemble, background, refinement.
         preset: whose ``nouns_known`` say which classes deserve a warning; None for no warning.
+        regions: what divides pictures into regions; None divides each window into superpixels.
 
     Raises:
-        OptionError: the bank's manifest names templates that this version does not have.
+        OptionError: the bank's manifest names templates that this version does not have, or the settings name
+            a network of regions and none is given.
     """
 
     def __init__(
@@ -96,12 +104,14 @@ class Segmenter(Closeable):
         keys: TextEncoder | None = None,
         settings: SegmentSettings | None = None,
         preset: Preset | None = None,
+        regions: RegionProvider | None = None,
     ) -> None:
         self._bank = bank
         self._clip = clip
         self._backbone = backbone
         self._keys: TextEncoder = clip if keys is None else keys
-        self._settings = settings if settings is not None else SegmentSettings()
+        self._settings = settings_naming(settings if settings is not None else SegmentSettings(), regions)
+        self._regions = regions
         self._preset = preset
         name = self._settings.templates or bank.manifest.templates
         if name not in TEMPLATE_SETS:
@@ -123,6 +133,11 @@ class Segmenter(Closeable):
         return self._bank
 
     @property
+    def proposer(self) -> ModelIdentity | None:
+        """The network that proposes regions; None where none does."""
+        return self._regions.identity if isinstance(self._regions, ProposedRegions) else None
+
+    @property
     def provenance(self) -> Provenance:
         """What its results will say of where they come from: bank, revision, models and settings."""
         return self._provenance(self._bank.revision)
@@ -131,19 +146,32 @@ class Segmenter(Closeable):
         """A segmenter with the same bank and models and some settings changed.
 
         Raises:
-            OptionError: a value is outside its range.
+            OptionError: a value is outside its range, or ``regions`` names a network that is not loaded.
         """
         settings = dataclasses.replace(self._settings, **changes)
-        changed = Segmenter(self._bank, self._clip, self._backbone, self._keys, settings, self._preset)
-        changed._text_cache, changed._nouns = self._text_cache, self._nouns
-        return changed
+        return self._changed(settings, None if settings.regions is None else self._regions)
+
+    def with_regions(self, regions: RegionProvider | None) -> Segmenter:
+        """A segmenter with the same bank, models and settings and regions by another provider; None for
+        superpixels.
+        """
+        return self._changed(dataclasses.replace(self._settings, regions=None), regions)
 
     def with_bank(self, bank: SegmentBank) -> Segmenter:
         """A segmenter with the same models and settings that asks another bank."""
-        return Segmenter(bank, self._clip, self._backbone, self._keys, self._settings, self._preset)
+        return Segmenter(
+            bank, self._clip, self._backbone, self._keys, self._settings, self._preset, self._regions
+        )
+
+    def _changed(self, settings: SegmentSettings, regions: RegionProvider | None) -> Segmenter:
+        changed = Segmenter(
+            self._bank, self._clip, self._backbone, self._keys, settings, self._preset, regions
+        )
+        changed._text_cache, changed._nouns = self._text_cache, self._nouns
+        return changed
 
     def encode(self, image: ImageArray | Picture | Image.Image | str | Path) -> EncodedImage:
-        """Superpixels, patch features and CLIP embeddings of a picture.
+        """Regions, patch features and CLIP embeddings of a picture.
 
         Args:
             image: uint8 (H, W, 3) RGB, a :class:`Picture`, a Pillow picture, or the path of one.
@@ -152,9 +180,9 @@ class Segmenter(Closeable):
             ImageError: it cannot be read, or is not such an array.
             ModelOutputError: a network gave values that are not finite.
         """
-        picture = _as_picture(image)
+        picture = as_picture(image)
         with _timed("encode"):
-            return encode_image(picture, self._clip, self._backbone, self._settings)
+            return encode_image(picture, self._clip, self._backbone, self._settings, self._regions)
 
     def prepare(self, classes: ClassList | str | Sequence[str]) -> ClassPrototypes:
         """Prototypes of classes from the bank; classes that were asked for before cost nothing.
@@ -226,22 +254,21 @@ class Segmenter(Closeable):
                 others=compared.competitors is not None,
                 nouns=compared.nouns,
             )
-            unsure = None if self._settings.unsure is None else sureness(request)
-            labels = np.empty(encoded.size_hw, dtype=np.int16)
-            count = ShareCount(prototypes.names)
-            for band in label_bands(request):
-                if unsure is not None and self._settings.unsure is not None:
-                    less = unsure.below(self._settings.unsure, encoded.size_hw, band.rows)
-                    band.labels[less] = BACKGROUND
-                labels[band.rows] = band.labels
-                count.add(band)
+            region_map = merge_regions(request.working_hw, encoded.boxes, windows)
+            bands = label_bands(request)
+            if self._settings.majority_vote:
+                voting = region_map if encoded.region_map is None else encoded.region_map
+                bands = vote_in_bands(bands, voting, request.size_hw, len(prototypes.names))
+            if self._settings.unsure is not None:
+                bands = leave_out_unsure(bands, request, self._settings.unsure)
+            labels, count = count_shares(bands, request.size_hw, prototypes.names)
             return Segmentation(
                 picture=encoded.picture,
                 labels=labels,
                 classes=prototypes.classes,
                 shares=count.shares(),
                 background_area=count.background_area(),
-                region_map=merge_regions(request.working_hw, encoded.boxes, windows),
+                region_map=region_map,
                 request=request,
                 evidence=Evidence(compared, encoded.windows) if keep_evidence else None,
                 provenance=self._provenance(prototypes.revision),
@@ -288,6 +315,8 @@ class Segmenter(Closeable):
             "backbone": self._backbone.identity.id,
             "keys": self._keys.identity.id,
         }
+        if self.proposer is not None:
+            models["regions"] = self.proposer.id
         return describe_provenance(self._bank.address, revision, models, self._settings, self._template_set)
 
 
@@ -297,6 +326,7 @@ def open_segmenter(
     preset: str | Preset | None = None,
     device: str = "auto",
     settings: SegmentSettings | None = None,
+    regions: RegionProvider | None = None,
 ) -> Segmenter:
     """Open a bank and load the models that its manifest names, and no others.
 
@@ -307,6 +337,7 @@ def open_segmenter(
             None.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         settings: the preset's defaults if None.
+        regions: what divides pictures into regions, in the place of what the settings name.
 
     Raises:
         BankError: the bank cannot be opened; see :meth:`freeda_store.Bank.read`.
@@ -321,30 +352,17 @@ def open_segmenter(
     try:
         with _timed("load models"):
             chosen = preset if isinstance(preset, Preset) else load_preset(preset or bank.manifest.preset)
+            wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
             clip = load_text_image_encoder(chosen, device)
             backbone = load_backbone(chosen, device)
             keys = load_key_encoder(chosen, device, clip)
+            if regions is None:
+                regions = load_regions(chosen, wanted, device)
         bank.check_models({"clip": clip.identity, "backbone": backbone.identity, "keys": keys.identity})
-        wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
-        return Segmenter(bank, clip, backbone, keys, wanted, chosen)
+        return Segmenter(bank, clip, backbone, keys, wanted, chosen, regions)
     except BaseException:
         bank.close()
         raise
-
-
-def _as_picture(image: ImageArray | Picture | Image.Image | str | Path) -> Picture:
-    if isinstance(image, Picture):
-        return image
-    if isinstance(image, str | Path):
-        return read_picture(image)
-    pixels = image if isinstance(image, np.ndarray) else to_rgb(image)
-    source = "" if isinstance(image, np.ndarray) else os.fsdecode(getattr(image, "filename", ""))
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-        raise ImageError(
-            f"expected a picture as uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}; "
-            "convert it to RGB first."
-        )
-    return Picture(pixels, (pixels.shape[0], pixels.shape[1]), source)
 
 
 @contextmanager

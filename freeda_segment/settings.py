@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from freeda_models.regions.options import RegionOptions, region_options
 from freeda_models.segmentation import (
     PlainSettings,
     PresetSettings,
@@ -16,11 +17,14 @@ from freeda_models.segmentation import (
 from freeda_segment.errors import OptionError
 from freeda_segment.pixels.background import Background, BackgroundStrategy
 from freeda_segment.pixels.refinement import Refinement
+from freeda_segment.regions.providers import SUPERPIXELS
 from freeda_segment.regions.superpixels import Felzenszwalb, Superpixels, parse_superpixels
 from freeda_store import Filter, parse_filter
 from freeda_store.errors import FilterError
 
-ENCODING = tuple(name for name in names_at(Stage.PICTURE) if name != "superpixel_options")
+ENCODING = tuple(
+    name for name in names_at(Stage.PICTURE) if name not in ("superpixel_options", "region_options")
+)
 """Settings that shape an encoded picture."""
 
 RETRIEVAL = names_at(Stage.PROTOTYPES)
@@ -33,6 +37,13 @@ _PLAIN = tuple(settings_of(PlainSettings))
 
 
 @dataclass(frozen=True)
+class OwnRegions:
+    """Regions by a provider that was handed in; nothing is known of it but its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class SegmentSettings(PlainSettings):
     """How pictures are segmented. ``dataclasses.replace`` makes a changed copy.
 
@@ -42,6 +53,8 @@ class SegmentSettings(PlainSettings):
 
     Attributes:
         superpixels: algorithm and options.
+        regions: the network that proposes regions, with its options, or one's own provider by its name; None
+            divides each window into superpixels.
         where: which prototypes may be retrieved.
         background: how pixels of no class are found; None gives every pixel one.
         refinement: PAMR; None for none.
@@ -51,6 +64,7 @@ class SegmentSettings(PlainSettings):
     """
 
     superpixels: Superpixels = field(default_factory=Felzenszwalb)
+    regions: RegionOptions | OwnRegions | None = None
     where: Filter = Filter()  # noqa: RUF009 - frozen
     background: Background | None = Background(BackgroundStrategy.AUTO)  # noqa: RUF009 - frozen
     refinement: Refinement | None = None
@@ -82,17 +96,17 @@ class SegmentSettings(PlainSettings):
         """The settings that a preset declares.
 
         Raises:
-            OptionError: the preset's superpixel options do not fit its algorithm, or its filter cannot be
-                read.
+            OptionError: the preset's superpixel or region options do not fit, or its filter cannot be read.
         """
         try:
             superpixels = parse_superpixels(defaults.superpixels, defaults.superpixel_options)
+            regions = parse_regions(defaults.regions, defaults.region_options)
             where = parse_filter(defaults.where)
         except (OptionError, FilterError) as error:
             raise OptionError(f"the preset's table [segment] is wrong: {error}") from error
         background = parse_background(defaults.background, defaults.background_threshold)
         plain = {name: getattr(defaults, name) for name in _PLAIN}
-        return cls(superpixels=superpixels, where=where, background=background, **plain)
+        return cls(superpixels=superpixels, regions=regions, where=where, background=background, **plain)
 
 
 def parse_background(strategy: str, threshold: float) -> Background | None:
@@ -107,3 +121,22 @@ def parse_background(strategy: str, threshold: float) -> Background | None:
         names = ", ".join([*BackgroundStrategy, NO_BACKGROUND])
         raise OptionError(f"unknown background strategy '{strategy}'; choose one of {names}.")
     return Background(BackgroundStrategy(strategy), threshold)
+
+
+def parse_regions(name: str, options: Mapping[str, float]) -> RegionOptions | None:
+    """A network of regions by name, with numbers for some of its options; None for superpixels.
+
+    Raises:
+        OptionError: unknown network or option, or a number outside its range.
+    """
+    if name == SUPERPIXELS and not options:
+        return None
+    if name == SUPERPIXELS:
+        raise OptionError(
+            f"regions by superpixels have no option '{next(iter(options))}'; name a network, as in --regions "
+            "sam2, or use --superpixel-option."
+        )
+    try:
+        return region_options(name, options)
+    except ValueError as error:
+        raise OptionError(str(error)) from error

@@ -17,6 +17,7 @@ from freeda_cli.presets import (
     SEGMENT_ROLES,
     BankAndPreset,
     announce_download,
+    asked_regions,
     open_bank_and_preset,
     preset_for,
 )
@@ -148,7 +149,12 @@ def evaluate(
         )
         inputs = file_ids([names or "", preset or ""])
         require_free(evaluation_files(run.folder, methods).values(), inputs=inputs, force=force)
-        announce_download(run.preset_name, SEGMENT_ROLES, bank=source.bank if uses_bank else None)
+        announce_download(
+            run.preset_name,
+            SEGMENT_ROLES,
+            bank=source.bank if uses_bank else None,
+            regions=asked_regions(run.settings) if uses_bank else "",
+        )
         bank_first = sorted(methods, key=lambda each: each is not Method.FREEDA)
         measured = {each: run.one(each) for each in bank_first}
     results = [measured[each] for each in methods]

@@ -13,7 +13,13 @@ from freeda_cli import console
 from freeda_cli import segment_options as o
 from freeda_cli.errors import UsageError
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
-from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, open_bank_and_preset
+from freeda_cli.presets import (
+    SEGMENT_ROLES,
+    announce_download,
+    asked_regions,
+    bank_line,
+    open_bank_and_preset,
+)
 from freeda_cli.segment_settings import SettingChanges, gather_classes
 from freeda_cli.setting_options import with_segment_options
 
@@ -100,7 +106,7 @@ def explain(
         settings = changes.change(SegmentSettings.of(source.preset.segment))
         opened, chosen = source.bank, preset or source.preset.name
         console.note(bank_line(bank, source.preset, settings.where))
-        announce_download(chosen, SEGMENT_ROLES, bank=opened)
+        announce_download(chosen, SEGMENT_ROLES, bank=opened, regions=asked_regions(settings))
         segmenter = open_segmenter(opened, preset=chosen, device=device, settings=settings)
         if ids:
             opened.require_writable()

@@ -23,8 +23,9 @@ app = typer.Typer(
 
 @app.command("list", epilog="Example: freeda models list")
 def list_presets(as_json: JsonOption = False) -> None:
-    """List the bundled presets: sets of models that make and read a bank."""
+    """List the bundled presets, sets of models that make and read a bank, and what may propose regions."""
     from freeda_models.presets import load_preset, preset_names
+    from freeda_models.regions.options import REGION_NETWORKS
 
     presets = [load_preset(name) for name in preset_names()]
     if as_json:
@@ -32,11 +33,25 @@ def list_presets(as_json: JsonOption = False) -> None:
         return
     rows = ((preset.name, preset.description, preset.license) for preset in presets)
     console.show_table(("preset", "what it is", "licence"), rows)
+    console.say("")
+    networks = ((name, presets[0].region_network(name)) for name in REGION_NETWORKS)
+    console.show_table(
+        ("--regions", "model", "licence", "download#"),
+        [(name, each.model, each.license, console.size(each.download_mb * 10**6)) for name, each in networks],
+    )
 
 
 @app.command(epilog="Example: freeda models check sd21")
 def check(
     preset: Annotated[str, typer.Argument(metavar="PRESET", help="A bundled preset, or a preset FILE.toml.")],
+    regions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="the preset's",
+            help="Look also for the network that proposes regions: sam2, edgetam or eomt.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show which models of a preset are here, how large a download would be, and what is missing.
@@ -45,8 +60,11 @@ def check(
     fit each other. The exit code is 1 when a model does not fit, or is missing and no download brings it.
     """
     from freeda_models.check import ComponentState, check_preset
+    from freeda_segment.regions.providers import SUPERPIXELS
+    from freeda_segment.settings import parse_regions
 
-    found = check_preset(preset)
+    parse_regions(regions or SUPERPIXELS, {})
+    found = check_preset(preset, regions)
     if as_json:
         components = [asdict(component) for component in found.components]
         console.emit_json({"preset": found.name, "ready": found.ready, "components": components})

@@ -14,10 +14,11 @@ from freeda_cli.options import DEFAULT_PRESET
 if TYPE_CHECKING:
     from freeda_models.check import ComponentCheck
     from freeda_models.presets import Preset
+    from freeda_segment import SegmentSettings
     from freeda_store import Bank, Filter, Manifest
     from freeda_store.errors import BankMissingError
 
-SEGMENT_ROLES = ("clip", "backbone", "keys")
+SEGMENT_ROLES = ("clip", "backbone", "keys", "regions")
 
 
 def preset_for(address: str, asked: str | None) -> Preset:
@@ -126,10 +127,27 @@ def bank_line(address: str, preset: Preset, where: Filter) -> str:
     return f"bank {address}, preset {preset.name}{filtered}"
 
 
+def asked_regions(settings: SegmentSettings) -> str:
+    """What divides pictures, as presets call it."""
+    from freeda_segment.regions.providers import SUPERPIXELS
+
+    return SUPERPIXELS if settings.regions is None else settings.regions.name
+
+
 def announce_download(
-    name_or_path: str, roles: Collection[str] | None = None, *, bank: str | Bank | None = None
+    name_or_path: str,
+    roles: Collection[str] | None = None,
+    *,
+    bank: str | Bank | None = None,
+    regions: str | None = None,
 ) -> None:
     """Say how much the first use of a preset's models will download, for it can be much.
+
+    Args:
+        name_or_path: of the preset.
+        roles: of the models that will be used; all if None.
+        bank: that they must fit.
+        regions: what divides pictures, where an option may say otherwise than the preset.
 
     Raises:
         ManifestMismatchError: something would be downloaded that does not fit the bank, which is opened
@@ -139,7 +157,7 @@ def announce_download(
 
     waiting = [
         part
-        for part in check_preset(name_or_path).components
+        for part in check_preset(name_or_path, regions).components
         if part.state is ComponentState.DOWNLOAD
         and (roles is None or part.role in roles)
         and (part.role, part.model) != ("keys", "clip")  # the same files as the role clip
@@ -169,7 +187,7 @@ def _refuse_other_models(bank: str | Bank, name: str, waiting: Sequence[Componen
         return
     fitting = {part.role: part.model for part in check_preset(made_with).components}
     for part in waiting:
-        if part.model != fitting.get(part.role):
+        if part.role != "regions" and part.model != fitting.get(part.role):
             raise ManifestMismatchError(
                 f"bank {address} was made with preset {made_with}, and the {part.role} of {name} is another: "
                 f"{part.model}; use the preset that made the bank, or another bank."

@@ -15,7 +15,13 @@ from freeda_cli import segment_options as o
 from freeda_cli.errors import FAILURE, report_one
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from freeda_cli.pictures import find_pictures
-from freeda_cli.presets import SEGMENT_ROLES, announce_download, bank_line, open_bank_and_preset
+from freeda_cli.presets import (
+    SEGMENT_ROLES,
+    announce_download,
+    asked_regions,
+    bank_line,
+    open_bank_and_preset,
+)
 from freeda_cli.segment_settings import SettingChanges, gather_classes
 from freeda_cli.setting_options import with_segment_options
 
@@ -74,7 +80,7 @@ def segment(
         foreseen = partial(foresee_provenance, opened, source.preset, settings)
         done = {} if force else run.find_done(paths, stems, foreseen)
         if len(done) < len(paths):
-            announce_download(chosen, SEGMENT_ROLES, bank=opened)
+            announce_download(chosen, SEGMENT_ROLES, bank=opened, regions=asked_regions(settings))
             segmenter = open_segmenter(opened, preset=chosen, device=device, settings=settings)
             run.segmenter = segmenter
             done |= {} if force else run.find_done(paths, stems, lambda: segmenter.provenance)

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 from freeda_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from freeda_models.regions.options import RegionOptions
     from freeda_segment import Background, ClassList, SegmentSettings
     from freeda_segment.regions.superpixels import Superpixels
+    from freeda_segment.settings import OwnRegions
     from freeda_store import Filter
+
+SUPERPIXELS = "superpixels"
+"""What a person writes for regions by no network."""
 
 NO_FILTER = "none"
 """What a person writes for no filter of the preset."""
@@ -38,13 +43,17 @@ class SettingChanges:
         from freeda_segment import Refinement
 
         given, plain = self.given, settings_of(PlainSettings)
-        numbers = superpixel_numbers(given.get("superpixel_options", ()))
+        numbers = option_numbers(given.get("superpixel_options", ()), "superpixel option", "scale=100")
+        region_numbers = option_numbers(
+            given.get("region_options", ()), "region option", "points_per_side=16"
+        )
         background = changed_background(
             settings.background, given.get("background"), given.get("background_threshold")
         )
         return replace(
             settings,
             superpixels=chosen_superpixels(settings.superpixels, given.get("superpixels"), numbers),
+            regions=chosen_regions(settings.regions, given.get("regions"), region_numbers),
             where=chosen_filter(settings.where, given.get("where", ())),
             background=background,
             refinement=Refinement() if given.get("refine") else settings.refinement,
@@ -80,11 +89,11 @@ def gather_classes(expressions: Sequence[str], file: Path | None) -> ClassList:
     return replace(together, notes=(*listed.notes, *together.notes))
 
 
-def superpixel_numbers(expressions: Sequence[str]) -> dict[str, float]:
+def option_numbers(expressions: Sequence[str], kind: str, example: str) -> dict[str, float]:
     """``scale=100`` and its like as names and numbers.
 
     Raises:
-        UsageError: one of them is not so written.
+        UsageError: one of them is not so written; the message says what kind they are, with an example.
     """
     options = {}
     for expression in expressions:
@@ -94,7 +103,7 @@ def superpixel_numbers(expressions: Sequence[str]) -> dict[str, float]:
         except ValueError:
             equals = ""
         if not (name and equals):
-            raise UsageError(f"'{expression}' is no superpixel option; write for example scale=100.")
+            raise UsageError(f"'{expression}' is no {kind}; write for example {example}.")
     return options
 
 
@@ -109,6 +118,23 @@ def chosen_superpixels(current: Superpixels, name: str | None, options: Mapping[
     same = name is None or name == current.name
     kept: dict[str, float] = asdict(current) if same else {}  # type: ignore[call-overload]
     return parse_superpixels(name or current.name, {**kept, **options})
+
+
+def chosen_regions(
+    current: RegionOptions | OwnRegions | None, name: str | None, options: Mapping[str, float]
+) -> RegionOptions | OwnRegions | None:
+    """The preset's network of regions with some options changed, or another one; None for superpixels.
+
+    Raises:
+        OptionError: unknown network or option, or a number outside its range.
+    """
+    from freeda_segment.settings import OwnRegions, parse_regions
+
+    if (name is None and not options) or isinstance(current, OwnRegions):
+        return current
+    own = SUPERPIXELS if current is None else current.name
+    kept: dict[str, float] = asdict(current) if current is not None and name in (None, own) else {}
+    return parse_regions(name or own, {**kept, **options})
 
 
 def changed_background(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ class Scenes:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def first(self, count: int | None) -> Scenes:
+        """The first so many; all of them for None."""
+        kept = slice(count)
+        return replace(self, images=self.images[kept], labels=self.labels[kept], captions=self.captions[kept])
 
 
 def load_scenes(path: str | Path | None = None) -> Scenes:

@@ -21,6 +21,7 @@ from freeda_segment.classes import ClassList, ClassName
 from freeda_segment.errors import OptionError
 from freeda_segment.evaluation.maskclip import MaskClip, MaskClipClasses, load_dense_clip
 from freeda_segment.evaluation.specs import BACKGROUND_NAME, DatasetClasses
+from freeda_segment.region_networks import load_regions
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.segmenter import Segmenter
 from freeda_segment.settings import SegmentSettings
@@ -89,12 +90,13 @@ class FreedaRecipe:
     bank: ReadBank
 
     def make(self) -> Labeller:
-        """Load CLIP and the backbone; the bank is not opened."""
+        """Load CLIP, the backbone and what proposes regions; the bank is not opened."""
         from freeda_models.loading import load_backbone, load_text_image_encoder
 
         clip = load_text_image_encoder(self.preset, self.device)
         backbone = load_backbone(self.preset, self.device)
-        segmenter = Segmenter(self.bank, clip, backbone, settings=self.settings)
+        regions = load_regions(self.preset, self.settings, self.device)
+        segmenter = Segmenter(self.bank, clip, backbone, settings=self.settings, regions=regions)
         return FreedaLabeller(segmenter, self.prototypes, self.with_background)
 
 

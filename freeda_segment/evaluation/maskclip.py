@@ -20,8 +20,8 @@ from freeda_models.text.keys import embed_classes, prompts_named
 from freeda_segment.classes import ClassList
 from freeda_segment.errors import OptionError
 from freeda_segment.pixels.labelling import LabelMap, LabelRequest, label_pixels
+from freeda_segment.regions.numbering import NO_REGION
 from freeda_segment.regions.similarity import WindowScores
-from freeda_segment.regions.superpixels import NO_SUPERPIXEL
 from freeda_segment.regions.windows import Box, resize_picture, window_boxes, working_size
 from freeda_segment.retrieval.aggregation import pool_max
 from freeda_segment.settings import SegmentSettings
@@ -110,7 +110,7 @@ class MaskClip:
                 cosines = grid.reshape(-1, depth) @ self.classes.embeddings.T
                 scores = pool_max(cosines, self.classes.starts)
                 yield WindowScores(
-                    labels=np.full(box.size_hw, NO_SUPERPIXEL, dtype=np.int32),
+                    labels=np.full(box.size_hw, NO_REGION, dtype=np.int32),
                     covered=np.zeros(0, dtype=np.bool_),
                     regions=np.zeros((0, scores.shape[1]), dtype=np.float32),
                     tokens=scores.reshape(height, width, -1),

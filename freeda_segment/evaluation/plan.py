@@ -31,7 +31,7 @@ from freeda_segment.settings import ENCODING, SegmentSettings
 if TYPE_CHECKING:
     from freeda_store import Bank
 
-_SIZES = tuple(name for name in ENCODING if name != "superpixels")
+_SIZES = tuple(name for name in ENCODING if name not in ("superpixels", "merge_similarity", "regions"))
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ def plan_freeda(
         prototypes = segmenter.prepare(classes.texts)
         bank = ReadBank.of(segmenter)
         provenance = segmenter.provenance
+        proposer = {} if segmenter.proposer is None else {"regions": asdict(segmenter.proposer)}
     chosen = load_preset(preset if preset is not None else bank.manifest.preset)
     bare = without_evidence(prototypes)
     recipe = FreedaRecipe(chosen, device, segmenter.settings, bare, classes.with_background, bank)
@@ -144,7 +145,7 @@ def plan_freeda(
         recipe=recipe,
         labeller=labeller,
         bank={"address": provenance.bank, "revision": revision},
-        models=_manifest_models(bank),
+        models=_manifest_models(bank) | proposer,
         settings=provenance.settings,
         identity={"manifest": bank.manifest.model_dump(mode="json"), "revision": _moment(bank)},
         notes=prototypes.notes,

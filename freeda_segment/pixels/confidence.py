@@ -7,14 +7,15 @@ means the same in every bank, and from one class to hundreds: what is not named 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freeda_models.protocols import FloatArray, LabelArray
-from freeda_segment.pixels.labelling import BACKGROUND, LabelMap, LabelRequest
+from freeda_segment.pixels.labelling import BACKGROUND, LabelledPixels, LabelMap, LabelRequest
 from freeda_segment.regions.similarity import PixelScores, Resemblance, WindowScores
 from freeda_segment.regions.windows import central_window
 
@@ -236,3 +237,16 @@ def _majority(region: NDArray[np.int64], labels: LabelMap, regions: int) -> NDAr
     counts = np.bincount(region * most + shifted, minlength=regions * most).reshape(regions, most)
     majority: NDArray[np.int64] = counts.argmax(axis=1) + BACKGROUND
     return majority
+
+
+def leave_out_unsure(
+    bands: Iterable[LabelledPixels], request: LabelRequest, threshold: float
+) -> Iterator[LabelledPixels]:
+    """Bands of labels in which regions of less confidence have none."""
+    unsure = sureness(request)
+    if unsure is None:
+        yield from bands
+        return
+    for band in bands:
+        less = unsure.below(threshold, request.size_hw, band.rows)
+        yield replace(band, labels=np.where(less, np.int16(BACKGROUND), band.labels))

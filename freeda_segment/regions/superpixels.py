@@ -9,20 +9,17 @@ other algorithms have the defaults of their code. Add an algorithm by adding a c
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from freeda_models.options import number, with_numbers
 from freeda_models.protocols import FloatArray, ImageArray, LabelArray
 from freeda_segment.errors import OptionError
-
-NO_SUPERPIXEL = -1
+from freeda_segment.regions.numbering import NO_REGION, numbered
 
 
 class Superpixels(Protocol):
@@ -32,13 +29,6 @@ class Superpixels(Protocol):
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
         """uint8 (H, W, 3) to int32 (H, W) labels 0..S-1."""
-
-
-def _number(
-    default: float, *, above: float | None = None, least: float | None = None, most: float = 1e9
-) -> Any:
-    """A field of options: a number over ``above``, or not under ``least``, and not over ``most``."""
-    return dataclasses.field(default=default, metadata={"above": above, "least": least, "most": most})
 
 
 @dataclass(frozen=True)
@@ -53,15 +43,15 @@ class Felzenszwalb:
     """
 
     name: ClassVar[str] = "felzenszwalb"
-    scale: float = _number(100.0, above=0)
-    sigma: float = _number(1.0, least=0, most=100)
-    min_size: int = _number(20, least=1)
+    scale: float = number(100.0, above=0)
+    sigma: float = number(1.0, least=0, most=100)
+    min_size: int = number(20, least=1)
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
         """Divide a picture; see :class:`Superpixels`."""
         from skimage.segmentation import felzenszwalb
 
-        return _numbered(
+        return numbered(
             felzenszwalb(_as_float(image_hwc), scale=self.scale, sigma=self.sigma, min_size=self.min_size)
         )
 
@@ -79,17 +69,17 @@ class Slic:
     """
 
     name: ClassVar[str] = "slic"
-    n_segments: int = _number(200, least=1, most=1e6)
-    compactness: float = _number(10.0, above=0)
-    sigma: float = _number(1.0, least=0, most=100)
-    min_size_factor: float = _number(0.5, least=0)
-    max_num_iter: int = _number(10, least=1, most=1000)
+    n_segments: int = number(200, least=1, most=1e6)
+    compactness: float = number(10.0, above=0)
+    sigma: float = number(1.0, least=0, most=100)
+    min_size_factor: float = number(0.5, least=0)
+    max_num_iter: int = number(10, least=1, most=1000)
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
         """Divide a picture; see :class:`Superpixels`."""
         from skimage.segmentation import slic
 
-        return _numbered(
+        return numbered(
             slic(
                 _as_float(image_hwc),
                 n_segments=self.n_segments,
@@ -115,16 +105,16 @@ class Quickshift:
     """
 
     name: ClassVar[str] = "quickshift"
-    ratio: float = _number(5.0, least=0)
-    kernel_size: float = _number(10.0, least=1, most=100)
-    max_dist: float = _number(10.0, above=0)
-    sigma: float = _number(1.0, least=0, most=100)
+    ratio: float = number(5.0, least=0)
+    kernel_size: float = number(10.0, least=1, most=100)
+    max_dist: float = number(10.0, above=0)
+    sigma: float = number(1.0, least=0, most=100)
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
         """Divide a picture; see :class:`Superpixels`. The same picture gives the same regions."""
         from skimage.segmentation import quickshift
 
-        return _numbered(
+        return numbered(
             quickshift(
                 _as_float(image_hwc),
                 ratio=self.ratio,
@@ -146,8 +136,8 @@ class Watershed:
     """
 
     name: ClassVar[str] = "watershed"
-    markers: int = _number(200, least=1, most=1e6)
-    compactness: float = _number(1e-5, least=0)
+    markers: int = number(200, least=1, most=1e6)
+    compactness: float = number(1e-5, least=0)
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
         """Divide a picture; see :class:`Superpixels`."""
@@ -156,7 +146,7 @@ class Watershed:
         from skimage.segmentation import watershed
 
         gradient = sobel(rgb2gray(_as_float(image_hwc)))
-        return _numbered(watershed(gradient, markers=self.markers, compactness=self.compactness))
+        return numbered(watershed(gradient, markers=self.markers, compactness=self.compactness))
 
 
 @dataclass(frozen=True)
@@ -167,7 +157,7 @@ class NoSuperpixels:
 
     def __call__(self, image_hwc: ImageArray) -> LabelArray:
         """int32 (H, W), -1 everywhere."""
-        return np.full(image_hwc.shape[:2], NO_SUPERPIXEL, dtype=np.int32)
+        return np.full(image_hwc.shape[:2], NO_REGION, dtype=np.int32)
 
 
 ALGORITHMS: Mapping[str, type[Any]] = MappingProxyType(
@@ -187,44 +177,12 @@ def parse_superpixels(name: str, options: Mapping[str, float] = MappingProxyType
     """
     if name not in ALGORITHMS:
         raise OptionError(f"unknown superpixel algorithm '{name}'; choose one of {', '.join(ALGORITHMS)}.")
-    kind = ALGORITHMS[name]
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for option in options:
-        if option not in fields:
-            known = ", ".join(fields) or "none"
-            raise OptionError(f"{name} has no option '{option}'; its options are: {known}.")
-    values = {option: _checked(name, fields[option], number) for option, number in options.items()}
-    algorithm: Superpixels = kind(**values)
+    try:
+        algorithm: Superpixels = with_numbers(ALGORITHMS[name], name, options)
+    except ValueError as error:
+        raise OptionError(str(error)) from error
     return algorithm
-
-
-def _checked(algorithm: str, field: dataclasses.Field[Any], number: float) -> float | int:
-    above, least, most = (field.metadata[name] for name in ("above", "least", "most"))
-    whole = field.type == "int"
-    wanted = "a whole number" if whole else "a number"
-    bound = f"over {above:g}" if above is not None else f"of at least {least:g}"
-    fits = (
-        isinstance(number, int | float)
-        and not isinstance(number, bool)
-        and math.isfinite(number)
-        and (not whole or number == int(number))
-        and (number > above if above is not None else number >= least)
-        and number <= most
-    )
-    if not fits:
-        raise OptionError(
-            f"{algorithm}: {field.name} is {number!r}; expected {wanted} {bound}, at most {most:g}."
-        )
-    return int(number) if whole else float(number)
 
 
 def _as_float(image_hwc: ImageArray) -> FloatArray:
     return image_hwc.astype(np.float32) / np.float32(255)
-
-
-def _numbered(labels: NDArray[Any]) -> LabelArray:
-    """Labels 0..S-1 without gaps, in their order."""
-    present = np.bincount(labels.ravel()) > 0
-    number = np.cumsum(present, dtype=np.int32) - np.int32(1)
-    numbered: LabelArray = number[labels]
-    return numbered

@@ -177,7 +177,7 @@ class Opened:
 def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     fake = Opened()
     monkeypatch.setattr("freeda_segment.segmenter.open_segmenter", fake)
-    monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, ()))
+    monkeypatch.setattr("freeda_models.check.check_preset", lambda name, *_: PresetCheck(name, ()))
     return fake
 
 

@@ -67,7 +67,7 @@ class Added:
 def added(monkeypatch: pytest.MonkeyPatch) -> Added:
     fake = Added()
     monkeypatch.setattr("freeda_ingest.concepts.add_concepts", fake)
-    monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, ()))
+    monkeypatch.setattr("freeda_models.check.check_preset", lambda name, *_: PresetCheck(name, ()))
     return fake
 
 

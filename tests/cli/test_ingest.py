@@ -64,7 +64,7 @@ class FakeIngestor:
 def ingestor(monkeypatch: pytest.MonkeyPatch) -> FakeIngestor:
     """In the place of the real one; all models count as present."""
     fake = FakeIngestor()
-    monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, ()))
+    monkeypatch.setattr("freeda_models.check.check_preset", lambda name, *_: PresetCheck(name, ()))
 
     @contextmanager
     def open_fake(address: str, preset: Any, *, device: str, executor: Any) -> Iterator[FakeIngestor]:
@@ -136,7 +136,7 @@ def test_a_download_is_announced_with_its_size(
 ) -> None:
     part = ComponentCheck("backbone", "facebook/dinov2-large", ComponentState.DOWNLOAD, "", 1218.0, "")
     check = PresetCheck("sd21", (part, replace(part, role="nouns", state=ComponentState.PRESENT)))
-    monkeypatch.setattr("freeda_models.check.check_preset", lambda name: check)
+    monkeypatch.setattr("freeda_models.check.check_preset", lambda name, *_: check)
     told = freeda("ingest", captions, "--preset", "sd21").stderr
     assert "downloading 1.2 GB first: facebook/dinov2-large (--verbose" in told
 

@@ -182,9 +182,24 @@ def test_models_check_tells_what_is_missing(freeda: Any, tmp_path: Path) -> None
     assert ["backbone", "/nowhere/backbone", "missing"] in rows
 
 
+def test_a_region_network_is_checked_when_it_is_asked_for(freeda: Any) -> None:
+    rows = [
+        line.split() for line in freeda("models", "check", "tiny", "--regions", "sam2").stdout.splitlines()
+    ]
+    assert ["regions", "facebook/sam2.1-hiera-small", "would", "be", "downloaded", "184.0", "MB"] in rows
+    result = freeda("models", "check", "tiny", "--regions", "sam3")
+    assert result.exit_code == 2
+    assert "unknown region network 'sam3'" in result.stderr
+    assert "regions" not in freeda("models", "check", "tiny").stdout
+
+
 def test_models_list_names_the_presets(freeda: Any) -> None:
-    rows = freeda("models", "list").stdout.splitlines()
-    assert [row.split()[0] for row in rows] == ["preset", "sd15", "sd21", "sdxl", "tiny", "tiny-sentences"]
+    presets, networks = freeda("models", "list").stdout.split("\n\n")
+    names = [row.split()[0] for row in presets.splitlines()]
+    assert names == ["preset", "sd15", "sd21", "sdxl", "tiny", "tiny-sentences"]
+    rows = [row.split() for row in networks.splitlines()]
+    assert [row[0] for row in rows] == ["--regions", "sam2", "edgetam", "eomt"]
+    assert rows[3][1:3] == ["tue-mps/coco_panoptic_eomt_large_640", "MIT"]
     assert freeda("models", "list", "--json").stdout.startswith("[")
 
 

@@ -46,7 +46,7 @@ def test_only_what_the_command_needs_is_announced(
         part("generator", download, size_mb=2590),
         part("keys", download, model="clip"),
     )
-    monkeypatch.setattr("freeda_models.check.check_preset", lambda name: PresetCheck(name, parts))
+    monkeypatch.setattr("freeda_models.check.check_preset", lambda name, *_: PresetCheck(name, parts))
     announce_download("sd21", SEGMENT_ROLES)
     assert capsys.readouterr().err.startswith("downloading 1.7 GB first: some/clip (")
     announce_download("sd21")
@@ -67,7 +67,7 @@ def test_nothing_is_downloaded_that_does_not_fit_the_bank(
 ) -> None:
     models = {"tiny": "tiny:clip", "sd21": "ViT-L-14", "sdxl": "ViT-L-14"}
 
-    def check(name: str) -> PresetCheck:
+    def check(name: str, regions: str | None = None) -> PresetCheck:
         return PresetCheck(name, (part("clip", ComponentState.DOWNLOAD, models[name], 1711),))
 
     monkeypatch.setattr("freeda_models.check.check_preset", check)

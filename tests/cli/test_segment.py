@@ -16,7 +16,7 @@ from freeda_cli.segment_settings import (
     changed_background,
     chosen_superpixels,
     gather_classes,
-    superpixel_numbers,
+    option_numbers,
 )
 from freeda_models.presets import load_preset
 from freeda_segment import Background, BackgroundStrategy, Segmenter
@@ -278,7 +278,7 @@ def test_superpixel_options_change_the_presets_own() -> None:
     assert chosen_superpixels(preset, None, {"scale": 50.0}) == Felzenszwalb(50, 0.7, 20)
     assert chosen_superpixels(preset, "slic", {}) == Slic()
     assert chosen_superpixels(preset, None, {}) == preset
-    assert superpixel_numbers(["scale = 1e2", "sigma=0"]) == {"scale": 100.0, "sigma": 0.0}
+    assert option_numbers(["scale = 1e2", "sigma=0"], "option", "scale=1") == {"scale": 100.0, "sigma": 0.0}
     with pytest.raises(OptionError):
         chosen_superpixels(preset, None, {"scale": float("nan")})
 

@@ -15,8 +15,10 @@ from typer.main import get_command
 from freeda_cli import setting_options
 from freeda_cli.main import app
 from freeda_cli.segment_settings import SettingChanges
+from freeda_errors import FreedaError
 from freeda_models import segmentation
 from freeda_models.presets import SegmentDefaults, load_preset
+from freeda_models.regions.options import REGION_NETWORKS, EomtOptions, Sam2Options
 from freeda_models.segmentation import CommandSettings, Option, PlainSettings, PresetSettings, settings_of
 from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment import BackgroundStrategy, SegmentSettings
@@ -63,6 +65,7 @@ def test_the_presets_table_has_the_fields_of_the_settings() -> None:
         ("templates", TEMPLATE_SETS),
         ("superpixels", ALGORITHMS),
         ("background", [*BackgroundStrategy, NO_BACKGROUND]),
+        ("regions", ["superpixels", *REGION_NETWORKS]),
     ],
 )
 def test_the_names_of_a_setting_are_those_of_its_registry(name: str, registry: Any) -> None:
@@ -75,6 +78,10 @@ def test_each_plain_setting_is_checked_by_what_is_said_of_it(name: str) -> None:
     if about.choices:
         with pytest.raises(OptionError, match="choose one of"):
             SegmentSettings(**{name: "nonsense"})  # type: ignore[arg-type]
+        return
+    if isinstance(getattr(PlainSettings, name), bool):
+        with pytest.raises(OptionError, match="is 1; expected True or False"):
+            SegmentSettings(**{name: 1})  # type: ignore[arg-type]
         return
     assert about.least is not None
     assert about.most is not None
@@ -121,4 +128,38 @@ def test_a_new_setting_becomes_an_option_by_its_field_alone(monkeypatch: pytest.
     assert "How sharp, 0 to 1." in help_text
     assert ran.invoke(own, ["--sharpness", "0", "--name", "y"]).exit_code == 0
     assert seen[0].given["sharpness"] == 0
-    assert json.dumps(sorted(seen[0].given)) == '["refine", "sharpness"]'
+    assert json.dumps(sorted(seen[0].given)) == '["sharpness"]'
+
+
+def test_what_a_preset_switches_on_can_be_switched_off() -> None:
+    seen: list[SettingChanges] = []
+
+    @setting_options.with_segment_options
+    def command(*, changes: SettingChanges, name: str = "x") -> None:
+        seen.append(changes)
+
+    own = typer.Typer()
+    own.command()(command)
+    for arguments in ([], ["--majority-vote"], ["--no-majority-vote"]):
+        assert typer.testing.CliRunner().invoke(own, [*arguments, "--name", "y"]).exit_code == 0
+    assert [each.given.get("majority_vote") for each in seen] == [None, True, False]
+    voting = SegmentSettings(majority_vote=True)
+    assert [each.change(voting).majority_vote for each in seen] == [True, True, False]
+
+
+def test_networks_of_regions_are_chosen_with_their_options() -> None:
+    settings = SegmentSettings()
+    asked = SettingChanges({"regions": "sam2", "region_options": ["points_per_side=8"]}).change(settings)
+    assert asked.regions == Sam2Options(points_per_side=8)
+    more = SettingChanges({"region_options": ["box_nms_thresh = 0.5"]}).change(asked)
+    assert more.regions == Sam2Options(points_per_side=8, box_nms_thresh=0.5)
+    assert SettingChanges({"regions": "eomt"}).change(more).regions == EomtOptions()
+    assert SettingChanges({"regions": "superpixels"}).change(more).regions is None
+    assert SettingChanges({}).change(more).regions == more.regions
+    for wrong, told in (
+        ({"region_options": ["points_per_side=8"]}, "name a network"),
+        ({"regions": "sam3"}, "unknown region network"),
+        ({"regions": "sam2", "region_options": ["points"]}, "is no region option"),
+    ):
+        with pytest.raises(FreedaError, match=told):
+            SettingChanges(wrong).change(settings)

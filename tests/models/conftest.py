@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from region_networks import save_region_network
 
-from freeda_models.presets import BackboneSettings, ClipSettings, GeneratorSettings
+from freeda_models.presets import BackboneSettings, ClipSettings, GeneratorSettings, RegionNetworkSettings
 
 WINDOW = 24
 WORDS = (
@@ -254,5 +255,19 @@ def backbone_settings(tmp_path_factory) -> Callable[..., BackboneSettings]:
             folders[kind] = tmp_path_factory.mktemp(kind)
             network.save_pretrained(folders[kind])
         return BackboneSettings(model=str(folders[kind]), image_size=image_size)
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def region_settings(tmp_path_factory) -> Callable[[str], RegionNetworkSettings]:
+    """Settings of a tiny random network: ``region_settings("sam2" | "sam2_video" | "edgetam" | "eomt")``."""
+    folders: dict[str, Path] = {}
+
+    def settings(kind: str) -> RegionNetworkSettings:
+        if kind not in folders:
+            folders[kind] = tmp_path_factory.mktemp(kind)
+            save_region_network(kind, folders[kind])
+        return RegionNetworkSettings(model=str(folders[kind]))
 
     return settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from freeda_models.errors import PresetError
@@ -104,3 +106,16 @@ def test_values_that_no_preset_may_have(tmp_path, table, line, message):
         load_preset(str(path))
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
+
+
+def test_what_is_known_of_a_region_network_is_not_claimed_of_another(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'extends = "tiny"\nname = "own"\n[sam2]\nmodel = "facebook/sam2.1-hiera-large"\n'
+        '[eomt]\nrevision = "abc"\n'
+    )
+    preset = load_preset(str(own))
+    assert (preset.sam2.license, preset.sam2.download_mb) == ("", 0)
+    assert preset.eomt.download_mb > 0
+    assert preset.eomt.revision == "abc"
+    assert preset.region_network("edgetam") == load_preset("tiny").edgetam
