@@ -69,7 +69,7 @@ class Row:
     @property
     def settings(self) -> dict[str, Any]:
         """What ``Segmenter.with_settings`` takes."""
-        return {"where": parse_filter([self.filter]), **self.changes}
+        return {"where": parse_filter([self.filter]), "background": None, **self.changes}
 
 
 NO_FILTER = Row("")

@@ -14,6 +14,8 @@ they are "other" for every list.
 The third table is of both kinds of scenes: of the pixels that got a class with a confidence in some range,
 how many are right, by the length of the list.
 
+The fourth table is of lists of one class in smaller banks: only so many nouns compete, drawn at random.
+
 The last table is of names that the bank does not hold, each named before two classes that a scene shows: as
 they are treated (they get nothing), and as what they were found to be nearest to.
 
@@ -39,6 +41,7 @@ from freeda_segment import Background, BackgroundStrategy, Segmenter, open_segme
 from freeda_segment.encoding import EncodedImage
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
 from freeda_segment.evaluation.metrics import IGNORE, Confusion, measure
+from freeda_segment.retrieval.competitors import Competitors
 from training.world import CLASS_NAMES
 
 LENGTHS = (1, 2, 3, 5, 8, 12, 16, 22)
@@ -50,6 +53,7 @@ STRANGE = (
 )
 RANGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 SURE_LENGTHS = (1, 3, 8, 22)
+COMPETITORS = (1, 2, 5, 10, 20, 40)
 
 Labels = NDArray[np.integer[Any]]
 
@@ -113,6 +117,19 @@ class SeenScenes:
             right = np.asarray(classes)[labels[counted]] == true[counted]
             counts += [np.histogram(confidence[each], RANGES)[0] for each in (right | True, right)]
         return counts
+
+    def with_few_competitors(self, index: int, count: int) -> Worth | None:
+        """What a list of one class is worth when so many nouns compete; None where no scene shows it."""
+        holding = [number for number, truth in enumerate(self._truth) if (truth == index).any()]
+        prototypes = self._segmenter.prepare([CLASS_NAMES[index]])
+        if not holding or prototypes.competitors is None:
+            return None
+        names, looks = prototypes.competitors.names, prototypes.competitors.looks
+        chosen = np.random.default_rng((SEED, index)).permutation(len(names))[:count]
+        few = Competitors(tuple(names[each] for each in chosen), looks[chosen])
+        less = replace(prototypes, competitors=few)
+        labels = [self._segmenter.label(self._encoded[number], less).labels for number in holding]
+        return self._measure([index], holding, labels)
 
     def with_strange_names(self, *, as_nearest: bool) -> tuple[float, float]:
         """Share of the pictures that names get which the bank does not hold, and mIoU of the classes beside.
@@ -218,6 +235,18 @@ def print_sureness(seen: Sequence[SeenScenes], lists: int) -> None:
         print(f"| {length} | {' | '.join(told)} |", flush=True)
 
 
+def print_few(seen: SeenScenes) -> None:
+    """What few competitors are worth."""
+    print("\nlists of one class: mIoU of the class / IoU of other\n\n| competitors | |\n|---:|---|")
+    for count in COMPETITORS:
+        found = [seen.with_few_competitors(index, count) for index in range(len(CLASS_NAMES))]
+        known = [each for each in found if each is not None]
+        named, other = (
+            float(np.mean([getattr(each, name) for each in known])) for name in ("named", "other")
+        )
+        print(f"| {count} | {Worth(named, other)} |", flush=True)
+
+
 def print_strange(seen: SeenScenes) -> None:
     """What names get that the bank does not hold, and what that costs the others."""
     print("\nnames that the bank does not hold\n")
@@ -248,6 +277,7 @@ def main() -> None:
                 novel = SeenScenes(segmenter, load_scenes(_bundled("novel")), options.limit)
                 print_table("scenes with novel objects", novel, options.lists)
                 print_sureness([seen, novel], options.lists)
+            print_few(seen)
             print_strange(seen)
 
 

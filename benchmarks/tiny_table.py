@@ -90,7 +90,8 @@ def measured(folder: Path, limit: int | None) -> Iterator[tuple[str, Metrics]]:
 
 
 def _figures(segmenter: Segmenter, changes: Mapping[str, Any], limit: int | None) -> Metrics:
-    return evaluate_scenes(segmenter.with_settings(**changes), load_scenes(), limit)
+    settings = {"background": None} | changes  # the list of classes is complete
+    return evaluate_scenes(segmenter.with_settings(**settings), load_scenes(), limit)
 
 
 def _baseline(limit: int | None) -> Metrics:
