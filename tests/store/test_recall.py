@@ -12,6 +12,7 @@ from postgres_server import PASSWORD, PostgresServer
 from qdrant_stub import API_KEY, QdrantStub, running_stub
 from store_makers import NOUNS, make_generation, make_manifest, text_key
 
+from freeda_segment.retrieval.bank_nouns import bank_nouns
 from freeda_store import Bank, Filter, parse_filter
 from freeda_store.history import History, RevisionRecord
 from freeda_store.hosted.disk_cache import DiskCache, cache_folder
@@ -308,6 +309,25 @@ def test_readers_and_writers_share_what_follows_from_a_revision(stub: QdrantStub
         ingest(bank, range(6, 8))
         assert [each.derived("means", make) for each in (reader, bank)] == [b"2"] * 2
         assert reader.derived("means", make, parse_filter(["noun=car"])) == b"3"
+
+
+def test_a_reader_without_sql_gathers_the_nouns_of_a_revision_once(stub: QdrantStub) -> None:
+    where = parse_filter(["area>=0.1"])
+    with Bank.open("reader") as reader:
+        found = bank_nouns(reader, where)
+        assert asked(stub)[1] > 0
+        again = bank_nouns(reader, where)
+        assert asked(stub) == (0, 0)
+        for name, looks in zip(found.names, found.looks, strict=True):
+            own = reader.vectors([info.id for info in reader.infos() if info.noun == name]).visuals.mean(0)
+            np.testing.assert_allclose(looks, own / np.linalg.norm(own), atol=1e-5)
+    assert sorted(found.names) == ["car", "red car", "tree"], "boat has two prototypes"
+    np.testing.assert_array_equal(found.looks, again.looks)
+    with Bank.open("team") as bank:
+        bank.retire(parse_filter(["noun=tree"]), "no trees")
+    with Bank.open("reader") as reader:
+        assert sorted(bank_nouns(reader, where).names) == ["car", "red car"]
+        assert bank_nouns(reader, parse_filter(["noun=car"])).names == ("car",)
 
 
 def test_a_cache_that_is_lost_costs_only_time(stub: QdrantStub, tmp_path: Path) -> None:
