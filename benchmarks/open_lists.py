@@ -6,6 +6,7 @@ of the table are lengths, columns the ways to find what belongs to no class:
 - ``none``: every pixel gets a class;
 - ``constant``: the threshold of 0.5, and the best of many, chosen afterwards by the truth itself;
 - ``bank``: the bank's other nouns compete, as by default;
+- ``sure``: so do they, and guesses are left out (``--unsure 0.5``);
 - ``complete``: all 22 classes are named, and those that are not on the list count as other.
 
 The second table is of scenes that hold objects which no network was trained on and the bank does not know;
@@ -41,6 +42,7 @@ from freeda_segment import Background, BackgroundStrategy, Segmenter, open_segme
 from freeda_segment.encoding import EncodedImage
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
 from freeda_segment.evaluation.metrics import IGNORE, Confusion, measure
+from freeda_segment.pixels.confidence import GUESS
 from freeda_segment.retrieval.competitors import Competitors
 from training.world import CLASS_NAMES
 
@@ -99,6 +101,7 @@ class SeenScenes:
             "constant 0.5": worth[f"constant {THRESHOLDS[0]}"],
             "constant, best": max((worth[way] for way in thresholds), key=lambda each: each.named),
             "bank": worth["bank"],
+            "bank, sure": worth["sure"],
             "complete": worth["complete"],
         }
 
@@ -157,11 +160,13 @@ class SeenScenes:
         by_bank = self._segmenter.with_settings(background=Background(BackgroundStrategy.BANK))
         prototypes = by_bank.prepare(list(names))
         plain = [self._every.label(self._encoded[number], prototypes) for number in holding]
+        sure = by_bank.with_settings(unsure=GUESS)
         place = np.full(IGNORE + 1, -1)
         place[list(classes)] = np.arange(len(classes))
         found: dict[str, list[Labels]] = {
             "none": [made.labels for made in plain],
             "bank": [by_bank.label(self._encoded[number], prototypes).labels for number in holding],
+            "sure": [sure.label(self._encoded[number], prototypes).labels for number in holding],
             "complete": [place[self._complete[number]] for number in holding],
         }
         for threshold in THRESHOLDS:

@@ -305,13 +305,15 @@ class Segmentation:
     def largest_regions(self, most: int) -> list[tuple[int, int]]:
         """A pixel (x, y) in the largest region of each class that the picture has, largest class first.
 
-        Without superpixels it is a pixel of the class.
+        Without superpixels it is a pixel of the class; where the picture has no class, one of other.
 
         Args:
             most: how many classes at most.
         """
         present = sorted((share for share in self.shares if share.pixels), key=lambda share: -share.pixels)
-        return [self._telling_pixel(share.index) for share in present[:most]]
+        return [
+            self._telling_pixel(index) for index in [share.index for share in present[:most]] or [BACKGROUND]
+        ]
 
     def _telling_pixel(self, index: int) -> tuple[int, int]:
         rows, columns = np.nonzero(self.labels == index)

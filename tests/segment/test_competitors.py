@@ -24,6 +24,7 @@ from segment_fakes import (
 from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
 from freeda_segment.errors import OptionError
+from freeda_segment.outputs.explanation_json import explanation_document
 from freeda_segment.pixels.background import Background, BackgroundStrategy
 from freeda_segment.regions.similarity import RegionFeatures, score_window
 from freeda_segment.retrieval import bank_nouns as gathering
@@ -78,6 +79,34 @@ def test_only_what_is_named_gets_a_class():
     np.testing.assert_array_equal(made.mask("other"), ~truth.mask("green"))
     assert made.summary() == f"green {1 - made.background_area:.1%}, other {made.background_area:.1%}"
     assert (segmenter_of(bank, background=None).segment(STRIPES, "green").labels == 0).all()
+
+
+def test_other_is_explained_by_the_noun_that_won():
+    made = segmenter_of(FakeBank()).segment(STRIPES, "green", keep_evidence=True)
+    red = made.explain_at(3, 16)
+    assert (red.label, red.label_name, red.best.name, red.other.name) == (-1, "", "green", "red")
+    assert red.other.score > red.best.score
+    green = made.explain_at(48, 16)
+    assert (green.label_name, green.runner_up) == ("green", None)
+    assert green.other.score < green.best.score
+    told = explanation_document("", made, [red])["regions"][0]
+    assert told["other"]["name"] == "red"
+    assert (
+        segmenter_of(FakeBank(), background=None)
+        .segment(STRIPES, "green", keep_evidence=True)
+        .explain_at(3, 16)
+        .other
+        is None
+    )
+
+
+def test_a_picture_of_nothing_named_is_explained_too():
+    made = segmenter_of(FakeBank()).segment(
+        striped_picture(["red", "blue"], 32, 96), "green", keep_evidence=True
+    )
+    assert made.background_area == 1
+    ((x, y),) = made.largest_regions(8)
+    assert made.explain_at(x, y).other.name in ("red", "blue")
 
 
 def test_a_complete_list_is_left_alone():
