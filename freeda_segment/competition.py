@@ -10,7 +10,7 @@ from freeda_segment.errors import OptionError
 from freeda_segment.pixels.background import BackgroundStrategy
 from freeda_segment.retrieval.aggregation import Pooling
 from freeda_segment.retrieval.bank_nouns import BankNouns, NounSource, bank_nouns
-from freeda_segment.retrieval.competitors import competing_nouns
+from freeda_segment.retrieval.competitors import Competitors, competing_nouns
 from freeda_segment.retrieval.held import unheld_texts
 from freeda_segment.retrieval.prototypes import ClassPrototypes, build_prototypes
 from freeda_store import Filter
@@ -43,6 +43,8 @@ def prepare(
 ) -> ClassPrototypes:
     """Prototypes of classes and what may compete with them, all of one revision.
 
+    What competes may come from several sources; so far it is the bank's nouns.
+
     Args:
         bank: that ``lookup`` asks too.
         classes: at least one.
@@ -65,7 +67,8 @@ def prepare(
             known[built.revision, where] = nouns
         unheld = unheld_texts(nouns, built, unknown, comparable=comparable)
         built = replace(built, nouns=nouns, unheld=unheld)
-        return replace(built, competitors=competing_nouns(nouns, built))
+        found = [each for each in (competing_nouns(nouns, built),) if each is not None]
+        return replace(built, competitors=Competitors.joined(found) if found else None)
 
 
 def under(settings: SegmentSettings, prototypes: ClassPrototypes) -> ClassPrototypes:

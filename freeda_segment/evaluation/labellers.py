@@ -163,5 +163,10 @@ def text_classes(classes: DatasetClasses) -> ClassList:
 
 
 def without_evidence(prototypes: ClassPrototypes) -> ClassPrototypes:
-    """Prototypes alone, for sending; where they came from is not needed to label."""
-    return replace(prototypes, support=())
+    """Prototypes alone, for sending; where they came from is not needed to label.
+
+    Nor is what the bank knows else, unless what is unsure is left out.
+    """
+    settings = prototypes.settings
+    keeps_nouns = settings is not None and settings.unsure is not None
+    return replace(prototypes, support=(), nouns=prototypes.nouns if keeps_nouns else None)

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from evaluation_fakes import ColourLabeller, ColourRecipe, MortalRecipe, write_stuff
 from PIL import Image
-from segment_fakes import COLOURS, FakeBank, FakeClip, small_settings, striped_picture
+from segment_fakes import COLOURS, FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
 from freeda_segment.classes import ClassList, ClassName
 from freeda_segment.errors import EvaluationError, ImageError, OptionError, OutputError
 from freeda_segment.evaluation.datasets import Scenes
 from freeda_segment.evaluation.journal import Journal, settings_key
 from freeda_segment.evaluation.labelled import LabelledPictures, ScenePictures, open_dataset
+from freeda_segment.evaluation.labellers import without_evidence
 from freeda_segment.evaluation.maskclip import MaskClip, MaskClipClasses
 from freeda_segment.evaluation.metrics import Confusion, Counts
 from freeda_segment.evaluation.plan import Plan, dataset_settings, parse_methods, plan_freeda, plan_maskclip
@@ -366,6 +367,20 @@ def test_the_matrix_shows_shares_of_rows_and_pixels_without_a_class(tmp_path: Pa
         corner = pixels[-7 - 28 * 2 + 5, -7 - 28 * (2 + (name == "lost")) + 5]
         assert tuple(corner) == ((8, 48, 107) if name == "hits" else (255, 255, 255))
     assert sizes[1][0] > sizes[0][0]
+
+
+@pytest.mark.parametrize("unsure", [None, 0.5])
+def test_labels_are_the_same_with_the_prototypes_that_are_sent(unsure: float | None) -> None:
+    settings = small_settings(background=Background(BackgroundStrategy.BANK), alpha=1.0, unsure=unsure)
+    segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=settings)
+    prototypes = segmenter.prepare("red,green")
+    sent = without_evidence(prototypes)
+    assert (sent.support, sent.nouns is None) == ((), unsure is None)
+    picture = striped_picture(["red", "blue", "green"], 32, 96)
+    picture[:, 30:40] = (200, 40, 230)
+    labels = [segmenter.segment(picture, each).labels for each in (prototypes, sent)]
+    assert {-1, 0, 1} == set(np.unique(labels[0]).tolist())
+    np.testing.assert_array_equal(*labels)
 
 
 def test_settings_are_those_of_the_data_set() -> None:
