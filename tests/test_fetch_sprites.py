@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ shutil.copy("{folder}/" + name, sys.argv[sys.argv.index("--pack-destination") + 
 
 
 @pytest.fixture
-def npm(tmp_path, monkeypatch):
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Puts a stand-in for npm on the path; gives a function that tells how it was called."""
 
     def make(lacking: str = "", fails: str = "") -> Path:
@@ -50,7 +51,9 @@ def npm(tmp_path, monkeypatch):
     return make
 
 
-def test_sprites_are_packed_by_name_and_version_and_only_once(npm, tmp_path):
+def test_sprites_are_packed_by_name_and_version_and_only_once(
+    npm: Callable[..., Path], tmp_path: Path
+) -> None:
     calls = npm()
     for _ in range(2):
         fetch(tmp_path / "sprites")
@@ -62,7 +65,7 @@ def test_sprites_are_packed_by_name_and_version_and_only_once(npm, tmp_path):
         assert files == {Path(pattern.format(kind.codepoint)).name: kind.codepoint for kind in all_kinds()}
 
 
-def test_what_is_held_out_is_not_learned_from():
+def test_what_is_held_out_is_not_learned_from() -> None:
     learned, held_out = {kind.codepoint for kind in taught()}, {kind.codepoint for kind in NOVEL}
     kept = [kind.codepoint for kind in NOVEL + TRIAL + EXAMPLE]
     assert len(learned) > 400
@@ -75,14 +78,14 @@ def test_what_is_held_out_is_not_learned_from():
     assert {code[-1] for code in held_out} <= {"3", "b"}
 
 
-def test_a_drawing_that_is_missing_is_named(npm, tmp_path):
+def test_a_drawing_that_is_missing_is_named(npm: Callable[..., Path], tmp_path: Path) -> None:
     npm(lacking=OBJECTS[0].codepoint)
     with pytest.raises(SystemExit, match=rf"1.1.0 does not hold .*{OBJECTS[0].codepoint}"):
         fetch(tmp_path / "sprites")
     assert not list((tmp_path / "sprites" / "fluent").iterdir())
 
 
-def test_a_failing_npm_is_told(npm, tmp_path):
+def test_a_failing_npm_is_told(npm: Callable[..., Path], tmp_path: Path) -> None:
     npm(fails="yes")
     with pytest.raises(
         SystemExit, match=r"npm could not fetch @lobehub/fluent-emoji-3d@1.1.0 \(exit code 7\)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ class Echo:
     def __init__(self) -> None:
         self.asked: list[GenerationRequest] = []
 
-    def generate(self, requests: list[GenerationRequest]) -> list[GeneratedImage]:
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
         self.asked += requests
         return [self._draw(request) for request in requests]
 

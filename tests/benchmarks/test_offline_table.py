@@ -21,7 +21,7 @@ from freeda_models.text.keys import STRATEGIES as KEY_STRATEGIES
 from freeda_segment.evaluation.metrics import Confusion, measure
 
 
-def test_rows_try_every_strategy_and_are_presets_that_can_be_used():
+def test_rows_try_every_strategy_and_are_presets_that_can_be_used() -> None:
     base = load_preset("tiny")
     presets = {(row.group, row.name): row.preset(base) for row in all_rows()}
     assert len(presets) == len(all_rows()), "two rows have one name"
@@ -33,7 +33,7 @@ def test_rows_try_every_strategy_and_are_presets_that_can_be_used():
     assert presets[DEFAULT.group, DEFAULT.name] == base
 
 
-def test_winners_are_joined_once_a_key_space():
+def test_winners_are_joined_once_a_key_space() -> None:
     otsu = Row("threshold", "otsu", {"ingest": {"threshold": "otsu"}})
     gate = Row("gate", "contrast", {"ingest": {"min_contrast": 2.0}})
     clip = Row("keys clip", "a", {"keys": {"encoder": "clip"}})
@@ -48,7 +48,7 @@ def test_winners_are_joined_once_a_key_space():
     assert joined([otsu]) == otsu.changes
 
 
-def test_equal_settings_have_one_name_and_others_another():
+def test_equal_settings_have_one_name_and_others_another() -> None:
     base = load_preset("tiny")
     same = changed(base, {"ingest": {"threshold": base.ingest.threshold}})
     assert fingerprint(base, 0) == fingerprint(same, 0) != fingerprint(base, 1)
@@ -66,7 +66,7 @@ def scenes(rng: np.random.Generator, right: float, count: int = 60) -> Figures:
     return Figures(np.stack([Confusion.of(true, guess, 3).counts for true, guess in rows]), 1)
 
 
-def test_the_interval_tells_a_difference_from_none():
+def test_the_interval_tells_a_difference_from_none() -> None:
     rng = np.random.default_rng(0)
     plain = scenes(rng, 0.8)
     assert difference(plain, plain) == (0, 0, 0)
@@ -77,7 +77,7 @@ def test_the_interval_tells_a_difference_from_none():
     assert plain.mean_iou == measure(Confusion(plain.counts.sum(axis=0))).mean_iou
 
 
-def test_a_question_is_answered_once_and_only_whole_files_are_kept(tmp_path: Path):
+def test_a_question_is_answered_once_and_only_whole_files_are_kept(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     asked: list[int] = []
 
@@ -99,7 +99,7 @@ def test_a_question_is_answered_once_and_only_whole_files_are_kept(tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("power", "side"), [(0, 16), (2, 16), (1, 8)])
-def test_replayed_pictures_and_maps_are_those_of_the_generator(power: int, side: int, tmp_path: Path):
+def test_replayed_pictures_and_maps_are_those_of_the_generator(power: int, side: int, tmp_path: Path) -> None:
     preset = changed(
         load_preset("tiny"), {"generator": {"sharpen_power": power, "sharpen_side": side, "steps": 4}}
     )

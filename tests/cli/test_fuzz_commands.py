@@ -5,8 +5,7 @@ The networks are small stand-ins; banks, files and everything that reads a value
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,10 +142,8 @@ def place(tmp_path: Path, bank: Path, picture: Path, opened: Any, monkeypatch: p
         'extends = "tiny"\nname = "x"\n[segment]\nk = 99999999999999999999\n'
     )
 
-    @contextmanager
-    def open_ingestor(address: str, *_: Any, **__: Any) -> Iterator[Any]:
+    def open_ingestor(address: str, *_: Any, **__: Any) -> Any:
         raise OptionError(f"nothing is drawn here into {address}; this is a test.")
-        yield
 
     def nothing(*_: Any, **__: Any) -> Any:
         raise OptionError("nothing is drawn here; this is a test.")

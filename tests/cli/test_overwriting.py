@@ -157,6 +157,6 @@ def test_what_cannot_be_written_is_said_before_anything(
         assert result.stdout == ""
         assert "can only be read" in result.stderr
         assert "free disk space, then run the same command again" in result.stderr
-    for command in (("stats",), ("list",), ("log",), ("diff", "1", "2"), ("show", "car"), ("verify",)):
-        assert freeda("bank", *command, "--bank", bank).exit_code == 0, command
+    for asking in (("stats",), ("list",), ("log",), ("diff", "1", "2"), ("show", "car"), ("verify",)):
+        assert freeda("bank", *asking, "--bank", bank).exit_code == 0, asking
     assert freeda("bank", "export", "copy.zip", "--bank", bank).exit_code == 0

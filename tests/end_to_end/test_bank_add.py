@@ -37,8 +37,8 @@ def iou_of_concept(bank: Path) -> float:
         for number in shown:
             mask = segmenter.segment(scenes.images[number], prototypes).mask(CONCEPT)
             truth = scenes.labels[number] == label
-            overlap += np.count_nonzero(mask & truth)
-            union += np.count_nonzero(mask | truth)
+            overlap += int(np.count_nonzero(mask & truth))
+            union += int(np.count_nonzero(mask | truth))
     return overlap / union
 
 

@@ -63,8 +63,8 @@ def test_a_word_that_no_caption_of_the_bank_holds_finds_its_synonym(
     for number in shown:
         mask = without.segment(scenes.images[number], prototypes).mask("automobile")
         truth = scenes.labels[number] == car
-        overlap += np.count_nonzero(mask & truth)
-        union += np.count_nonzero(mask | truth)
+        overlap += int(np.count_nonzero(mask & truth))
+        union += int(np.count_nonzero(mask | truth))
     assert overlap / union >= 0.6
 
 

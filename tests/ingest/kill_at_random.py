@@ -6,7 +6,7 @@ must write nothing. The networks are small fakes, the bank is a real one.
 
     python tests/ingest/kill_at_random.py [--times 50] [--seed 0]
 
-pytest runs a short form (``test_kill.py``).
+pytest runs a short form (``test_killed_runs.py``).
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def test_estimates(tmp_path: Path, end: str) -> None:
 def test_standard_input_reads_like_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
-    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode())))  # type: ignore[arg-type]
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode())))
     monkeypatch.setattr(captions_module.sys, "stdin", stdin)
     assert list(read_captions("-")) == read(tmp_path, content)
 

@@ -57,7 +57,7 @@ def test_captions_carry_address_and_licence(tmp_path: Path, indent: int | None, 
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(json.dumps(COCO).encode())))  # type: ignore[arg-type]
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(json.dumps(COCO).encode())))
     monkeypatch.setattr(captions_module.sys, "stdin", stdin)
     assert list(read_captions("-")) == expected()
 
@@ -108,7 +108,8 @@ def test_scanner_finds_every_element_however_the_bytes_come(
     document: dict[str, object], cuts: list[int], ascii_only: bool
 ) -> None:
     raw = json.dumps(document, ensure_ascii=ascii_only).encode("utf-8", errors="surrogatepass")
-    chunks, start = [], 0
+    chunks: list[bytes] = []
+    start = 0
     while start < len(raw):
         size = cuts[len(chunks) % len(cuts)]
         chunks.append(raw[start : start + size])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -84,7 +86,7 @@ def test_a_preset_sets_the_gates_and_the_manifest_keeps_only_those_that_are_on()
         (lambda: StageSettings(weighting="magic"), "unknown weighting 'magic'; choose one of token, pixel"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(make, message) -> None:
+def test_settings_that_make_no_sense_are_refused(make: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         make()
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from freeda_ingest.ingestor import Ingestor, RunOptions
 from freeda_ingest.masks import DropReason
 from freeda_ingest.rejects import RejectsFile, rejects_path
 from freeda_ingest.report import IngestProgress
-from freeda_models.protocols import GeneratedImage
-from freeda_store import Bank, Caption
+from freeda_models.protocols import GeneratedImage, GenerationRequest
+from freeda_store import Bank, Caption, NewGeneration
 from freeda_store.errors import StorageError
 from freeda_store.writing.writer import RevisionWriter
 
@@ -165,7 +165,7 @@ def test_rejects_lie_beside_the_captions_and_are_not_repeated(ingestor: Ingestor
 def test_rejects_of_standard_input_lie_with_the_bank(
     ingestor: Ingestor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'{"caption": "a car"}\n{no\n')))  # type: ignore[arg-type]
+    stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'{"caption": "a car"}\n{no\n')))
     monkeypatch.setattr(captions_module.sys, "stdin", stdin)
     report = ingestor.run("-")
     assert (report.written, report.rejected) == (1, 1)
@@ -208,7 +208,7 @@ class InterruptedGenerator(FakeGenerator):
         super().__init__()
         self._times = times
 
-    def generate(self, requests: list) -> list[GeneratedImage]:  # type: ignore[override]
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
         pictures = super().generate(requests)
         if len(self.batches) == 2:
             for _ in range(self._times):
@@ -325,7 +325,7 @@ def test_an_error_of_the_writing_thread_ends_the_run_and_is_mended_by_the_next(
     add = RevisionWriter.add
     calls: list[int] = []
 
-    def full(writer: RevisionWriter, generations: list) -> None:
+    def full(writer: RevisionWriter, generations: Sequence[NewGeneration]) -> None:
         calls.append(len(generations))
         if len(calls) == 2:
             raise StorageError("disk full")
@@ -341,7 +341,7 @@ def test_an_error_of_the_writing_thread_ends_the_run_and_is_mended_by_the_next(
 
 def test_an_error_while_drawing_keeps_what_was_drawn_before(bank: Bank, captions: Path) -> None:
     class Failing(FakeGenerator):
-        def generate(self, requests: list) -> list[GeneratedImage]:  # type: ignore[override]
+        def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
             if len(self.batches) == 2:
                 raise RuntimeError("device lost")
             return super().generate(requests)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from freeda_ingest.errors import OptionError
 from freeda_ingest.masks import MAX_CONTRAST, THRESHOLDS, DropReason, Mask, MaskSettings, make_mask, normalise
 from freeda_ingest.resampling import resample
 
-OPEN = {"min_area": 0.0, "max_area": 1.0}
+OPEN: dict[str, Any] = {"min_area": 0.0, "max_area": 1.0}
 
 
 def blob(size: int = 8) -> np.ndarray:
@@ -64,7 +66,9 @@ def test_nothing_outside_and_nothing_at_all_outside() -> None:
         (blob(), {"value": 1.0, "min_area": 0.0}, DropReason.TOO_SMALL),
     ],
 )
-def test_what_gives_no_mask_is_named(attribution: np.ndarray, settings: dict, reason: DropReason) -> None:
+def test_what_gives_no_mask_is_named(
+    attribution: np.ndarray, settings: dict[str, Any], reason: DropReason
+) -> None:
     assert make_mask(attribution.astype(np.float32), (8, 8), MaskSettings(**settings)) is reason
 
 

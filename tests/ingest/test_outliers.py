@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 import numpy as np
 
 from freeda_ingest.ingestor import Ingestor
 from freeda_store import Bank, Caption
 
 
-def expected(bank: Bank) -> dict[object, float]:
+def expected(bank: Bank) -> dict[UUID, float]:
     """Literally: for each prototype, the mean of the others of its noun."""
     infos = list(bank.infos())
     visuals = dict(
         zip((i.id for i in infos), bank.vectors([i.id for i in infos]).visuals.astype(float), strict=True)
     )
-    distances: dict[object, float] = {}
+    distances: dict[UUID, float] = {}
     for info in infos:
         others = [visuals[other.id] for other in infos if other.noun == info.noun and other.id != info.id]
         if not others:

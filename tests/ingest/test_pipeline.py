@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from freeda_ingest.identity import caption_seed, run_key
 from freeda_ingest.masks import DropReason, MaskSettings
 from freeda_ingest.pipeline import process_batch
 from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
-from freeda_models.protocols import GeneratedImage
+from freeda_models.protocols import GeneratedImage, GenerationRequest
 from freeda_store.records import Caption
 
 
@@ -42,6 +43,7 @@ def test_prototypes_have_the_colour_of_their_noun() -> None:
         assert prototype.scores.contrast > 3
         assert 0.02 < prototype.scores.area < 0.2
         assert prototype.scores.clip_agreement > 0.5
+        assert prototype.attribution_hw is not None
         assert prototype.attribution_hw.dtype == np.uint8
         assert prototype.attribution_hw.max() == 255
 
@@ -161,7 +163,7 @@ def test_a_generator_that_forgets_a_map_is_named() -> None:
     class Forgetful:
         identity = models.generator.identity
 
-        def generate(self, requests: list) -> list[GeneratedImage]:
+        def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
             return [
                 replace(p, attribution_shw=p.attribution_shw[:0]) for p in models.generator.generate(requests)
             ]

@@ -26,6 +26,7 @@ def test_a_file_of_a_person_stays_and_the_next_name_is_taken(tmp_path: Path) -> 
         assert theirs.read_text() == text
     with RejectsFile(rejects_path(captions, None), captions.name) as rejects:
         assert rejects.close(complete=True) is None
+    assert second is not None
     assert not second.exists(), "a run without rejects removes that of before"
     assert theirs.exists()
 

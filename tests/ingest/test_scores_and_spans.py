@@ -11,7 +11,7 @@ NOUN, COMPOUND, PHRASE = NounKind.NOUN, NounKind.COMPOUND, NounKind.PHRASE
 
 
 def picture(mask: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    return np.where(mask[..., None], np.uint8(colour), np.uint8(10)).astype(np.uint8)
+    return np.where(mask[..., None], np.array(colour, np.uint8), np.uint8(10)).astype(np.uint8)
 
 
 def test_the_crop_shows_the_masked_thing_alone_and_square() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ def byte_alphabet() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def clip_tokenizer():
+def clip_tokenizer() -> Any:
     """CLIP's byte-level BPE with merges for half of the words, so that others have many tokens."""
     from transformers import CLIPTokenizer
 
@@ -49,7 +50,7 @@ def clip_tokenizer():
     )
 
 
-def text_config(tokenizer, projection: int | None = None) -> dict[str, object]:
+def text_config(tokenizer: Any, projection: int | None = None) -> dict[str, object]:
     return {
         "vocab_size": len(tokenizer),
         "hidden_size": 32,
@@ -110,7 +111,7 @@ def unet_options(kind: str) -> dict[str, object]:
     }
 
 
-def _build_generator(kind: str, tokenizer, folder: Path) -> None:
+def _build_generator(kind: str, tokenizer: Any, folder: Path) -> None:
     from diffusers import (
         AutoencoderKL,
         DDIMScheduler,
@@ -171,7 +172,9 @@ def _build_generator(kind: str, tokenizer, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def generator_settings(clip_tokenizer, tmp_path_factory) -> Callable[..., GeneratorSettings]:
+def generator_settings(
+    clip_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., GeneratorSettings]:
     """Settings of a tiny random generator: ``generator_settings("sd1" | "sd2" | "sdxl", **changes)``."""
     folders: dict[str, Path] = {}
 
@@ -193,7 +196,7 @@ def generator_settings(clip_tokenizer, tmp_path_factory) -> Callable[..., Genera
 
 
 @pytest.fixture(scope="session")
-def clip_settings(clip_tokenizer, tmp_path_factory) -> ClipSettings:
+def clip_settings(clip_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> ClipSettings:
     """A tiny random CLIP in open_clip's folder layout."""
     import open_clip
     from safetensors.torch import save_file
@@ -234,7 +237,7 @@ BACKBONES = {
 
 
 @pytest.fixture(scope="session")
-def backbone_settings(tmp_path_factory) -> Callable[..., BackboneSettings]:
+def backbone_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., BackboneSettings]:
     """Settings of a tiny random backbone of a type: ``backbone_settings("dinov2", image_size=32)``."""
     import transformers
 

@@ -7,7 +7,9 @@ diffusers is used, and its softmax output copied at every step, layer and head.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -17,6 +19,7 @@ import torch.nn.functional as F
 from diffusers.models.attention_processor import AttnProcessor
 
 from freeda_models.diffusion.generator import PIPELINE_OPTIONS, PIPELINES, load_generator
+from freeda_models.presets import GeneratorSettings
 from freeda_models.protocols import GenerationRequest
 
 CAPTIONS = {
@@ -33,14 +36,14 @@ class Witness:
 
     maps: dict[str, list[torch.Tensor]] = field(default_factory=dict)
 
-    def watch(self, unet) -> None:
+    def watch(self, unet: Any) -> None:
         for name, module in unet.named_modules():
             if not name.endswith("attn2"):
                 continue
             module.set_processor(AttnProcessor())
             plain = module.get_attention_scores
 
-            def scores(_self, *args, _plain=plain, _name=name, **kwargs):
+            def scores(_self: Any, *args: Any, _plain: Any = plain, _name: Any = name, **kwargs: Any) -> Any:
                 probabilities = _plain(*args, **kwargs)
                 self.maps.setdefault(_name, []).append(probabilities.clone())
                 return probabilities
@@ -49,7 +52,7 @@ class Witness:
 
 
 def word_maps(
-    pipeline, caption: str, words: list[str], seed: int, size: int, steps: int, guidance: float
+    pipeline: Any, caption: str, words: list[str], seed: int, size: int, steps: int, guidance: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one caption and give its picture and each word's map (first occurrence, whole word)."""
     witness = Witness()
@@ -97,7 +100,7 @@ def request(caption: str, words: list[str], seed: int) -> GenerationRequest:
     return GenerationRequest(caption, seed, spans)
 
 
-def plain_pipeline(settings):
+def plain_pipeline(settings: Any) -> Any:
     return getattr(diffusers, PIPELINES[settings.family]).from_pretrained(
         settings.model, use_safetensors=True, **PIPELINE_OPTIONS[settings.family]
     )
@@ -105,7 +108,9 @@ def plain_pipeline(settings):
 
 @pytest.mark.parametrize("guidance", [1.0, 5.0])
 @pytest.mark.parametrize("kind", KINDS)
-def test_attribution_equals_a_literal_daam_in_a_batch_and_alone(kind, guidance, generator_settings):
+def test_attribution_equals_a_literal_daam_in_a_batch_and_alone(
+    kind: str, guidance: float, generator_settings: Callable[..., GeneratorSettings]
+) -> None:
     settings = generator_settings(kind, guidance=guidance)
     generator = load_generator(settings, "cpu")
     requests = [

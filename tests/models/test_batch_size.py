@@ -104,7 +104,7 @@ def test_a_size_belongs_to_all_networks_and_to_offloading(
     small, large = [identity("dinov2-base")], [identity("dinov2-large")]
     asked = [(whole, small), (offloaded, small), (whole, large), (whole, small), (offloaded, small)]
     found = [
-        fitting_batch_size(generator, "cuda", beside=beside, memory_file=tmp_path / "sizes.json")  # type: ignore[arg-type]
+        fitting_batch_size(generator, "cuda", beside=beside, memory_file=tmp_path / "sizes.json")
         for generator, beside in asked
     ]
     assert found == [4, 8, 2, 4, 8]
@@ -131,5 +131,5 @@ def test_out_of_memory_is_known_by_class_or_words() -> None:
         MemoryError(),
     ):
         assert is_out_of_memory(error)
-    for error in (RuntimeError("shape mismatch"), ValueError("out of memory"), OSError("out of memory")):
-        assert not is_out_of_memory(error)
+    for other in (RuntimeError("shape mismatch"), ValueError("out of memory"), OSError("out of memory")):
+        assert not is_out_of_memory(other)

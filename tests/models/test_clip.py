@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -23,12 +24,12 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
-def encoder(clip_settings):
+def encoder(clip_settings: ClipSettings) -> Any:
     return load_clip(clip_settings, "cpu")
 
 
 @pytest.fixture(scope="module")
-def openai_like():
+def openai_like() -> Any:
     """A random CLIP with open_clip's own tokenizer, as the hub's ViT-L-14 has."""
     torch.manual_seed(3)
     model = open_clip.CLIP(
@@ -42,7 +43,7 @@ def openai_like():
     return OpenClipEncoder(model, open_clip.get_tokenizer("ViT-L-14"), pixels, identity, "cpu")
 
 
-def by_hand(encoder, text: str, positions: list[int]) -> np.ndarray:
+def by_hand(encoder: Any, text: str, positions: list[int]) -> np.ndarray:
     """The text tower written out: embed, transform, norm, project, mean over positions."""
     model = encoder._model
     with torch.inference_mode():
@@ -52,7 +53,7 @@ def by_hand(encoder, text: str, positions: list[int]) -> np.ndarray:
         return F.normalize(states[0, positions].mean(0), dim=-1).numpy()
 
 
-def test_texts_and_pictures_equal_open_clip(encoder, clip_settings):
+def test_texts_and_pictures_equal_open_clip(encoder: Any, clip_settings: ClipSettings) -> None:
     model, _, preprocess = open_clip.create_model_and_transforms(clip_settings.model)
     tokenizer = open_clip.get_tokenizer(clip_settings.model)
     texts = ["a red car", "two dogs near a house", ""]
@@ -65,7 +66,7 @@ def test_texts_and_pictures_equal_open_clip(encoder, clip_settings):
     np.testing.assert_allclose(encoder.encode_images(images), expected_images, atol=1e-5)
 
 
-def test_resizing_is_close_to_pillow_bicubic(encoder):
+def test_resizing_is_close_to_pillow_bicubic(encoder: Any) -> None:
     ramp = np.linspace(0, 255, 100)
     image = np.stack([np.add.outer(ramp, ramp) / 2] * 3, axis=-1).astype(np.uint8)
     small = np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.BICUBIC))
@@ -73,7 +74,7 @@ def test_resizing_is_close_to_pillow_bicubic(encoder):
     assert float(large @ direct) > 0.9999
 
 
-def test_a_span_is_its_tokens_after_norm_and_projection(encoder, clip_tokenizer):
+def test_a_span_is_its_tokens_after_norm_and_projection(encoder: Any, clip_tokenizer: Any) -> None:
     text = "a red car under blue sky"
     tokens = clip_tokenizer(text, add_special_tokens=False)
     pieces = clip_tokenizer.convert_ids_to_tokens(tokens.input_ids)
@@ -85,7 +86,7 @@ def test_a_span_is_its_tokens_after_norm_and_projection(encoder, clip_tokenizer)
     np.testing.assert_allclose(got[0], expected, atol=1e-6)
 
 
-def test_a_span_with_open_clips_own_tokenizer(openai_like):
+def test_a_span_with_open_clips_own_tokenizer(openai_like: Any) -> None:
     text = "A Firetruck near the   sky"
     words = {"Firetruck": [2, 3], "sky": [6]}
     assert openai_like._tokenizer.encode(text) == openai_like._tokenizer.encode("a firetruck near the sky")
@@ -97,7 +98,7 @@ def test_a_span_with_open_clips_own_tokenizer(openai_like):
 
 
 @pytest.mark.parametrize("name", ["encoder", "openai_like"])
-def test_a_span_outside_the_window_is_its_own_text(name, request):
+def test_a_span_outside_the_window_is_its_own_text(name: str, request: pytest.FixtureRequest) -> None:
     encoder = request.getfixturevalue(name)
     text = "and " * 100 + "sky"
     got = encoder.encode_spans([text, "sky"], [(400, 403), (0, 3)])
@@ -106,7 +107,7 @@ def test_a_span_outside_the_window_is_its_own_text(name, request):
 
 
 @pytest.mark.parametrize("name", ["encoder", "openai_like"])
-def test_batches_do_not_change_spans(name, request):
+def test_batches_do_not_change_spans(name: str, request: pytest.FixtureRequest) -> None:
     encoder = request.getfixturevalue(name)
     texts, spans = ["a red car", "the very blue sky", "a red car"], [(6, 9), (14, 17), (2, 5)]
     together = encoder.encode_spans(texts, spans)
@@ -115,7 +116,7 @@ def test_batches_do_not_change_spans(name, request):
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
 
 
-def test_dense_features_are_the_value_path(encoder):
+def test_dense_features_are_the_value_path(encoder: Any) -> None:
     """With attention that looks only at itself, the last block's attention is its value path."""
     images = RNG.integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
     got = encoder.encode_dense(images)
@@ -133,7 +134,9 @@ def test_dense_features_are_the_value_path(encoder):
     np.testing.assert_allclose(got.reshape(2, 16, 24), expected.numpy(), atol=1e-5)
 
 
-def test_raw_texts_are_what_open_clip_gives_before_normalising(encoder, clip_settings):
+def test_raw_texts_are_what_open_clip_gives_before_normalising(
+    encoder: Any, clip_settings: ClipSettings
+) -> None:
     model = open_clip.create_model(clip_settings.model)
     tokenizer = open_clip.get_tokenizer(clip_settings.model)
     texts = ["a red car", "two dogs near a house"]
@@ -146,7 +149,7 @@ def test_raw_texts_are_what_open_clip_gives_before_normalising(encoder, clip_set
     assert encoder.encode_texts_raw([]).shape == (0, 24)
 
 
-def test_empty_inputs_and_wrong_inputs(encoder):
+def test_empty_inputs_and_wrong_inputs(encoder: Any) -> None:
     assert isinstance(encoder, TextImageEncoder)
     assert encoder.encode_texts([]).shape == (0, 24)
     assert encoder.encode_spans([], []).shape == (0, 24)
@@ -161,13 +164,13 @@ def test_empty_inputs_and_wrong_inputs(encoder):
         encoder.encode_images(np.zeros((8, 8, 3), np.uint8))
 
 
-def test_identity_is_known_without_loading(encoder, clip_settings):
+def test_identity_is_known_without_loading(encoder: Any, clip_settings: ClipSettings) -> None:
     assert encoder.identity == clip_identity(clip_settings)
     assert encoder.identity.dim == 24
     assert encoder.identity.preprocessing == "32px bicubic mean 0.5,0.5,0.5 std 0.25,0.25,0.25 24 tokens"
 
 
-def test_weights_that_are_missing_or_pickles_are_refused(clip_settings, tmp_path):
+def test_weights_that_are_missing_or_pickles_are_refused(clip_settings: ClipSettings, tmp_path: Path) -> None:
     source = Path(clip_settings.model.removeprefix("local-dir:"))
     for file in source.iterdir():
         if file.suffix == ".json":
@@ -179,7 +182,7 @@ def test_weights_that_are_missing_or_pickles_are_refused(clip_settings, tmp_path
         load_clip(ClipSettings(model=f"local-dir:{tmp_path}/nowhere"), "cpu")
 
 
-def test_hub_names_resolve_to_safetensors_without_network():
+def test_hub_names_resolve_to_safetensors_without_network() -> None:
     files = clip_files(ClipSettings(model="ViT-L-14-quickgelu", pretrained="openai", revision="abc"))
     assert files.source.repository == "timm/vit_large_patch14_clip_224.openai"
     assert files.required == ("open_clip_model.safetensors",)
@@ -199,7 +202,9 @@ def test_hub_names_resolve_to_safetensors_without_network():
         ("RN50-quickgelu", "yfcc15m", None, ""),
     ],
 )
-def test_names_that_open_clip_does_not_know(model, pretrained, error, message):
+def test_names_that_open_clip_does_not_know(
+    model: str, pretrained: str, error: type[Exception] | None, message: str
+) -> None:
     settings = ClipSettings(model=model, pretrained=pretrained)
     if error is None:
         assert clip_files(settings).weights_file.endswith(".safetensors")
@@ -208,7 +213,7 @@ def test_names_that_open_clip_does_not_know(model, pretrained, error, message):
             clip_files(settings)
 
 
-def test_a_tower_without_final_norm_is_refused_for_spans(encoder):
+def test_a_tower_without_final_norm_is_refused_for_spans(encoder: Any) -> None:
     class Other(torch.nn.Module):
         pass
 
@@ -217,7 +222,7 @@ def test_a_tower_without_final_norm_is_refused_for_spans(encoder):
         other.encode_spans(["a car"], [(2, 5)])
 
 
-def test_the_config_may_lack_preprocessing(clip_settings, tmp_path):
+def test_the_config_may_lack_preprocessing(clip_settings: ClipSettings, tmp_path: Path) -> None:
     source = Path(clip_settings.model.removeprefix("local-dir:"))
     for file in source.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())

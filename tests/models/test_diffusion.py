@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -17,6 +20,7 @@ from freeda_models.diffusion.attribution import AttributionRecorder, cross_atten
 from freeda_models.diffusion.files import generator_identity
 from freeda_models.diffusion.generator import PIPELINE_OPTIONS, PIPELINES, SCHEDULERS, load_generator
 from freeda_models.errors import InputError, ModelMissingError, UnsupportedModelError
+from freeda_models.presets import GeneratorSettings
 from freeda_models.protocols import GenerationRequest, ImageGenerator
 
 KINDS = ("sd1", "sd2", "sdxl")
@@ -27,14 +31,16 @@ def request(caption: str, words: list[str], seed: int) -> GenerationRequest:
     return GenerationRequest(caption, seed, spans)
 
 
-def plain_pipeline(settings):
+def plain_pipeline(settings: Any) -> Any:
     return getattr(diffusers, PIPELINES[settings.family]).from_pretrained(
         settings.model, use_safetensors=True, **PIPELINE_OPTIONS[settings.family]
     )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_listening_does_not_change_the_picture(kind, generator_settings):
+def test_listening_does_not_change_the_picture(
+    kind: str, generator_settings: Callable[..., GeneratorSettings]
+) -> None:
     settings = generator_settings(kind)
     pipeline = plain_pipeline(settings)
     pipeline.set_progress_bar_config(disable=True)
@@ -55,7 +61,9 @@ def test_listening_does_not_change_the_picture(kind, generator_settings):
     assert deaf.inside_window.shape == (0,)
 
 
-def test_self_attention_and_middle_block_keep_the_fast_processor(generator_settings):
+def test_self_attention_and_middle_block_keep_the_fast_processor(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     pipeline = plain_pipeline(generator_settings("sd2"))
     AttributionRecorder(pipeline.unet)
     names = {name: type(processor).__name__ for name, processor in pipeline.unet.attn_processors.items()}
@@ -65,7 +73,7 @@ def test_self_attention_and_middle_block_keep_the_fast_processor(generator_setti
     assert any(processor == "ListeningProcessor" for processor in names.values())
 
 
-def test_memory_does_not_grow_with_steps(generator_settings):
+def test_memory_does_not_grow_with_steps(generator_settings: Callable[..., GeneratorSettings]) -> None:
     pipeline = plain_pipeline(generator_settings("sd2"))
     pipeline.set_progress_bar_config(disable=True)
     recorder = AttributionRecorder(pipeline.unet)
@@ -81,7 +89,9 @@ def test_memory_does_not_grow_with_steps(generator_settings):
 
 
 @pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
-def test_every_scheduler_draws_the_same_picture_for_the_same_seed(scheduler, generator_settings):
+def test_every_scheduler_draws_the_same_picture_for_the_same_seed(
+    scheduler: str, generator_settings: Callable[..., GeneratorSettings]
+) -> None:
     generator = load_generator(generator_settings("sd2", scheduler=scheduler, guidance=3.0), "cpu")
     one = request("a red car", ["car"], 5)
     first = generator.generate([one])[0]
@@ -92,7 +102,9 @@ def test_every_scheduler_draws_the_same_picture_for_the_same_seed(scheduler, gen
     assert np.abs(first.image_hwc.astype(int) - other.image_hwc).max() > 1
 
 
-def test_spans_beyond_the_window_are_marked_and_zero(generator_settings, caplog):
+def test_spans_beyond_the_window_are_marked_and_zero(
+    generator_settings: Callable[..., GeneratorSettings], caplog: pytest.LogCaptureFixture
+) -> None:
     generator = load_generator(generator_settings("sd2"), "cpu")
     caption = "a red car " + "and " * 40 + "a tree"
     with caplog.at_level(logging.WARNING):
@@ -103,14 +115,16 @@ def test_spans_beyond_the_window_are_marked_and_zero(generator_settings, caplog)
     assert "truncated" not in caplog.text
 
 
-def test_all_spans_beyond_the_window(generator_settings):
+def test_all_spans_beyond_the_window(generator_settings: Callable[..., GeneratorSettings]) -> None:
     generator = load_generator(generator_settings("sd2"), "cpu")
     drawn = generator.generate([request("and " * 40 + "a tree", ["tree"], 1)])[0]
     assert drawn.inside_window.tolist() == [False]
     assert not drawn.attribution_shw.any()
 
 
-def test_the_last_token_before_the_end_token_is_inside(generator_settings, clip_tokenizer):
+def test_the_last_token_before_the_end_token_is_inside(
+    generator_settings: Callable[..., GeneratorSettings], clip_tokenizer: Any
+) -> None:
     generator = load_generator(generator_settings("sd2"), "cpu")
     room = clip_tokenizer.model_max_length - 2
     count = len(clip_tokenizer("and cat", add_special_tokens=False).input_ids)
@@ -124,7 +138,7 @@ def test_the_last_token_before_the_end_token_is_inside(generator_settings, clip_
     assert outside.inside_window.tolist() == [False]
 
 
-def test_the_same_word_twice_has_two_maps(generator_settings):
+def test_the_same_word_twice_has_two_maps(generator_settings: Callable[..., GeneratorSettings]) -> None:
     generator = load_generator(generator_settings("sd2"), "cpu")
     caption = "a car and the car"
     spans = ((2, 5), (14, 17))
@@ -133,7 +147,9 @@ def test_the_same_word_twice_has_two_maps(generator_settings):
     assert np.abs(drawn.attribution_shw[0] - drawn.attribution_shw[1]).max() > 1e-4
 
 
-def test_a_span_of_two_words_is_the_mean_over_their_tokens(generator_settings, clip_tokenizer):
+def test_a_span_of_two_words_is_the_mean_over_their_tokens(
+    generator_settings: Callable[..., GeneratorSettings], clip_tokenizer: Any
+) -> None:
     generator = load_generator(generator_settings("sd1"), "cpu")
     caption = "fire truck"
     both, first, second = generator.generate([GenerationRequest(caption, 1, ((0, 10), (0, 4), (5, 10)))])[
@@ -145,7 +161,7 @@ def test_a_span_of_two_words_is_the_mean_over_their_tokens(generator_settings, c
 
 
 @pytest.mark.parametrize("caption", ["", "\ud800 car", "🚒 <|endoftext|> İ\u0301"])
-def test_odd_captions_are_drawn(caption, generator_settings):
+def test_odd_captions_are_drawn(caption: str, generator_settings: Callable[..., GeneratorSettings]) -> None:
     generator = load_generator(generator_settings("sd2"), "cpu")
     spans = ((0, 1),) if caption else ()
     drawn = generator.generate([GenerationRequest(caption, 1, spans)])[0]
@@ -153,7 +169,7 @@ def test_odd_captions_are_drawn(caption, generator_settings):
     assert drawn.image_hwc.dtype == np.uint8
 
 
-def test_wrong_spans_and_empty_batches(generator_settings):
+def test_wrong_spans_and_empty_batches(generator_settings: Callable[..., GeneratorSettings]) -> None:
     generator = load_generator(generator_settings("sd2"), "cpu")
     assert isinstance(generator, ImageGenerator)
     assert generator.generate([]) == []
@@ -161,13 +177,15 @@ def test_wrong_spans_and_empty_batches(generator_settings):
         generator.generate([GenerationRequest("a car", 1, ((3, 9),))])
 
 
-def test_pixels_that_are_not_numbers_spoil_their_picture_alone(generator_settings):
+def test_pixels_that_are_not_numbers_spoil_their_picture_alone(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     generator = load_generator(generator_settings("sd2"), "cpu")
     requests = [request("a red car", ["car"], 1), request("a cat", ["cat"], 2)]
     sound = generator.generate(requests)[1]
     decode = generator._pipeline.vae.decode
 
-    def spoilt(latents, *args, **kwargs):
+    def spoilt(latents: Any, *args: Any, **kwargs: Any) -> Any:
         (pictures,) = decode(latents, *args, **kwargs)
         pictures[0, 1, 3, 4] = float("nan")
         return (pictures,)
@@ -180,7 +198,9 @@ def test_pixels_that_are_not_numbers_spoil_their_picture_alone(generator_setting
     assert_same_picture(second.image_hwc, sound.image_hwc)
 
 
-def test_identity_is_known_without_loading_and_tells_settings_apart(generator_settings):
+def test_identity_is_known_without_loading_and_tells_settings_apart(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     settings = generator_settings("sd2")
     identity = load_generator(settings, "cpu").identity
     assert identity == generator_identity(settings)
@@ -190,13 +210,15 @@ def test_identity_is_known_without_loading_and_tells_settings_apart(generator_se
     assert generator_identity(generator_settings("sd1")).sha256 != identity.sha256
 
 
-def test_a_folder_without_safetensors_is_refused(tmp_path, generator_settings):
+def test_a_folder_without_safetensors_is_refused(
+    tmp_path: Path, generator_settings: Callable[..., GeneratorSettings]
+) -> None:
     (tmp_path / "model_index.json").write_text("{}")
     with pytest.raises(ModelMissingError, match=r"unet/diffusion_pytorch_model\.safetensors"):
         load_generator(generator_settings("sd2", model=str(tmp_path)), "cpu")
 
 
-def test_a_network_without_cross_attention_is_refused():
+def test_a_network_without_cross_attention_is_refused() -> None:
     unet = diffusers.UNet2DModel(
         sample_size=8,
         block_out_channels=(8, 8),
@@ -209,7 +231,9 @@ def test_a_network_without_cross_attention_is_refused():
         AttributionRecorder(unet)
 
 
-def test_half_precision_files_are_computed_in_full_on_the_cpu(generator_settings, tmp_path):
+def test_half_precision_files_are_computed_in_full_on_the_cpu(
+    generator_settings: Callable[..., GeneratorSettings], tmp_path: Path
+) -> None:
     pipeline = plain_pipeline(generator_settings("sd2")).to(torch.float16)
     pipeline.save_pretrained(tmp_path, safe_serialization=True, variant="fp16")
     generator = load_generator(generator_settings("sd2", model=str(tmp_path), variant="fp16"), "cpu")
@@ -220,7 +244,9 @@ def test_half_precision_files_are_computed_in_full_on_the_cpu(generator_settings
     np.testing.assert_allclose(half.attribution_shw, full.attribution_shw, atol=0.02)
 
 
-def test_loading_and_drawing_write_nothing_to_the_terminal(generator_settings):
+def test_loading_and_drawing_write_nothing_to_the_terminal(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     settings = generator_settings("sdxl")
     code = (
         "from freeda_models.diffusion.generator import load_generator\n"
@@ -235,7 +261,9 @@ def test_loading_and_drawing_write_nothing_to_the_terminal(generator_settings):
 
 
 @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
-def test_networks_that_take_turns_on_the_device_draw_the_same(kind, generator_settings):
+def test_networks_that_take_turns_on_the_device_draw_the_same(
+    kind: str, generator_settings: Callable[..., GeneratorSettings]
+) -> None:
     settings = generator_settings(kind)
     requests = [request("a red car", ["car"], 4), request("two dogs", ["dogs"], 5)]
     turns = load_generator(settings.model_copy(update={"offload": "model"}), "cpu")
@@ -247,7 +275,9 @@ def test_networks_that_take_turns_on_the_device_draw_the_same(kind, generator_se
     assert turns.identity == generator_identity(settings)
 
 
-def test_plain_processors_that_were_put_in_later_are_listened_through(generator_settings):
+def test_plain_processors_that_were_put_in_later_are_listened_through(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     settings = generator_settings("sd2")
     generator = load_generator(settings, "cpu")
     one = request("a red car", ["car"], 5)
@@ -260,12 +290,14 @@ def test_plain_processors_that_were_put_in_later_are_listened_through(generator_
     np.testing.assert_allclose(fused.attribution_shw, before.attribution_shw, atol=1e-4)
 
 
-class Foreign(AttnProcessor):
+class Foreign(AttnProcessor):  # type: ignore[misc]
     """Attention that is another's."""
 
 
 @pytest.mark.parametrize("layers", ["attn2", "attn1"])
-def test_foreign_processors_are_named_with_their_layer(layers, generator_settings):
+def test_foreign_processors_are_named_with_their_layer(
+    layers: str, generator_settings: Callable[..., GeneratorSettings]
+) -> None:
     sharpening = {"sharpen_power": 1, "sharpen_side": 8} if layers == "attn1" else {}
     generator = load_generator(generator_settings("sd2", **sharpening), "cpu")
     unet = generator._pipeline.unet
@@ -285,7 +317,7 @@ def test_foreign_processors_are_named_with_their_layer(layers, generator_setting
     assert {type(each) for each in pipeline.unet.attn_processors.values()} == {Foreign}
 
 
-def test_another_unet_is_named_as_the_fault(generator_settings):
+def test_another_unet_is_named_as_the_fault(generator_settings: Callable[..., GeneratorSettings]) -> None:
     settings = generator_settings("sd2")
     generator = load_generator(settings, "cpu")
     generator._pipeline.unet = plain_pipeline(settings).unet

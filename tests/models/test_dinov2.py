@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,9 @@ SPECIAL_TOKENS = {"dinov2": 1, "dinov2_with_registers": 4, "dinov3_vit": 3}
 
 
 @pytest.mark.parametrize("kind", sorted(MODELS))
-def test_patch_tokens_equal_the_models_own(kind, backbone_settings):
+def test_patch_tokens_equal_the_models_own(
+    kind: str, backbone_settings: Callable[..., BackboneSettings]
+) -> None:
     settings = backbone_settings(kind)
     backbone = load_backbone(settings, "cpu")
     assert isinstance(backbone, DenseBackbone)
@@ -37,7 +40,7 @@ def test_patch_tokens_equal_the_models_own(kind, backbone_settings):
     np.testing.assert_allclose(backbone.encode(images), expected, atol=1e-5)
 
 
-def test_tokens_lie_where_their_pixels_lie(backbone_settings):
+def test_tokens_lie_where_their_pixels_lie(backbone_settings: Callable[..., BackboneSettings]) -> None:
     """Changing the lower right corner changes that token most."""
     backbone = load_backbone(backbone_settings("dinov2"), "cpu")
     image = np.full((1, 32, 32, 3), 120, np.uint8)
@@ -47,7 +50,7 @@ def test_tokens_lie_where_their_pixels_lie(backbone_settings):
     assert np.unravel_index(difference.argmax(), (8, 8)) == (7, 7)
 
 
-def test_other_sizes_and_large_batches(backbone_settings):
+def test_other_sizes_and_large_batches(backbone_settings: Callable[..., BackboneSettings]) -> None:
     backbone = load_backbone(backbone_settings("dinov2", image_size=48), "cpu")
     assert backbone.grid_hw == (12, 12)
     images = np.random.default_rng(1).integers(0, 256, (19, 20, 30, 3), dtype=np.uint8)
@@ -57,7 +60,9 @@ def test_other_sizes_and_large_batches(backbone_settings):
     assert backbone.encode(images[:0]).shape == (0, 12, 12, 24)
 
 
-def test_the_models_own_mean_and_deviation_are_used(backbone_settings, tmp_path):
+def test_the_models_own_mean_and_deviation_are_used(
+    backbone_settings: Callable[..., BackboneSettings], tmp_path: Path
+) -> None:
     settings = backbone_settings("dinov2")
     for file in Path(settings.model).iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -71,7 +76,7 @@ def test_the_models_own_mean_and_deviation_are_used(backbone_settings, tmp_path)
     assert np.abs(features[0] - features[1]).max() > 1e-3
 
 
-def test_identity_is_known_without_loading(backbone_settings):
+def test_identity_is_known_without_loading(backbone_settings: Callable[..., BackboneSettings]) -> None:
     settings = backbone_settings("dinov2")
     identity = load_backbone(settings, "cpu").identity
     assert identity == backbone_identity(settings)
@@ -79,7 +84,7 @@ def test_identity_is_known_without_loading(backbone_settings):
     assert len(identity.sha256) == 64
 
 
-def test_refusals(backbone_settings, tmp_path):
+def test_refusals(backbone_settings: Callable[..., BackboneSettings], tmp_path: Path) -> None:
     with pytest.raises(PresetError, match="not a multiple"):
         load_backbone(backbone_settings("dinov2", image_size=30), "cpu")
     with pytest.raises(ModelMissingError, match=r"lacks config\.json"):

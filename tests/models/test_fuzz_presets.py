@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -25,12 +26,12 @@ PARTIAL = {"extends": "tiny", "name": "mine", "segment": {"k": 7}, "generator": 
 
 
 @pytest.mark.parametrize("document", [WHOLE, PARTIAL], ids=["whole", "partial"])
-def test_a_preset_is_read_whole_or_refused(document, tmp_path):
+def test_a_preset_is_read_whole_or_refused(document: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
 
     @fuzz
     @given(st.one_of(altered(document).filter(lambda made: isinstance(made, dict)).map(toml)))
-    def check(text):
+    def check(text: Any) -> None:
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
         preset = survives(lambda: load_preset(str(path)))
         if isinstance(preset, Preset):
@@ -42,12 +43,12 @@ def test_a_preset_is_read_whole_or_refused(document, tmp_path):
     check()
 
 
-def test_a_file_that_is_no_preset(tmp_path):
+def test_a_file_that_is_no_preset(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
 
     @fuzz
     @given(broken_bytes(TEXT.encode()))
-    def check(data):
+    def check(data: Any) -> None:
         path.write_bytes(data)
         survives(lambda: load_preset(str(path)))
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from freeda_models.presets import GeneratorSettings
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -39,7 +43,7 @@ CONFIGS = {
 
 
 @pytest.fixture
-def copied(tmp_path):
+def copied(tmp_path: Path) -> Path:
     """A preset file whose networks are copies of the tiny ones, at ``copied.parent / role``."""
     for role in ("generator", "backbone", "clip"):
         shutil.copytree(TINY / role, tmp_path / role)
@@ -51,7 +55,7 @@ def copied(tmp_path):
     return path
 
 
-def component(path, role):
+def component(path: Any, role: Any) -> Any:
     return next(one for one in check_preset(str(path)).components if one.role == role)
 
 
@@ -60,7 +64,7 @@ def change(file: Path, **values: object) -> None:
     file.write_text(json.dumps(content | values))
 
 
-def test_copies_of_the_tiny_networks_are_ready(copied):
+def test_copies_of_the_tiny_networks_are_ready(copied: Path) -> None:
     assert check_preset(str(copied)).ready
     load_generator(load_preset(str(copied)), "cpu")
 
@@ -104,7 +108,9 @@ def test_copies_of_the_tiny_networks_are_ready(copied):
         ),
     ],
 )
-def test_a_generator_that_does_not_fit_is_not_ready(copied, file, values, message):
+def test_a_generator_that_does_not_fit_is_not_ready(
+    copied: Path, file: str, values: dict[str, Any], message: str
+) -> None:
     change(copied.parent / "generator" / file, **values)
     found = component(copied, "generator")
     assert found.state is ComponentState.UNFIT
@@ -117,7 +123,7 @@ def test_a_generator_that_does_not_fit_is_not_ready(copied, file, values, messag
 @pytest.mark.parametrize(
     "file", ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"]
 )
-def test_weights_that_are_broken_or_of_another_model(copied, file):
+def test_weights_that_are_broken_or_of_another_model(copied: Path, file: str) -> None:
     path = copied.parent / "generator" / f"{file}.safetensors"
     whole = path.read_bytes()
     for data in (b"", b"x" * 100, whole[:1000], whole[:-1], b"\xff" * 8 + whole[8:]):
@@ -129,7 +135,7 @@ def test_weights_that_are_broken_or_of_another_model(copied, file):
     assert "no tensor ends in" in component(copied, "generator").remedy
 
 
-def test_a_tokenizer_with_more_words_than_the_text_encoder(copied):
+def test_a_tokenizer_with_more_words_than_the_text_encoder(copied: Path) -> None:
     path = copied.parent / "generator/tokenizer/tokenizer.json"
     content = json.loads(path.read_text())
     content["model"]["vocab"]["zebra"] = 728
@@ -139,7 +145,7 @@ def test_a_tokenizer_with_more_words_than_the_text_encoder(copied):
     assert "holds no vocabulary" in component(copied, "generator").remedy
 
 
-def test_the_toy_networks_of_every_family_fit(generator_settings):
+def test_the_toy_networks_of_every_family_fit(generator_settings: Callable[..., GeneratorSettings]) -> None:
     for kind in ("sd1", "sd2", "sdxl"):
         settings = generator_settings(kind)
         check_generator_files(settings, Path(settings.model))
@@ -182,7 +188,9 @@ def test_the_toy_networks_of_every_family_fit(generator_settings):
         ("clip", "open_clip_config.json", {"preprocess_cfg": {"mean": "x"}}, "'preprocess_cfg.mean'"),
     ],
 )
-def test_other_networks_that_are_broken(copied, role, file, values, message):
+def test_other_networks_that_are_broken(
+    copied: Path, role: str, file: str, values: dict[str, Any], message: str
+) -> None:
     change(copied.parent / role / file, **values)
     found = component(copied, role)
     assert found.state is ComponentState.UNFIT
@@ -211,14 +219,14 @@ USES = {"generator": draw, "backbone": encode, "clip": embed}
 
 
 @pytest.mark.parametrize(("role", "file"), [(role, file) for role in CONFIGS for file in CONFIGS[role]])
-def test_what_is_ready_can_be_used(copied, role, file):
+def test_what_is_ready_can_be_used(copied: Path, role: str, file: str) -> None:
     path = copied.parent / role / file
     document = json.loads(path.read_text())
     preset = load_preset(str(copied))
 
     @commands
     @given(altered(document).map(as_json))
-    def check(text):
+    def check(text: Any) -> None:
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
         found = component(copied, role)
         if found.state is ComponentState.PRESENT:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +17,14 @@ from freeda_models.diffusion.files import generator_identity
 from freeda_models.diffusion.generator import DiffusionGenerator, load_pipeline
 from freeda_models.diffusion.inversions import drawn_prompt
 from freeda_models.errors import UnsupportedModelError
+from freeda_models.presets import GeneratorSettings
 from freeda_models.protocols import GenerationRequest
 
 VECTORS = ["<toy>", "<toy>_1", "<toy>_2", "<hue>", "<one>"]
 """``<toy>`` has three vectors, the others have one."""
 
 
-def with_inversions(settings, only_first=False):
+def with_inversions(settings: Any, only_first: Any = False) -> Any:
     """A generator whose tokenizers and text encoders know placeholders, as loading inversions makes it."""
     pipeline = load_pipeline(settings, "cpu")
     for number in ("",) if only_first else ("", "_2"):
@@ -33,7 +36,9 @@ def with_inversions(settings, only_first=False):
 
 
 @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
-def test_a_noun_after_an_inversion_of_several_vectors_keeps_its_own_tokens(kind, generator_settings):
+def test_a_noun_after_an_inversion_of_several_vectors_keeps_its_own_tokens(
+    kind: str, generator_settings: Callable[..., GeneratorSettings]
+) -> None:
     pipeline, generator = with_inversions(generator_settings(kind))
     caption = "a <toy> car on <one> grass"
     at = caption.index("car")
@@ -47,7 +52,9 @@ def test_a_noun_after_an_inversion_of_several_vectors_keeps_its_own_tokens(kind,
     assert "".join(tokens[index] for index in grass) == "grass</w>"
 
 
-def test_maps_follow_the_words_of_the_prompt_that_is_drawn(generator_settings):
+def test_maps_follow_the_words_of_the_prompt_that_is_drawn(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     """The recorder is asked for other places than without vectors before the noun, and gives other maps."""
     _, generator = with_inversions(generator_settings("sd1"))
     captions = ["a <toy> car", "a <one> car"]
@@ -58,7 +65,9 @@ def test_maps_follow_the_words_of_the_prompt_that_is_drawn(generator_settings):
     assert np.abs(drawn[0].attribution_shw - drawn[1].attribution_shw).max() > 0
 
 
-def test_two_tokenizers_must_know_the_same_inversions(generator_settings):
+def test_two_tokenizers_must_know_the_same_inversions(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     _, generator = with_inversions(generator_settings("sdxl"), only_first=True)
     with pytest.raises(
         UnsupportedModelError, match="'<hue>' is known to one of the generator's two tokenizers"
@@ -67,7 +76,7 @@ def test_two_tokenizers_must_know_the_same_inversions(generator_settings):
 
 
 @pytest.fixture(scope="session")
-def inverting(clip_tokenizer):
+def inverting(clip_tokenizer: Any) -> SimpleNamespace:
     """What :func:`drawn_prompt` needs of a pipeline."""
     tokenizer = copy.deepcopy(clip_tokenizer)
     tokenizer.add_tokens(VECTORS)
@@ -79,7 +88,9 @@ WORDS = st.sampled_from(["a", "car", "tree", "<toy>", "<one>", "<hue>,", "x<toy>
 
 
 @given(st.lists(WORDS, min_size=1, max_size=6), st.data())
-def test_spans_move_with_their_words(inverting, words, data):
+def test_spans_move_with_their_words(
+    inverting: SimpleNamespace, words: list[str], data: st.DataObject
+) -> None:
     caption = " ".join(words)
     prompt = drawn_prompt(inverting, caption)
     assert prompt is not None
@@ -91,13 +102,15 @@ def test_spans_move_with_their_words(inverting, words, data):
     assert caption[:start].replace("<toy>", "<toy> <toy>_1 <toy>_2") == prompt.text[: moved.start]
 
 
-def test_part_of_a_placeholder_is_all_of_its_vectors(inverting):
+def test_part_of_a_placeholder_is_all_of_its_vectors(inverting: SimpleNamespace) -> None:
     prompt = drawn_prompt(inverting, "my <toy> here")
     assert prompt is not None
     assert prompt.text[slice(*prompt.span((4, 7)))] == "<toy> <toy>_1 <toy>_2"
 
 
-def test_placeholders_that_stand_in_each_others_way_are_told(inverting, clip_tokenizer):
+def test_placeholders_that_stand_in_each_others_way_are_told(
+    inverting: SimpleNamespace, clip_tokenizer: Any
+) -> None:
     tokenizer = copy.deepcopy(clip_tokenizer)
     tokenizer.add_tokens(["<cat>", "<cat>_1", "big<cat>", "big<cat>_1"])
     crowded = SimpleNamespace(tokenizer=tokenizer, maybe_convert_prompt=inverting.maybe_convert_prompt)

@@ -7,7 +7,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from freeda_models.devices import compute_dtype, resolve_device
 from freeda_models.diffusion.generator import load_pipeline
 from freeda_models.errors import DeviceError, ModelMissingError, UnsupportedModelError
 from freeda_models.nouns.vocabulary import unknown_names
-from freeda_models.presets import Preset, load_preset
+from freeda_models.presets import BackboneSettings, ClipSettings, GeneratorSettings, Preset, load_preset
 from freeda_models.protocols import GenerationRequest
 from freeda_models.weights import file_sha256, files_sha256, model_source
 
@@ -28,7 +30,7 @@ SHA = "ab" * 32
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch, tmp_path_factory):
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """An empty hub cache, and a hub that may not be asked."""
     from huggingface_hub import constants
 
@@ -51,7 +53,11 @@ def cached(cache: Path, repository: str, revision: str, files: dict[str, bytes])
 
 
 @pytest.fixture
-def preset(clip_settings, backbone_settings, generator_settings) -> Preset:
+def preset(
+    clip_settings: ClipSettings,
+    backbone_settings: Callable[..., BackboneSettings],
+    generator_settings: Callable[..., GeneratorSettings],
+) -> Preset:
     return Preset(
         name="test",
         description="tiny random models",
@@ -61,7 +67,7 @@ def preset(clip_settings, backbone_settings, generator_settings) -> Preset:
     )
 
 
-def test_a_preset_loads_and_identifies_as_its_loaded_models_do(preset):
+def test_a_preset_loads_and_identifies_as_its_loaded_models_do(preset: Preset) -> None:
     clip = loading.load_text_image_encoder(preset, "cpu")
     backbone = loading.load_backbone(preset, "cpu")
     generator = loading.load_generator(preset, "cpu")
@@ -80,7 +86,7 @@ def test_a_preset_loads_and_identifies_as_its_loaded_models_do(preset):
     assert clip.encode_images(drawn.image_hwc[None]).shape == (1, 24)
 
 
-def test_missing_hub_weights_name_the_command():
+def test_missing_hub_weights_name_the_command() -> None:
     preset = load_preset("sd21")
     with pytest.raises(ModelMissingError) as caught:
         loading.load_backbone(preset, "cpu")
@@ -95,7 +101,7 @@ def test_missing_hub_weights_name_the_command():
         loading.load_text_image_encoder(preset, "cpu")
 
 
-def test_identities_of_absent_hub_models_are_known_in_part():
+def test_identities_of_absent_hub_models_are_known_in_part() -> None:
     identities = loading.identify(load_preset("sd21"))
     assert identities.backbone.id == "facebook/dinov2-large"
     assert (identities.backbone.sha256, identities.backbone.dim) == ("", 0)
@@ -104,7 +110,9 @@ def test_identities_of_absent_hub_models_are_known_in_part():
     assert identities.keys == identities.clip
 
 
-def test_a_cached_hub_model_loads_offline(no_network, backbone_settings):
+def test_a_cached_hub_model_loads_offline(
+    no_network: Path, backbone_settings: Callable[..., BackboneSettings]
+) -> None:
     folder = Path(backbone_settings("dinov2").model)
     files = {file.name: file.read_bytes() for file in folder.iterdir()}
     cached(no_network, "someone/dino", "1" * 40, files)
@@ -135,7 +143,9 @@ GENERATOR_FILES = (
 
 
 @pytest.mark.parametrize("absent", GENERATOR_FILES)
-def test_a_generator_that_was_fetched_in_part_is_not_there(absent, no_network, generator_settings, tmp_path):
+def test_a_generator_that_was_fetched_in_part_is_not_there(
+    absent: str, no_network: Path, generator_settings: Callable[..., GeneratorSettings], tmp_path: Path
+) -> None:
     folder = Path(generator_settings("sd1").model)
     present = [file for file in GENERATOR_FILES if file != absent]
     cached(no_network, "someone/sd", "2" * 40, {file: (folder / file).read_bytes() for file in present})
@@ -151,7 +161,9 @@ def test_a_generator_that_was_fetched_in_part_is_not_there(absent, no_network, g
     assert {one.role: one.state for one in check_preset(path).components}["generator"] == "present"
 
 
-def test_a_tokenizer_may_be_a_vocabulary_and_merges(generator_settings, tmp_path):
+def test_a_tokenizer_may_be_a_vocabulary_and_merges(
+    generator_settings: Callable[..., GeneratorSettings], tmp_path: Path
+) -> None:
     folder = tmp_path / "sd"
     shutil.copytree(generator_settings("sd1").model, folder)
     whole = folder / "tokenizer" / "tokenizer.json"
@@ -167,30 +179,30 @@ def test_a_tokenizer_may_be_a_vocabulary_and_merges(generator_settings, tmp_path
     assert tokens == load_pipeline(generator_settings("sd1"), "cpu").tokenizer("a red car").input_ids
 
 
-def test_a_repository_without_safetensors_is_refused(monkeypatch, tmp_path):
+def test_a_repository_without_safetensors_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_args, **_kwargs: str(tmp_path))
     with pytest.raises(ModelMissingError, match="only safetensors"):
         model_source("someone/old").fetch(("model.safetensors",))
 
 
 @pytest.mark.parametrize("model", ["../outside", "/nowhere", "local-dir:nowhere", "~/nowhere"])
-def test_folders_that_do_not_exist(model):
+def test_folders_that_do_not_exist(model: str) -> None:
     with pytest.raises(ModelMissingError, match="does not exist"):
         model_source(model)
 
 
 @pytest.mark.parametrize("model", ["", "noslash", "a/b/c", "a b/c", "hf-hub:x"])
-def test_strings_that_name_nothing(model):
+def test_strings_that_name_nothing(model: str) -> None:
     with pytest.raises(UnsupportedModelError, match="neither a folder nor a hub id"):
         model_source(model)
 
 
-def test_a_missing_bundled_network():
+def test_a_missing_bundled_network() -> None:
     with pytest.raises(ModelMissingError, match="install freeda again"):
         model_source("tiny:nothing")
 
 
-def test_hashes(tmp_path, monkeypatch):
+def test_hashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.safetensors"
     file.write_bytes(b"one")
     assert file_sha256(file) == hashlib.sha256(b"one").hexdigest()
@@ -213,7 +225,7 @@ def test_hashes(tmp_path, monkeypatch):
     assert file_sha256(None) == ""
 
 
-def test_devices():
+def test_devices() -> None:
     assert resolve_device("cpu") == "cpu"
     assert resolve_device("auto") in ("cpu", "cuda", "mps")
     with pytest.raises(DeviceError, match="unknown device"):
@@ -224,7 +236,7 @@ def test_devices():
     assert compute_dtype("cuda:1") == torch.float16
 
 
-def test_check_tells_present_from_absent(preset, tmp_path):
+def test_check_tells_present_from_absent(preset: Preset, tmp_path: Path) -> None:
     here = check_preset(_write(tmp_path / "here.toml", preset))
     assert here.ready
     assert here.download_mb == 0
@@ -241,7 +253,7 @@ def test_check_tells_present_from_absent(preset, tmp_path):
     assert all("hf download" in one.remedy for one in far.components if one.role != "nouns")
 
 
-def test_check_names_what_is_missing(preset, tmp_path, monkeypatch):
+def test_check_names_what_is_missing(preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = preset.model_copy(
         update={
             "backbone": preset.backbone.model_copy(update={"model": str(tmp_path)}),
@@ -280,17 +292,17 @@ def _write(path: Path, preset: Preset) -> str:
         ([""], []),
     ],
 )
-def test_words_that_tiny_does_not_know(names, unknown):
+def test_words_that_tiny_does_not_know(names: list[str], unknown: list[str]) -> None:
     assert unknown_names(load_preset("tiny"), names) == unknown
     assert unknown_names(load_preset("sd21"), names) == []
 
 
-def test_known_phrases_of_several_words(preset):
+def test_known_phrases_of_several_words(preset: Preset) -> None:
     knowing = preset.model_copy(update={"nouns_known": ("fire truck", "red", "leaf")})
     assert unknown_names(knowing, ["red fire trucks", "fire", "truck", "leaves"]) == ["fire", "truck"]
 
 
-def test_importing_the_package_imports_no_network_library():
+def test_importing_the_package_imports_no_network_library() -> None:
     heavy = (
         "torch",
         "transformers",
@@ -313,7 +325,7 @@ def test_importing_the_package_imports_no_network_library():
     assert done.stdout.strip() == "[]"
 
 
-def test_segmenting_imports_neither_diffusers_nor_spacy(preset):
+def test_segmenting_imports_neither_diffusers_nor_spacy(preset: Preset) -> None:
     code = (
         "import sys\n"
         "from freeda_models.loading import *\n"

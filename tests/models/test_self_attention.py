@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -17,6 +19,7 @@ from freeda_models.diffusion.files import generator_identity
 from freeda_models.diffusion.generator import PIPELINE_OPTIONS, PIPELINES, load_generator, load_pipeline
 from freeda_models.diffusion.self_attention import SelfAttentionRecorder, self_attention_layers, sharpen
 from freeda_models.errors import UnsupportedModelError
+from freeda_models.presets import GeneratorSettings
 from freeda_models.protocols import GenerationRequest
 
 CAPTIONS = ("a red car and blue tree on the grass", "fire truck under sky", "a cat")
@@ -32,7 +35,7 @@ def requests() -> list[GenerationRequest]:
     ]
 
 
-def literal_places(settings, request: GenerationRequest, side: int) -> np.ndarray:
+def literal_places(settings: Any, request: GenerationRequest, side: int) -> np.ndarray:
     """Every self-attention map of that size of the down and up blocks, copied, then their mean."""
     pipeline = getattr(diffusers, PIPELINES[settings.family]).from_pretrained(
         settings.model, use_safetensors=True, **PIPELINE_OPTIONS[settings.family]
@@ -45,7 +48,9 @@ def literal_places(settings, request: GenerationRequest, side: int) -> np.ndarra
         module.set_processor(AttnProcessor())
         plain = module.get_attention_scores
 
-        def scores(_self, *args, _plain=plain, _heads=module.heads, **kwargs):
+        def scores(
+            _self: Any, *args: Any, _plain: Any = plain, _heads: Any = module.heads, **kwargs: Any
+        ) -> Any:
             probabilities = _plain(*args, **kwargs)
             if probabilities.shape[1] == side * side:
                 kept.append(probabilities[-_heads:].mean(dim=0))
@@ -66,7 +71,9 @@ def literal_places(settings, request: GenerationRequest, side: int) -> np.ndarra
 
 @pytest.mark.parametrize("guidance", [1.0, 5.0])
 @pytest.mark.parametrize("kind", KINDS)
-def test_sharpened_maps_are_the_plain_ones_times_literal_self_attention(kind, guidance, generator_settings):
+def test_sharpened_maps_are_the_plain_ones_times_literal_self_attention(
+    kind: str, guidance: float, generator_settings: Callable[..., GeneratorSettings]
+) -> None:
     settings = generator_settings(kind, guidance=guidance)
     side = SIDES[kind]
     sharp = settings.model_copy(update={"sharpen_power": 2, "sharpen_side": side})
@@ -86,7 +93,9 @@ def test_sharpened_maps_are_the_plain_ones_times_literal_self_attention(kind, gu
         assert after.attribution_shw.dtype == np.float32
 
 
-def test_what_is_kept_does_not_grow_with_the_steps(generator_settings):
+def test_what_is_kept_does_not_grow_with_the_steps(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     sizes = []
     for steps in (2, 5):
         settings = generator_settings("sd2").model_copy(update={"steps": steps})
@@ -102,11 +111,14 @@ def test_what_is_kept_does_not_grow_with_the_steps(generator_settings):
     assert sizes[0] == sizes[1] == [(1, 64, 64)]
 
 
-def test_heads_are_not_held_all_at_once(generator_settings):
+def test_heads_are_not_held_all_at_once(generator_settings: Callable[..., GeneratorSettings]) -> None:
     class Largest(TorchDispatchMode):
         numbers = 0
 
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        def __init__(self) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             made = function(*args, **(kwargs or {}))
             if isinstance(made, torch.Tensor):
                 self.numbers = max(self.numbers, made.numel())
@@ -122,13 +134,17 @@ def test_heads_are_not_held_all_at_once(generator_settings):
     assert largest.numbers <= 2 * 64 * 64
 
 
-def test_a_size_that_the_network_lacks_is_refused_with_those_it_has(generator_settings):
+def test_a_size_that_the_network_lacks_is_refused_with_those_it_has(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     settings = generator_settings("sd1").model_copy(update={"sharpen_power": 1, "sharpen_side": 7})
     with pytest.raises(UnsupportedModelError, match=r"7 x 7 places \(it has 2, 4, 8, 16\); set sharpen_side"):
         load_generator(settings, "cpu")
 
 
-def test_layers_outside_the_chosen_size_keep_their_processors(generator_settings):
+def test_layers_outside_the_chosen_size_keep_their_processors(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     settings = generator_settings("sd1")
     unet = load_pipeline(settings, "cpu").unet
     before = {name: id(processor) for name, processor in unet.attn_processors.items()}
@@ -139,7 +155,9 @@ def test_layers_outside_the_chosen_size_keep_their_processors(generator_settings
     assert {id(layers[name.removesuffix(".processor")]) for name in changed} == chosen
 
 
-def test_only_sharpening_that_is_on_changes_the_identity(generator_settings):
+def test_only_sharpening_that_is_on_changes_the_identity(
+    generator_settings: Callable[..., GeneratorSettings],
+) -> None:
     plain = generator_settings("sd2")
     off = plain.model_copy(update={"sharpen_side": 8})
     on = plain.model_copy(update={"sharpen_power": 2, "sharpen_side": 8})
@@ -149,7 +167,9 @@ def test_only_sharpening_that_is_on_changes_the_identity(generator_settings):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3))
-def test_attention_that_stays_where_it_is_changes_nothing_and_a_mean_is_kept(seed, side, count, power):
+def test_attention_that_stays_where_it_is_changes_nothing_and_a_mean_is_kept(
+    seed: int, side: int, count: int, power: int
+) -> None:
     rng = np.random.default_rng(seed)
     maps = rng.random((count, side, side), dtype=np.float32)
     places = side * side

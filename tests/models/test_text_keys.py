@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from rounding import assert_near
 
 from freeda_models.errors import InputError, PresetError
-from freeda_models.presets import KeySettings
+from freeda_models.presets import ClipSettings, KeySettings
 from freeda_models.protocols import ModelIdentity, Noun, NounKind
 from freeda_models.text.keys import (
     STRATEGIES,
@@ -21,6 +21,7 @@ from freeda_models.text.keys import (
     embed_nouns,
     prompts_named,
 )
+from freeda_store.records import FloatArray
 
 
 class CountingEncoder:
@@ -38,14 +39,14 @@ class CountingEncoder:
         row = np.random.default_rng(seed).normal(size=8).astype(np.float32)
         return row / np.linalg.norm(row)
 
-    def encode_texts(self, texts):
+    def encode_texts(self, texts: Any) -> FloatArray:
         self.texts += texts
         return np.stack([self.vector(text) for text in texts])
 
-    def encode_texts_raw(self, texts):
+    def encode_texts_raw(self, texts: Any) -> FloatArray:
         return np.stack([self.vector(text) * len(text) for text in texts])
 
-    def encode_spans(self, texts, spans):
+    def encode_spans(self, texts: Any, spans: Any) -> FloatArray:
         self.spans += list(zip(texts, spans, strict=True))
         return np.stack([self.vector(f"{text}|{span}") for text, span in zip(texts, spans, strict=True)])
 
@@ -55,10 +56,11 @@ def noun(key: str, span: tuple[int, int] = (0, 1)) -> Noun:
 
 
 def unit(row: np.ndarray) -> np.ndarray:
-    return row / np.linalg.norm(row)
+    made: np.ndarray = row / np.linalg.norm(row)
+    return made
 
 
-def test_classes_are_the_mean_over_templates_and_embedded_once():
+def test_classes_are_the_mean_over_templates_and_embedded_once() -> None:
     encoder = CountingEncoder()
     templates = TEMPLATE_SETS["openai_subset"].templates
     got = embed_classes(encoder, ["car", "sky", "car"], TEMPLATE_SETS["openai_subset"])
@@ -70,14 +72,14 @@ def test_classes_are_the_mean_over_templates_and_embedded_once():
     assert got.dtype == np.float32
 
 
-def test_many_classes_keep_their_order():
+def test_many_classes_keep_their_order() -> None:
     names = [f"class {i} {{x}}" for i in range(300)]
     got = embed_classes(CountingEncoder(), names, Prompts(("a {}",)))
     expected = [CountingEncoder.vector(f"a {name}") for name in names]
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-def test_the_raw_mean_is_over_embeddings_as_the_encoder_gives_them():
+def test_the_raw_mean_is_over_embeddings_as_the_encoder_gives_them() -> None:
     templates = ("a {}.", "a picture of the {}.")
     got = embed_classes(CountingEncoder(), ["car"], Prompts(templates, PromptMean.RAW))
     prompts = [template.replace("{}", "car") for template in templates]
@@ -87,7 +89,7 @@ def test_the_raw_mean_is_over_embeddings_as_the_encoder_gives_them():
     assert np.abs(got - each_first).max() > 1e-3
 
 
-def test_the_authors_prompts_differ_from_the_default_in_the_mean_alone():
+def test_the_authors_prompts_differ_from_the_default_in_the_mean_alone() -> None:
     ours, theirs = prompts_named("openai_subset"), prompts_named("openai_subset_raw")
     assert (ours.mean, theirs.mean) == (PromptMean.UNIT, PromptMean.RAW)
     assert ours.templates == theirs.templates
@@ -97,13 +99,13 @@ def test_the_authors_prompts_differ_from_the_default_in_the_mean_alone():
         prompts_named("mine")
 
 
-def test_template_mean_ignores_captions():
+def test_template_mean_ignores_captions() -> None:
     encoder = CountingEncoder()
     got = embed_nouns(encoder, "template_mean", ["x", "y"], [noun("car"), noun("car")])
     assert_near(got, embed_classes(encoder, ["car", "car"], TEMPLATE_SETS["openai_subset"]))
 
 
-def test_span_in_caption_asks_for_each_place_once():
+def test_span_in_caption_asks_for_each_place_once() -> None:
     encoder = CountingEncoder()
     captions = ["a car and a car"] * 3
     nouns = [noun("car", (2, 5)), noun("car", (12, 15)), noun("car", (2, 5))]
@@ -113,7 +115,7 @@ def test_span_in_caption_asks_for_each_place_once():
     assert np.abs(got[0] - got[1]).max() > 1e-3
 
 
-def test_noun_and_caption_is_their_mean():
+def test_noun_and_caption_is_their_mean() -> None:
     encoder = CountingEncoder()
     got = embed_nouns(encoder, "noun_and_caption", ["a car", "a car"], [noun("car"), noun("sky")])
     car, sky, caption = (CountingEncoder.vector(text) for text in ("car", "sky", "a car"))
@@ -122,13 +124,13 @@ def test_noun_and_caption_is_their_mean():
 
 
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-def test_nothing_gives_an_empty_array(strategy):
+def test_nothing_gives_an_empty_array(strategy: str) -> None:
     got = embed_nouns(CountingEncoder(), strategy, [], [])
     assert got.shape == (0, 8)
     assert got.dtype == np.float32
 
 
-def test_refusals():
+def test_refusals() -> None:
     encoder = CountingEncoder()
     with pytest.raises(PresetError, match="unknown key strategy"):
         embed_nouns(encoder, "magic", [], [])
@@ -140,7 +142,7 @@ def test_refusals():
         Prompts(())
 
 
-def test_template_sets():
+def test_template_sets() -> None:
     sizes = {name: len(prompts.templates) for name, prompts in TEMPLATE_SETS.items()}
     assert sizes == {"openai_subset": 7, "openai_subset_raw": 7, "imagenet80": 80, "single": 1, "none": 1}
     every = [template for prompts in TEMPLATE_SETS.values() for template in prompts.templates]
@@ -148,11 +150,11 @@ def test_template_sets():
     assert len(set(TEMPLATE_SETS["imagenet80"].templates)) == 80
 
 
-def test_presets_may_name_every_template_set():
+def test_presets_may_name_every_template_set() -> None:
     assert set(get_args(KeySettings.model_fields["templates"].annotation)) == set(TEMPLATE_SETS)
 
 
-def test_every_strategy_works_with_clip(clip_settings):
+def test_every_strategy_works_with_clip(clip_settings: ClipSettings) -> None:
     """With a real encoder every strategy gives unit rows of the encoder's size."""
     from freeda_models.clip.encoder import load_clip
 

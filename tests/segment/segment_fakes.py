@@ -146,9 +146,9 @@ class FakeBank:
         encoder = encoder or FakeClip()
         rng = np.random.default_rng(3)
         self.held = [info(noun, number) for noun in nouns for number in range(3)]
-        self.keys = encoder.encode_texts([each.noun for each in self.held]) if self.held else None
+        self.keys = encoder.encode_texts([each.noun for each in self.held])
         features = [colour_feature(COLOURS.get(each.noun, (127, 127, 130))) for each in self.held]
-        self.visuals = np.stack(features) + rng.normal(0, 0.02, (len(features), 3)) if features else None
+        self.visuals = np.array(features).reshape(-1, 3) + rng.normal(0, 0.02, (len(features), 3))
         self.queries = 0
         self.closed = False
 
@@ -171,8 +171,6 @@ class FakeBank:
         return (self.held[row] for row in self.passing(where))
 
     def vectors(self, ids: Sequence[UUID]) -> PrototypeVectors:
-        assert self.keys is not None
-        assert self.visuals is not None
         row_of = {each.id: row for row, each in enumerate(self.held)}
         rows = [row_of[id_] for id_ in ids]
         return PrototypeVectors(tuple(ids), self.keys[rows], self.visuals[rows].astype(np.float32))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,14 +25,14 @@ from freeda_segment.retrieval.prototypes import build_prototypes
 from freeda_segment.segmenter import Segmenter
 
 
-def build(classes, bank=None, **changes):
+def build(classes: Any, bank: Any = None, **changes: Any) -> Any:
     clip = FakeClip()
     lookup = TextLookup(bank or FakeBank(), clip, clip, "none", small_settings(**changes))
     return build_prototypes(parse_classes(classes).classes, lookup)
 
 
 @pytest.mark.parametrize("name", list(AGGREGATIONS))
-def test_every_aggregation_finds_the_colours(name):
+def test_every_aggregation_finds_the_colours(name: str) -> None:
     settings = small_settings(aggregation=name, k=3, prototypes=2, neighbours=3)
     segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=settings)
     made = segmenter.segment(striped_picture(["red", "blue"], 40, 60), "blue|yellow,red,green")
@@ -38,7 +40,7 @@ def test_every_aggregation_finds_the_colours(name):
     assert (made.labels[:, 33:] == 0).mean() > 0.95
 
 
-def test_kmeans_separates_what_a_mean_mixes_and_is_deterministic():
+def test_kmeans_separates_what_a_mean_mixes_and_is_deterministic() -> None:
     rng = np.random.default_rng(2)
     centres = np.array([[5, 0, 0], [0, 5, 0], [0, 0, 5]], np.float32)
     visuals = (np.repeat(centres, 20, 0) + rng.normal(0, 0.1, (60, 3))).astype(np.float32)
@@ -50,12 +52,12 @@ def test_kmeans_separates_what_a_mean_mixes_and_is_deterministic():
     np.testing.assert_array_equal(found, gather(visuals, np.ones(60, np.float32), 3))
 
 
-def inertia(directions, owner):
+def inertia(directions: Any, owner: Any) -> Any:
     parts = [directions[owner == index] for index in np.unique(owner)]
     return sum(float(((part - part.mean(0)) ** 2).sum()) for part in parts)
 
 
-def crowded_directions(seed):
+def crowded_directions(seed: Any) -> Any:
     """More heaps of directions than clusters, of unequal sizes, and the number of clusters."""
     rng = np.random.default_rng(seed)
     clusters = int(rng.integers(3, 8))
@@ -65,7 +67,7 @@ def crowded_directions(seed):
     return unit(visuals.astype(np.float32)), clusters
 
 
-def test_kmeans_is_as_good_as_the_best_of_ten_starts():
+def test_kmeans_is_as_good_as_the_best_of_ten_starts() -> None:
     ratios = []
     for visuals, clusters in map(crowded_directions, range(12)):
         owner = cluster_directions(visuals, clusters)
@@ -80,7 +82,9 @@ def test_kmeans_is_as_good_as_the_best_of_ten_starts():
     assert max(ratios) <= 1.06
 
 
-def test_kmeans_of_vectors_that_differ_by_rounding_is_one_prototype_and_quiet(recwarn):
+def test_kmeans_of_vectors_that_differ_by_rounding_is_one_prototype_and_quiet(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
     rng = np.random.default_rng(0)
     visuals = (np.ones((30, 8)) * (1 + rng.normal(0, 1e-7, (30, 8)))).astype(np.float32)
     gathered = AGGREGATIONS["kmeans_max"].gather(visuals, np.ones(30, np.float32), 4)
@@ -89,7 +93,7 @@ def test_kmeans_of_vectors_that_differ_by_rounding_is_one_prototype_and_quiet(re
     assert not list(recwarn)
 
 
-def test_one_kmeans_prototype_is_the_mean_and_equal_vectors_are_no_trouble():
+def test_one_kmeans_prototype_is_the_mean_and_equal_vectors_are_no_trouble() -> None:
     np.testing.assert_allclose(
         build("red,blue", aggregation="kmeans_max", prototypes=1).vectors,
         build("red,blue").vectors,
@@ -99,7 +103,7 @@ def test_one_kmeans_prototype_is_the_mean_and_equal_vectors_are_no_trouble():
     assert len(AGGREGATIONS["kmeans_mean"].gather(same, np.ones(5, np.float32), 4)) == 1
 
 
-def test_the_mean_is_over_a_text_and_the_nearest_text_counts():
+def test_the_mean_is_over_a_text_and_the_nearest_text_counts() -> None:
     made = build("red|blue,green", aggregation="kmeans_mean", k=3, prototypes=3)
     assert len(made.text_starts) == 3
     feature = unit(np.array([[0.2, 0.5, 0.7]], np.float32))
@@ -110,7 +114,7 @@ def test_the_mean_is_over_a_text_and_the_nearest_text_counts():
 
 
 @given(st.integers(0, 500), st.integers(1, 4), st.integers(1, 12))
-def test_votes_equal_literal_ones(seed, classes, voters):
+def test_votes_equal_literal_ones(seed: int, classes: int, voters: int) -> None:
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, 4, classes)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -126,14 +130,14 @@ def test_votes_equal_literal_ones(seed, classes, voters):
     np.testing.assert_allclose(vote(features, vectors, starts, voters), expected, atol=1e-5)
 
 
-def test_pools():
+def test_pools() -> None:
     cosines = np.array([[0.1, 0.5, 0.3]], np.float32)
     starts = np.array([0, 2])
     np.testing.assert_allclose(pool_max(cosines, starts), [[0.5, 0.3]])
     np.testing.assert_allclose(pool_mean(cosines, starts), [[0.3, 0.3]], atol=1e-7)
 
 
-def test_templates_are_a_setting_and_reported(monkeypatch):
+def test_templates_are_a_setting_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeBank, "manifest", property(lambda self: fake_manifest(templates="none")))
     plain = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings())
     chosen = plain.with_settings(templates="single")
@@ -152,12 +156,12 @@ def test_templates_are_a_setting_and_reported(monkeypatch):
         ({"neighbours": 0}, "neighbours is 0"),
     ],
 )
-def test_bad_choices_are_refused(changes, message):
+def test_bad_choices_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         small_settings(**changes)
 
 
-def test_other_prompts_than_the_banks_are_not_silent(monkeypatch):
+def test_other_prompts_than_the_banks_are_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeBank, "manifest", property(lambda self: fake_manifest(templates="openai_subset")))
     plain = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings())
     assert plain.prepare("red").notes == ()
@@ -165,7 +169,9 @@ def test_other_prompts_than_the_banks_are_not_silent(monkeypatch):
     assert "'openai_subset_raw', this bank's keys with 'openai_subset'" in note
 
 
-def test_other_prompts_are_no_news_where_keys_were_made_without_prompts(monkeypatch):
+def test_other_prompts_are_no_news_where_keys_were_made_without_prompts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     manifest = fake_manifest(templates="openai_subset", key_strategy="span_in_caption")
     monkeypatch.setattr(FakeBank, "manifest", property(lambda self: manifest))
     segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings(templates="single"))

@@ -24,7 +24,8 @@ def halves(border: int, side: int = 20) -> NDArray[np.uint8]:
 
 def literal_band(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """The authors' ``mask_to_boundary``: a mask less itself, eroded by a square so many times."""
-    return mask & ~binary_erosion(mask, np.ones((3, 3)), iterations=width, border_value=0)
+    inner: NDArray[np.bool_] = binary_erosion(mask, np.ones((3, 3)), iterations=width, border_value=0)
+    return mask & ~inner
 
 
 def test_counted_by_hand() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,20 +16,20 @@ def texts(*expressions: str) -> list[tuple[str, ...]]:
     return [each.texts for each in parse_classes(expressions).classes]
 
 
-def test_commas_and_repetition_separate_classes():
+def test_commas_and_repetition_separate_classes() -> None:
     assert texts("red car, tree", "sky") == [("red car",), ("tree",), ("sky",)]
     assert parse_classes("red car,tree").names == ("red car", "tree")
 
 
-def test_bars_join_synonyms():
+def test_bars_join_synonyms() -> None:
     assert texts("car|automobile | taxi,tree") == [("car", "automobile", "taxi"), ("tree",)]
 
 
-def test_spaces_and_empty_items_do_not_matter():
+def test_spaces_and_empty_items_do_not_matter() -> None:
     assert texts("  red   car ,, tree,", "") == [("red car",), ("tree",)]
 
 
-def test_duplicates_are_dropped_with_a_note():
+def test_duplicates_are_dropped_with_a_note() -> None:
     parsed = parse_classes("car,tree,Car,tree|bush")
     assert [each.texts for each in parsed.classes] == [("car",), ("tree",), ("bush",)]
     assert parsed.notes == (
@@ -38,13 +40,13 @@ def test_duplicates_are_dropped_with_a_note():
 
 
 @pytest.mark.parametrize("expressions", ["", " , ,", "|", [], ["", "  "]])
-def test_no_class_is_an_error(expressions):
+def test_no_class_is_an_error(expressions: Any) -> None:
     with pytest.raises(ClassesError, match="name at least one"):
         parse_classes(expressions)
 
 
 @given(st.lists(st.text(max_size=12), max_size=6))
-def test_whatever_is_typed_gives_distinct_classes_or_an_error(expressions):
+def test_whatever_is_typed_gives_distinct_classes_or_an_error(expressions: Any) -> None:
     try:
         parsed = parse_classes(expressions)
     except ClassesError:
@@ -54,7 +56,7 @@ def test_whatever_is_typed_gives_distinct_classes_or_an_error(expressions):
     assert all(text.strip() == text and text and "," not in text and "|" not in text for text in every)
 
 
-def test_a_file_of_classes(tmp_path):
+def test_a_file_of_classes(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
     file.write_bytes("\ufeff# mine\nred car\ntree, sky\n\n  # more\ncar|automobile\n".encode())
     assert read_classes_file(file).names == ("red car", "tree", "sky", "car")
@@ -64,7 +66,7 @@ def test_a_file_of_classes(tmp_path):
     ("content", "message"),
     [(b"# only\n\n", "names no class"), (b"\xff\xfe\x00", "not UTF-8"), (None, "No such")],
 )
-def test_a_bad_file_is_named(tmp_path, content, message):
+def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
     file = tmp_path / "classes.txt"
     if content is not None:
         file.write_bytes(content)
@@ -73,7 +75,7 @@ def test_a_bad_file_is_named(tmp_path, content, message):
     assert str(file) in str(caught.value)
 
 
-def test_a_comment_ends_a_line_of_a_file(tmp_path):
+def test_a_comment_ends_a_line_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
     file.write_text("red car # the small one\ntree\t#\nC#|item#2\n   # nothing\nsky#,sea #, not this\n")
     assert [each.texts for each in read_classes_file(file).classes] == [
@@ -86,14 +88,14 @@ def test_a_comment_ends_a_line_of_a_file(tmp_path):
     assert parse_classes("a # b").names == ("a # b",)
 
 
-def test_a_name_may_be_long_but_not_a_book():
+def test_a_name_may_be_long_but_not_a_book() -> None:
     assert parse_classes("a" * MAX_CHARACTERS).names == ("a" * MAX_CHARACTERS,)
     with pytest.raises(ClassesError, match=r"'a{40}…' has 10,000,000 characters; give at most 300") as caught:
         parse_classes("a" * 10**7)
     assert len(str(caught.value)) < 200
 
 
-def test_so_many_classes_and_no_more():
+def test_so_many_classes_and_no_more() -> None:
     assert len(parse_classes([f"c{index}" for index in range(MAX_TEXTS)]).classes) == MAX_TEXTS
     for expressions in (",".join(f"c{index}" for index in range(20_000)), "|".join(map(str, range(20_000)))):
         with pytest.raises(ClassesError, match="more than 2,000 class names"):
@@ -101,7 +103,7 @@ def test_so_many_classes_and_no_more():
 
 
 @pytest.mark.parametrize("text", ["car\0", "\x1b[31mcar", "a\ud800b"])
-def test_what_no_text_holds_is_refused(text):
+def test_what_no_text_holds_is_refused(text: str) -> None:
     with pytest.raises(ClassesError, match="no text has") as caught:
         parse_classes(text)
     assert str(caught.value).isprintable()
@@ -117,20 +119,22 @@ def test_what_no_text_holds_is_refused(text):
         (b"GIF89a\0\0", "no text has"),
     ],
 )
-def test_a_file_that_is_no_list_of_classes_fails_fast_and_is_named(tmp_path, content, message):
+def test_a_file_that_is_no_list_of_classes_fails_fast_and_is_named(
+    tmp_path: Path, content: Any, message: str
+) -> None:
     file = tmp_path / "classes.txt"
     file.write_bytes(content)
     with pytest.raises(ClassesError, match=rf"{file}.*{message}"):
         read_classes_file(file)
 
 
-def test_a_pipe_of_classes_is_refused(tmp_path):
+def test_a_pipe_of_classes_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "classes.txt")
     with pytest.raises(ClassesError, match=r"classes\.txt cannot be read \(it is a named pipe"):
         read_classes_file(tmp_path / "classes.txt")
 
 
-def test_the_same_accent_in_two_encodings_is_one_class():
+def test_the_same_accent_in_two_encodings_is_one_class() -> None:
     parsed = parse_classes(["caf\u00e9", "cafe\u0301|bar", "CAFE\u0301"])
     assert [each.texts for each in parsed.classes] == [("caf\u00e9",), ("bar",)]
     assert len(parsed.notes) == 2

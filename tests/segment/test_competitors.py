@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,38 +42,38 @@ BY_BANK = Background(BackgroundStrategy.BANK)
 STRIPES = striped_picture(["red", "green", "blue"], 32, 96)
 
 
-def segmenter_of(bank, **changes):
+def segmenter_of(bank: Any, **changes: Any) -> Segmenter:
     settings = small_settings(**({"background": AUTO, "alpha": 1.0} | changes))
     return Segmenter(bank, FakeClip(), FakeBackbone(), settings=settings)
 
 
-def nouns_of(looks, names, keys=None, likeness=Likeness(0.2, 0.9)):  # noqa: B008
+def nouns_of(looks: Any, names: Any, keys: Any = None, likeness: Any = Likeness(0.2, 0.9)) -> Any:  # noqa: B008
     if keys is None:
         keys = np.stack([word_vector(name) for name in names])
     looks = np.asarray(looks, np.float32)
     return BankNouns(tuple(names), keys, unit(looks), np.arange(len(names)), likeness)
 
 
-def classes_of(vectors, *texts, nouns=()):
+def classes_of(vectors: Any, *texts: Any, nouns: Any = ()) -> Any:
     """One class for each text, with what it retrieved."""
     vectors = unit(np.asarray(vectors, np.float32))
     bank = FakeBank(nouns) if nouns else None
     infos = tuple(bank.held) if bank else ()
-    support = tuple((Support(text, word_vector(text), (), np.zeros(0), infos),) for text in texts)
+    support = tuple((Support(text, word_vector(text), (), np.zeros(0, np.float32), infos),) for text in texts)
     starts = np.arange(len(texts))
     names = tuple(ClassName((text,)) for text in texts)
-    return ClassPrototypes(names, vectors, starts, np.ones((len(texts), 2)), starts, support)
+    return ClassPrototypes(names, vectors, starts, np.ones((len(texts), 2), np.float32), starts, support)
 
 
 AXES = np.eye(4, dtype=np.float32)
 
 
-def competing(nouns, classes):
+def competing(nouns: Any, classes: Any) -> Any:
     found = competing_nouns(nouns, classes)
     return () if found is None else found.names
 
 
-def test_only_what_is_named_gets_a_class():
+def test_only_what_is_named_gets_a_class() -> None:
     bank = FakeBank()
     made = segmenter_of(bank).segment(STRIPES, "green")
     truth = segmenter_of(bank, background=None).segment(STRIPES, "red,green,blue")
@@ -120,14 +122,14 @@ def test_a_complete_list_is_left_alone():
     np.testing.assert_array_equal(made.labels, plain.labels)
 
 
-def test_a_class_may_be_called_other():
+def test_a_class_may_be_called_other() -> None:
     made = segmenter_of(FakeBank()).segment(STRIPES, ["other|red", "green"])
     np.testing.assert_array_equal(made.mask("other"), made.labels == 0)
     with pytest.raises(OptionError, match=r"'blue'.*'other' for no class"):
         made.mask("blue")
 
 
-def test_long_lists_are_taken_for_complete(monkeypatch):
+def test_long_lists_are_taken_for_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freeda_segment.pixels.background.SHORT_LIST", 1)
     segmenter = segmenter_of(FakeBank())
     assert segmenter.segment(STRIPES, "red,blue").background_area == 0
@@ -135,21 +137,21 @@ def test_long_lists_are_taken_for_complete(monkeypatch):
     assert segmenter.segment(STRIPES, "red").background_area > 0
 
 
-def test_votes_are_not_compared_with_similarities():
+def test_votes_are_not_compared_with_similarities() -> None:
     by_votes = segmenter_of(FakeBank(), aggregation="knn")
     assert by_votes.segment(STRIPES, "green").background_area == 0
     with pytest.raises(OptionError, match=r"'bank'.*'knn'"):
         by_votes.with_settings(background=BY_BANK).segment(STRIPES, "green")
 
 
-def test_other_backgrounds_are_as_they_were():
+def test_other_backgrounds_are_as_they_were() -> None:
     constant = segmenter_of(FakeBank(), background=Background(threshold=0.6))
     made = constant.segment(STRIPES, "green")
     assert not made.request.others
     np.testing.assert_array_equal(made.labels == -1, made.scores <= np.float32(0.6))
 
 
-def test_too_small_a_bank_says_so():
+def test_too_small_a_bank_says_so() -> None:
     small = FakeBank(("red", "blue"))
     made = segmenter_of(small).segment(STRIPES, "red")
     assert made.background_area == 0
@@ -157,7 +159,7 @@ def test_too_small_a_bank_says_so():
     assert not segmenter_of(small, background=None).segment(STRIPES, "red").notes
 
 
-def test_kin_synonyms_and_what_looks_alike_do_not_compete():
+def test_kin_synonyms_and_what_looks_alike_do_not_compete() -> None:
     names = ["red car", "boat", "auto", "lorry"]
     keys = np.stack([word_vector(name) for name in names])
     keys[2] = word_vector("car")
@@ -174,13 +176,13 @@ def test_kin_synonyms_and_what_looks_alike_do_not_compete():
     assert competing(nouns, classes_of(AXES, "a", "b", "c", "d")) == ()
 
 
-def test_a_noun_with_words_before_a_synonym_is_kin():
+def test_a_noun_with_words_before_a_synonym_is_kin() -> None:
     keys = np.stack([word_vector(name) for name in ("car", "yellow auto", "boat", "pig")])
     nouns = nouns_of(AXES, ["auto", "yellow auto", "boat", "pig"], keys)
     assert competing(nouns, classes_of([[1, 1, 1, 1]], "car")) == ("boat", "pig")
 
 
-def test_a_sister_competes_only_where_it_looks_unrelated():
+def test_a_sister_competes_only_where_it_looks_unrelated() -> None:
     nouns = nouns_of(AXES, ["blue car", "blue boat", "pig", "cat"])
     near = [[0.4, 0.4, 0.5, 0.66]]  # 0.2 is unrelated, 0.55 the middle
     assert competing(nouns, classes_of(near, "red car")) == ("blue boat", "pig")
@@ -191,7 +193,7 @@ def test_a_sister_competes_only_where_it_looks_unrelated():
     )
 
 
-def test_a_class_does_not_compete_with_what_it_is_made_of():
+def test_a_class_does_not_compete_with_what_it_is_made_of() -> None:
     nouns = nouns_of(AXES, ["red", "green", "blue", "pig"])
     made_of = classes_of([[1, 1, 1, 1]], "colour", nouns=("red", "green"))
     assert competing(nouns, made_of) == ("blue", "pig")
@@ -199,11 +201,11 @@ def test_a_class_does_not_compete_with_what_it_is_made_of():
     assert competing(nouns, mixture) == ("red", "green", "blue", "pig"), "a twelfth is an accident"
 
 
-def test_a_bank_whose_nouns_look_all_the_same_has_no_competitors():
+def test_a_bank_whose_nouns_look_all_the_same_has_no_competitors() -> None:
     assert competing_nouns(nouns_of(AXES, "abcd", likeness=None), classes_of([[1, 0, 0, 0]], "x")) is None
 
 
-def test_competitors_of_several_sources_compete_together():
+def test_competitors_of_several_sources_compete_together() -> None:
     parts = [Competitors(("a", "b"), AXES[:2]), Competitors(("rest of an example",), AXES[2:3])]
     joined = Competitors.joined(parts)
     assert (len(joined), joined.names) == (3, ("a", "b", "rest of an example"))
@@ -212,7 +214,9 @@ def test_competitors_of_several_sources_compete_together():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 6), st.integers(1, 30))
-def test_adding_a_class_moves_pixels_only_to_it_or_out_of_none(seed, classes, others, regions):
+def test_adding_a_class_moves_pixels_only_to_it_or_out_of_none(
+    seed: int, classes: int, others: int, regions: int
+) -> None:
     """Naming one more thing takes nothing from the other classes but what looks more like it."""
     rng = np.random.default_rng(seed)
     looks = normalised(rng.standard_normal((others, 6)).astype(np.float32))
@@ -221,7 +225,7 @@ def test_adding_a_class_moves_pixels_only_to_it_or_out_of_none(seed, classes, ot
     vectors[-1] = looks[0] * 3 + rng.standard_normal(6) * rng.random()
     features = normalised(rng.standard_normal((regions, 6)).astype(np.float32))
 
-    def winners(count):
+    def winners(count: Any) -> Any:
         prototypes = classes_of(vectors[:count], *(f"class {number}" for number in range(count)))
         prototypes = dataclasses.replace(prototypes, competitors=competing_nouns(nouns, prototypes))
         columns = [prototypes.local_cosines(features), prototypes.other_cosines(features)]
@@ -233,7 +237,7 @@ def test_adding_a_class_moves_pixels_only_to_it_or_out_of_none(seed, classes, ot
     assert ((more == classes) | (fewer == -1))[changed].all()
 
 
-def test_regions_and_patches_have_one_more_column():
+def test_regions_and_patches_have_one_more_column() -> None:
     rng = np.random.default_rng(1)
     prototypes = classes_of(rng.standard_normal((2, 4)), "a", "b")
     competitors = Competitors(("x", "y", "z"), unit(rng.standard_normal((3, 4))))
@@ -257,7 +261,7 @@ def test_regions_and_patches_have_one_more_column():
 # the nouns of a bank
 
 
-def test_nouns_are_the_means_of_their_prototypes():
+def test_nouns_are_the_means_of_their_prototypes() -> None:
     bank = FakeBank()
     found = bank_nouns(bank)
     assert sorted(found.names) == sorted(COLOURS)
@@ -271,8 +275,9 @@ def test_nouns_are_the_means_of_their_prototypes():
         np.testing.assert_array_equal(getattr(again, one), getattr(found, one))
 
 
-def test_likeness_is_that_of_a_noun_with_itself_and_with_others():
+def test_likeness_is_that_of_a_noun_with_itself_and_with_others() -> None:
     found = bank_nouns(FakeBank()).likeness
+    assert found is not None
     assert found.same > 0.99
     colours = unit(np.array([np.array(colour) - 127.5 for colour in COLOURS.values()]))
     others = [np.percentile(np.delete(row, index), 95) for index, row in enumerate(colours @ colours.T)]
@@ -280,7 +285,7 @@ def test_likeness_is_that_of_a_noun_with_itself_and_with_others():
     assert found.unrelated < found.middle < found.same
 
 
-def test_a_filter_and_a_bad_prototype_leave_nouns_out():
+def test_a_filter_and_a_bad_prototype_leave_nouns_out() -> None:
     bank = FakeBank()
     red = bank_nouns(bank, parse_filter(["noun=red|blue|green"]))
     assert set(red.names) == {"red", "blue", "green"}
@@ -292,18 +297,19 @@ def test_a_filter_and_a_bad_prototype_leave_nouns_out():
     assert np.isfinite(spoilt.looks).all()
 
 
-def test_an_empty_bank_has_no_nouns():
+def test_an_empty_bank_has_no_nouns() -> None:
     found = BankNouns.from_bytes(bank_nouns(FakeBank(())).to_bytes())
     assert (found.names, found.likeness) == ((), None)
     assert competing_nouns(found, classes_of([[1, 0, 0, 0]], "x")) is None
 
 
-def test_many_nouns_are_joined_to_groups(monkeypatch):
+def test_many_nouns_are_joined_to_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "GROUPS", 2)
     found = bank_nouns(FakeBank())
     assert len(set(found.groups.tolist())) == 2
     red = classes_of(found.looks[[found.names.index("red")]], "red")
     together = competing_nouns(dataclasses.replace(found, likeness=Likeness(0.0, 1.9)), red)
+    assert together is not None
     assert 1 <= len(together) <= 2
     for name, look in zip(together.names, together.looks, strict=True):
         group = found.groups[found.names.index(name)]
@@ -311,11 +317,11 @@ def test_many_nouns_are_joined_to_groups(monkeypatch):
         np.testing.assert_allclose(look, unit(found.looks[members].sum(0)), atol=1e-6)
 
 
-def test_the_bank_is_asked_once_for_all_lists_of_a_revision_and_filter():
+def test_the_bank_is_asked_once_for_all_lists_of_a_revision_and_filter() -> None:
     class Counting(FakeBank):
         gathered = 0
 
-        def derived(self, name, make, where=parse_filter([])):  # noqa: B008
+        def derived(self, name: Any, make: Any, where: Any = parse_filter([])) -> Any:  # noqa: B008
             self.gathered += 1
             return make()
 
@@ -329,10 +335,10 @@ def test_the_bank_is_asked_once_for_all_lists_of_a_revision_and_filter():
     assert bank.gathered == 2
 
 
-def test_a_new_revision_has_new_competitors(tmp_path):
+def test_a_new_revision_has_new_competitors(tmp_path: Path) -> None:
     with Bank.open(tmp_path / "bank", create=fake_manifest()) as bank:
 
-        def add(run, *names):
+        def add(run: Any, *names: Any) -> None:
             with bank.write("colours", run) as writer:
                 writer.add([colour_generation(name, number) for name in names for number in range(3)])
                 writer.commit()
@@ -341,6 +347,8 @@ def test_a_new_revision_has_new_competitors(tmp_path):
         segmenter = segmenter_of(bank)
         assert segmenter.prepare("red").competitors is None, "three nouns are too few"
         add("two", "blue")
-        assert set(segmenter.prepare("red").competitors.names) == {"green", "blue", "yellow"}
+        competitors = segmenter.prepare("red").competitors
+        assert competitors is not None
+        assert set(competitors.names) == {"green", "blue", "yellow"}
         bank.retire(parse_filter(["noun=yellow"]), "no yellow")
         assert segmenter.prepare("red").competitors is None

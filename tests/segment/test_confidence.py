@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,20 +40,25 @@ STRANGE = (200, 40, 230)
 """A violet, between red and blue and much like neither."""
 
 
-def segmenter_of(bank=None, **changes):
+def surely(known: Sureness | None) -> Sureness:
+    assert known is not None
+    return known
+
+
+def segmenter_of(bank: Any = None, **changes: Any) -> Segmenter:
     settings = small_settings(**({"background": Background(BackgroundStrategy.AUTO), "alpha": 1.0} | changes))
     return Segmenter(bank or FakeBank(), FakeClip(), FakeBackbone(), settings=settings)
 
 
-def half_strange(height=32, width=96):
+def half_strange(height: Any = 32, width: Any = 96) -> Any:
     picture = striped_picture(["red"], height, width)
     picture[:, width // 2 :] = STRANGE
     return picture
 
 
-def test_what_the_bank_does_not_know_is_unsure_and_can_be_left_out():
+def test_what_the_bank_does_not_know_is_unsure_and_can_be_left_out() -> None:
     plain = segmenter_of().segment(half_strange(), "red,blue")
-    known = plain.sureness
+    known = surely(plain.sureness)
     assert known.confidence[:, :40].min() > 0.9
     assert known.confidence[:, 56:].max() < GUESS
     assert known.unlike == pytest.approx(0.5, abs=0.1)
@@ -64,18 +70,18 @@ def test_what_the_bank_does_not_know_is_unsure_and_can_be_left_out():
     np.testing.assert_array_equal(left_out.scores, plain.scores)
 
 
-def test_a_threshold_of_nothing_leaves_all_and_one_of_all_leaves_nothing():
+def test_a_threshold_of_nothing_leaves_all_and_one_of_all_leaves_nothing() -> None:
     assert segmenter_of(unsure=0.0).segment(half_strange(), "red,blue").background_area == 0
     assert segmenter_of(unsure=1.0).segment(half_strange(), "red,blue").background_area == 1
 
 
-def nouns_of(looks, likeness):
+def nouns_of(looks: Any, likeness: Any) -> Any:
     names = tuple(f"noun {number}" for number in range(len(looks)))
     keys = np.stack([word_vector(name) for name in names])
     return BankNouns(names, keys, looks, np.arange(len(looks)), likeness)
 
 
-def request_of(nouns, named, features, alpha, embeddings=None):
+def request_of(nouns: Any, named: Any, features: Any, alpha: Any, embeddings: Any = None) -> Any:
     """One window of one row; the nouns with these indices are classes, all others compete."""
     texts = tuple(nouns.names[index] for index in named)
     starts = np.arange(len(named))
@@ -86,7 +92,7 @@ def request_of(nouns, named, features, alpha, embeddings=None):
         starts,
         embeddings,
         starts,
-        tuple((Support(text, word_vector(text), (), np.zeros(0), ()),) for text in texts),
+        tuple((Support(text, word_vector(text), (), np.zeros(0, np.float32), ()),) for text in texts),
     )
     competitors = competing_nouns(nouns, prototypes)
     prototypes = ClassPrototypes(**{**vars(prototypes), "competitors": competitors, "nouns": nouns})
@@ -107,16 +113,16 @@ def request_of(nouns, named, features, alpha, embeddings=None):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 10, 149, 150]))
-def test_a_threshold_means_the_same_from_one_class_to_150(seed, length):
+def test_a_threshold_means_the_same_from_one_class_to_150(seed: int, length: Any) -> None:
     """A label that a short list and the complete one agree on is as sure in both."""
     rng = np.random.default_rng(seed)
     looks = normalised(rng.standard_normal((150, 24)).astype(np.float32))
     nouns = nouns_of(looks, Likeness(0.3, 1.69))  # only a noun itself looks like it
     features = normalised((looks[:40] + 0.2 * rng.standard_normal((40, 24))).astype(np.float32))
     named = rng.permutation(150)[:length]
-    every = sureness(request_of(nouns, range(150), features, 1.0))
+    every = surely(sureness(request_of(nouns, range(150), features, 1.0)))
     some_request = request_of(nouns, named, features, 1.0)
-    some = sureness(some_request)
+    some = surely(sureness(some_request))
     labels = some_request.windows[0].regions.argmax(axis=1)
     agreed = [
         place
@@ -129,13 +135,15 @@ def test_a_threshold_means_the_same_from_one_class_to_150(seed, length):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(0, 4), st.floats(0.05, 1))
-def test_values_equal_the_literal_ones(seed, classes, others, alpha):
+def test_values_equal_the_literal_ones(seed: int, classes: int, others: int, alpha: float) -> None:
     rng = np.random.default_rng(seed)
     looks = normalised(rng.standard_normal((classes + others, 8)).astype(np.float32))
     likeness = Likeness(0.3, 1.69)
     features = normalised(rng.standard_normal((6, 8)).astype(np.float32))
     embeddings = normalised(rng.standard_normal((classes, 2)).astype(np.float32))
-    found = sureness(request_of(nouns_of(looks, likeness), range(classes), features, alpha, embeddings))
+    found = surely(
+        sureness(request_of(nouns_of(looks, likeness), range(classes), features, alpha, embeddings))
+    )
     spoken = [float(embedding @ np.array([0.6, 0.8])) for embedding in embeddings]
     if others:
         spoken.append(max(spoken))
@@ -166,11 +174,11 @@ def test_values_equal_the_literal_ones(seed, classes, others, alpha):
         assert found.confidence[0, place] == pytest.approx(1 / odds, abs=1e-3)
 
 
-def test_regions_of_several_windows_have_their_own_values():
+def test_regions_of_several_windows_have_their_own_values() -> None:
     picture = striped_picture(["red", "green", "blue"], 40, 90)
     made = segmenter_of(superpixels=small_settings().superpixels).segment(picture, "red,green")
     assert len(made.request.windows) > 1
-    regions = made.sureness.of_regions(made.region_map, made.labels)
+    regions = surely(made.sureness).of_regions(made.region_map, made.labels)
     numbers = np.unique(made.region_map[made.region_map >= 0])
     assert len(regions.pixels) == len(numbers)
     for place, number in enumerate(numbers):
@@ -180,17 +188,19 @@ def test_regions_of_several_windows_have_their_own_values():
         box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
         assert regions.box_xyxy[place].tolist() == box
         assert mask[tuple(regions.inside[place])]
-        assert regions.confidence[place] == pytest.approx(made.sureness.confidence[mask].mean(), abs=1e-5)
+        assert regions.confidence[place] == pytest.approx(
+            surely(made.sureness).confidence[mask].mean(), abs=1e-5
+        )
         if regions.resembles[place] and regions.confidence[place] > 0.9:
             name = ("other", *made.class_names)[regions.labels[place] + 1]
             assert name in (regions.resembles[place], "other")
 
 
-def test_the_report_lists_regions_that_explain_finds_again():
+def test_the_report_lists_regions_that_explain_finds_again() -> None:
     source = Picture(half_strange(40, 90), (40, 90), "half.png")
     made = segmenter_of().segment(source, "red,blue")
     told = json.loads(json.dumps(report(Result(made))))
-    assert told["sureness"]["unlike"] == made.sureness.unlike
+    assert told["sureness"]["unlike"] == surely(made.sureness).unlike
     assert set(told["sureness"]["likeness"]) == {"unrelated", "same"}
     largest = told["regions"]["largest"]
     assert told["regions"]["total"] >= len(largest) > 1
@@ -210,11 +220,11 @@ def test_the_report_lists_regions_that_explain_finds_again():
         assert each["index"] == label or each["confidence"] < 0.9
 
 
-def test_most_of_a_picture_being_unlike_is_told():
+def test_most_of_a_picture_being_unlike_is_told() -> None:
     strange = np.empty((32, 64, 3), np.uint8)
     strange[:] = STRANGE
     made = segmenter_of().segment(strange, "red,blue")
-    assert made.sureness.unlike == 1
+    assert surely(made.sureness).unlike == 1
     assert made.doubt.startswith("this picture resembles nothing in the bank")
     assert "100% unlike anything in the bank" in made.summary()
     assert report(Result(made))["notes"][-1] == made.doubt
@@ -224,16 +234,16 @@ def test_most_of_a_picture_being_unlike_is_told():
     assert report(Result(known))["notes"] == list(known.notes)
 
 
-def test_most_of_a_picture_being_guessed_is_told(monkeypatch):
+def test_most_of_a_picture_being_guessed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COLOURS, "crimson", (220, 30, 36))
     made = segmenter_of(FakeBank(tuple(COLOURS))).segment(striped_picture(["red"], 32, 64), "red,crimson")
-    assert made.sureness.unlike == 0
-    assert made.sureness.guessed(made.labels) == 1
+    assert surely(made.sureness).unlike == 0
+    assert surely(made.sureness).guessed(made.labels) == 1
     assert "100% of this picture is a guess" in made.doubt
     assert "100% guessed" in made.summary()
 
 
-def test_where_the_bank_gives_no_measure_nothing_is_said():
+def test_where_the_bank_gives_no_measure_nothing_is_said() -> None:
     small = FakeBank(("red", "blue"))
     made = segmenter_of(small).segment(half_strange(), "red,blue")
     assert (made.sureness, made.doubt) == (None, "")
@@ -248,10 +258,11 @@ def test_where_the_bank_gives_no_measure_nothing_is_said():
 
 
 @given(st.tuples(st.integers(1, 40), st.integers(1, 40)), st.tuples(st.integers(1, 40), st.integers(1, 40)))
-def test_sizes_are_met_at_the_middles_of_pixels(working_hw, size_hw):
+def test_sizes_are_met_at_the_middles_of_pixels(working_hw: Any, size_hw: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     values = rng.random((4, *working_hw), dtype=np.float32)
-    known = Sureness(*values, Likeness(0.2, 0.8), ())
+    score, margin, confidence, resemblance = values
+    known = Sureness(score, margin, confidence, resemblance, Likeness(0.2, 0.8), ())
     labels = rng.integers(-1, 3, size_hw).astype(np.int16)
     assert known.at_working_size(labels).shape == working_hw
     below = known.below(0.5, size_hw, slice(0, size_hw[0]))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -34,7 +37,7 @@ from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError
 
 
 @pytest.fixture
-def bank(tmp_path):
+def bank(tmp_path: Path) -> Iterator[Bank]:
     """Three prototypes a colour, and one that is called green and looks blue, three times as strong."""
     with Bank.open(tmp_path / "bank", create=fake_manifest()) as opened:
         with opened.write("colours", "run") as writer:
@@ -48,15 +51,15 @@ def bank(tmp_path):
 
 
 @pytest.fixture
-def segmenter(bank):
+def segmenter(bank: Bank) -> Segmenter:
     return Segmenter(bank, FakeClip(), FakeBackbone(), settings=small_settings(k=4))
 
 
-def bad_id(bank):
+def bad_id(bank: Bank) -> UUID:
     return next(each.id for each in bank.infos() if "<green>" in each.caption)
 
 
-def test_scores_are_those_that_gave_the_labels(segmenter):
+def test_scores_are_those_that_gave_the_labels(segmenter: Segmenter) -> None:
     picture = striped_picture(["red", "blue"], 40, 90)
     made = segmenter.with_settings(k=3).segment(picture, "red,blue,yellow", keep_evidence=True)
     assert len(made.request.windows) > 1
@@ -66,6 +69,7 @@ def test_scores_are_those_that_gave_the_labels(segmenter):
     assert everything.area == 1
     region = made.explain(place)
     assert (region.label_name, region.best.name) == ("red", "red")
+    assert region.margin is not None
     assert region.margin > 0
     assert region.best.score == pytest.approx(0.8 * region.best.local + 0.2 * region.best.global_score)
     left, top, right, bottom = region.box_xyxy
@@ -73,7 +77,7 @@ def test_scores_are_those_that_gave_the_labels(segmenter):
     assert region.best.score == pytest.approx(float(inside.mean()), abs=0.03)
 
 
-def test_mean_scores_equal_pixel_scores_for_single_pixels(segmenter):
+def test_mean_scores_equal_pixel_scores_for_single_pixels(segmenter: Segmenter) -> None:
     alone = segmenter.with_settings(superpixels=parse_superpixels("none"), shorter_side=32)
     made = alone.segment(striped_picture(["red", "blue"], 32, 48), "red,blue", keep_evidence=True)
     for x, y in ((0, 0), (47, 31), (20, 10), (30, 5)):
@@ -87,22 +91,26 @@ def test_mean_scores_equal_pixel_scores_for_single_pixels(segmenter):
         made.explain(RegionPlace(99, 0))
 
 
-def test_a_result_without_evidence_says_how_to_get_it(segmenter, bank):
+def test_a_result_without_evidence_says_how_to_get_it(segmenter: Segmenter, bank: Bank) -> None:
     made = segmenter.segment(striped_picture(["red"], 20, 20), "red")
     assert made.region_at(5, 5).label >= 0
-    for explain in (lambda: made.explain_at(5, 5, bank), lambda: made.explain(made.region_at(5, 5))):
+    ways: list[Callable[[], object]] = [
+        lambda: made.explain_at(5, 5, bank),
+        lambda: made.explain(made.region_at(5, 5)),
+    ]
+    for explain in ways:
         with pytest.raises(OptionError, match="segment the picture again with keep_evidence=True"):
             explain()
 
 
-def test_a_bank_that_cannot_retire_is_refused():
+def test_a_bank_that_cannot_retire_is_refused() -> None:
     segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings())
     encoded = segmenter.encode(striped_picture(["red"], 20, 20))
     with pytest.raises(OptionError, match="cannot retire prototypes; open it with"):
         retire_and_compare(segmenter, encoded, "red", [UUID(int=1)])
 
 
-def test_the_bank_tells_which_prototypes_look_alike(segmenter, bank):
+def test_the_bank_tells_which_prototypes_look_alike(segmenter: Segmenter, bank: Bank) -> None:
     made = segmenter.segment(striped_picture(["blue"], 30, 30), "green,red", keep_evidence=True)
     found = made.explain_at(15, 15, bank)
     assert found.best.name == "green"
@@ -113,7 +121,7 @@ def test_the_bank_tells_which_prototypes_look_alike(segmenter, bank):
     assert len(made.explain_at(15, 15, bank, shown=2).best.prototypes) == 2
 
 
-def test_one_class_has_no_runner_up_and_background_has_no_name(segmenter):
+def test_one_class_has_no_runner_up_and_background_has_no_name(segmenter: Segmenter) -> None:
     chosen = segmenter.with_settings(background=Background(threshold=1.0))
     found = chosen.segment(striped_picture(["red"], 20, 20), "red", keep_evidence=True).explain_at(5, 5)
     assert (found.runner_up, found.margin) == (None, None)
@@ -121,7 +129,7 @@ def test_one_class_has_no_runner_up_and_background_has_no_name(segmenter):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (300, 40)])
-def test_any_size(segmenter, bank, size):
+def test_any_size(segmenter: Segmenter, bank: Bank, size: tuple[int, int]) -> None:
     made = segmenter.segment(striped_picture(["red"], *size), "red,blue", keep_evidence=True)
     (pixel,) = made.largest_regions(5)
     found = made.explain_at(*pixel, bank)
@@ -130,7 +138,7 @@ def test_any_size(segmenter, bank, size):
         made.explain_at(size[1], 0)
 
 
-def test_retiring_a_bad_prototype_changes_the_labels(segmenter, bank):
+def test_retiring_a_bad_prototype_changes_the_labels(segmenter: Segmenter, bank: Bank) -> None:
     picture = striped_picture(["blue", "red"], 32, 64)
     encoded = segmenter.encode(picture)
     wrong = bad_id(bank)
@@ -145,7 +153,7 @@ def test_retiring_a_bad_prototype_changes_the_labels(segmenter, bank):
     assert done.changed_area == float((done.before.labels != done.after.labels).mean())
 
 
-def test_nothing_is_retired_when_it_cannot_be(segmenter, bank, tmp_path):
+def test_nothing_is_retired_when_it_cannot_be(segmenter: Segmenter, bank: Bank, tmp_path: Path) -> None:
     encoded = segmenter.encode(striped_picture(["red"], 20, 20))
     every = [each.id for each in bank.infos()]
     with pytest.raises(NoPrototypesError, match="would leave 'red' without"):
@@ -161,16 +169,17 @@ def test_nothing_is_retired_when_it_cannot_be(segmenter, bank, tmp_path):
 
 
 class Links(HTMLParser):
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.tags, self.sources = set(), []
+        self.tags: set[str] = set()
+        self.sources: list[str | None] = []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: Any, attrs: Any) -> None:
         self.tags.add(tag)
         self.sources += [value for name, value in attrs if name in ("src", "href")]
 
 
-def test_the_page_is_self_contained_and_escaped(segmenter, bank):
+def test_the_page_is_self_contained_and_escaped(segmenter: Segmenter, bank: Bank) -> None:
     picture = Picture(striped_picture(["blue", "red"], 32, 64), (32, 64), '<img src="x">')
     encoded = segmenter.encode(picture)
     wrong = bad_id(bank)
@@ -182,7 +191,7 @@ def test_the_page_is_self_contained_and_escaped(segmenter, bank):
     links.feed(page)
     assert not links.tags & {"script", "link", "iframe", "u", "green"}
     assert links.sources
-    assert all(source.startswith("data:image/webp;base64,") for source in links.sources)
+    assert all(str(source).startswith("data:image/webp;base64,") for source in links.sources)
     assert "a &lt;green&gt; thing" in page
     assert str(wrong) in page
     document = json.loads(json.dumps(explanation_document("p", done.before, before, done, after)))
@@ -193,7 +202,7 @@ def test_the_page_is_self_contained_and_escaped(segmenter, bank):
     assert document["regions"][0]["runner_up"]["score"] <= document["regions"][0]["best"]["score"]
 
 
-def test_a_lost_thumbnail_is_told(segmenter, bank, tmp_path):
+def test_a_lost_thumbnail_is_told(segmenter: Segmenter, bank: Bank, tmp_path: Path) -> None:
     made = segmenter.segment(striped_picture(["red"], 20, 20), "red", keep_evidence=True)
     for file in (tmp_path / "bank" / "thumbnails").glob("*/*.webp"):
         file.unlink()

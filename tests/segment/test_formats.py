@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ from freeda_store.errors import OverwriteError
 
 
 @pytest.fixture
-def made(segmenter) -> Result:
+def made(segmenter: Segmenter) -> Result:
     picture = striped_picture(["red", "blue", "red"], 80, 120)
     picture[18:62, 44:76] = (230, 220, 30)
     chosen = segmenter.with_settings(background=Background(threshold=0.3), alpha=1.0)
@@ -37,7 +39,7 @@ def made(segmenter) -> Result:
     return Result(chosen.segment(given, "red,blue,yellow,green"), "ab" * 32)
 
 
-def crossings(polygons, size_hw) -> np.ndarray:
+def crossings(polygons: Any, size_hw: Any) -> np.ndarray:
     """Even-odd rule at the centre of each pixel, by counting vertical edges to its left."""
     inside = np.zeros(size_hw, int)
     for rings in polygons:
@@ -45,13 +47,14 @@ def crossings(polygons, size_hw) -> np.ndarray:
             for (x0, y0), (x1, y1) in pairwise(ring):
                 if x0 == x1:
                     inside[min(y0, y1) : max(y0, y1), x0:] += 1
-    return inside % 2 == 1
+    odd: np.ndarray = inside % 2 == 1
+    return odd
 
 
 @given(st.integers(0, 10_000), st.integers(1, 9), st.integers(1, 9), st.integers(1, 3))
-def test_polygons_are_exact_simple_and_oriented(seed, height, width, classes):
-    labels = np.random.default_rng(seed).integers(-1, classes, (height, width)).astype(np.int32)
-    found: dict[int, list] = {}
+def test_polygons_are_exact_simple_and_oriented(seed: int, height: int, width: int, classes: int) -> None:
+    labels = np.random.default_rng(seed).integers(-1, classes, (height, width)).astype(np.int16)
+    found: dict[int, list[Any]] = {}
     for label, rings in trace_polygons(labels):
         found.setdefault(label, []).append([ring.tolist() for ring in rings])
         for number, ring in enumerate(rings):
@@ -65,7 +68,7 @@ def test_polygons_are_exact_simple_and_oriented(seed, height, width, classes):
         np.testing.assert_array_equal(crossings(polygons, labels.shape), labels == label)
 
 
-def test_geojson_has_names_and_exact_masks(made, tmp_path):
+def test_geojson_has_names_and_exact_masks(made: Result, tmp_path: Path) -> None:
     path = write_outputs(tmp_path, "a", made, ["geojson"])["geojson"]
     document = json.loads(path.read_text())
     labels = made.segmentation.labels
@@ -77,7 +80,7 @@ def test_geojson_has_names_and_exact_masks(made, tmp_path):
     assert {each["properties"]["name"] for each in document["features"]} == {"red", "blue", "yellow"}
 
 
-def test_coco_reads_the_masks_back(made, tmp_path, capsys):
+def test_coco_reads_the_masks_back(made: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_outputs(tmp_path, "a", made, ["rle"])["rle"]
     coco = COCO(path)
     assert [each["name"] for each in coco.loadCats(coco.getCatIds())] == ["red", "blue", "yellow", "green"]
@@ -88,7 +91,7 @@ def test_coco_reads_the_masks_back(made, tmp_path, capsys):
         assert annotation["area"] == mask.sum()
 
 
-def test_npz_holds_labels_and_scores(made, tmp_path):
+def test_npz_holds_labels_and_scores(made: Result, tmp_path: Path) -> None:
     path = write_outputs(tmp_path, "a", made, ["npz"])["npz"]
     with np.load(path, allow_pickle=False) as file:
         np.testing.assert_array_equal(file["labels"], made.segmentation.labels)
@@ -98,30 +101,39 @@ def test_npz_holds_labels_and_scores(made, tmp_path):
         assert file["scores"].dtype == np.float32
 
 
-def wanted_of(made: Result):
+def wanted_of(made: Result) -> dict[str, Any]:
     return made_of(made.sha256, made.segmentation.classes, made.segmentation.provenance)
 
 
-def test_done_is_the_same_origin_with_all_formats(segmenter, made, tmp_path):
+def test_done_is_the_same_origin_with_all_formats(segmenter: Segmenter, made: Result, tmp_path: Path) -> None:
     wanted = wanted_of(made)
     assert find_done(tmp_path, "a", wanted, ["png"]) is None
     write_fresh(tmp_path, "a", made, ["png"])
-    assert find_done(tmp_path, "a", wanted, ["png"])["picture"]["sha256"] == made.sha256
+    done = find_done(tmp_path, "a", wanted, ["png"])
+    assert done is not None
+    assert done["picture"]["sha256"] == made.sha256
     assert find_done(tmp_path, "a", wanted, ["png", "npz"]) is None
     write_fresh(tmp_path, "a", made, ["npz"])
     assert find_done(tmp_path, "a", wanted, ["png", "npz"]) is not None
-    for change in ({"sha256": "cd"}, {"classes": [["red"]]}, {"bank": {}}, {"settings": {}}, {"models": {}}):
+    changes: list[dict[str, Any]] = [
+        {"sha256": "cd"},
+        {"classes": [["red"]]},
+        {"bank": {}},
+        {"settings": {}},
+        {"models": {}},
+    ]
+    for change in changes:
         assert find_done(tmp_path, "a", wanted | change, ["png"]) is None
     output_paths(tmp_path, "a", ["png"])["png"].unlink()
     assert find_done(tmp_path, "a", wanted, ["png"]) is None
     assert find_done(tmp_path, "a", wanted, ["npz"]) is not None
 
 
-def test_last_bits_of_the_networks_are_no_reason_to_label_again(made, tmp_path):
+def test_last_bits_of_the_networks_are_no_reason_to_label_again(made: Result, tmp_path: Path) -> None:
     class Elsewhere(FakeBackbone):
         """On another processor, features may be off by their last bits."""
 
-        def encode(self, images_bhwc):
+        def encode(self, images_bhwc: Any) -> Any:
             return super().encode(images_bhwc) * np.float32(1 + 1e-6)
 
     write_fresh(tmp_path, "a", made, ["png"])
@@ -132,7 +144,9 @@ def test_last_bits_of_the_networks_are_no_reason_to_label_again(made, tmp_path):
     assert find_done(tmp_path, "a", wanted_of(other), ["png"]) is not None
 
 
-def test_a_report_never_vouches_for_files_of_other_settings(segmenter, made, tmp_path):
+def test_a_report_never_vouches_for_files_of_other_settings(
+    segmenter: Segmenter, made: Result, tmp_path: Path
+) -> None:
     write_fresh(tmp_path, "a", made, ["png", "npz"])
     other = Result(segmenter.segment(made.image, "blue,red"), made.sha256)
     write_fresh(tmp_path, "a", other, ["png"])
@@ -142,7 +156,7 @@ def test_a_report_never_vouches_for_files_of_other_settings(segmenter, made, tmp
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"picture": 3}', '{"format": 1, "picture": {"sha256": 2}}'])
-def test_a_broken_report_is_no_report(made, tmp_path, text):
+def test_a_broken_report_is_no_report(made: Result, tmp_path: Path, text: str) -> None:
     write_fresh(tmp_path, "a", made, ["png"])
     (tmp_path / "a.json").write_text(text)
     assert find_done(tmp_path, "a", wanted_of(made), ["png"]) is None
@@ -154,7 +168,7 @@ def test_a_broken_report_is_no_report(made, tmp_path, text):
     assert find_done(tmp_path, "a", wanted_of(made), ["png"]) is not None
 
 
-def test_the_index_has_relative_links_and_escaped_names(segmenter, tmp_path):
+def test_the_index_has_relative_links_and_escaped_names(segmenter: Segmenter, tmp_path: Path) -> None:
     pixels = striped_picture(["red", "blue"], 20, 30)
     entries = []
     for stem, classes in (('a "b" #1', "red|<script>alert(1)</script>,blue"), ("c", "<b>&red,blue")):

@@ -6,6 +6,7 @@ import socket
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from segment_fakes import save
 
+from freeda_models.protocols import ImageArray
 from freeda_segment.errors import ImageError
 from freeda_segment.images import open_image, read_picture, read_stored
 
 RED = (255, 0, 0)
 
 
-def written(tmp_path, picture, name="picture.png", **options):
+def written(tmp_path: Any, picture: Any, name: Any = "picture.png", **options: Any) -> ImageArray:
     path = tmp_path / name
     picture.save(path, **options)
     return open_image(path)
@@ -39,21 +41,21 @@ SAVABLE = {
 
 
 @pytest.mark.parametrize(("name", "mode"), [(name, mode) for name in SAVABLE for mode in SAVABLE[name]])
-def test_every_mode_can_be_read(tmp_path, name, mode):
+def test_every_mode_can_be_read(tmp_path: Path, name: str, mode: str) -> None:
     Image.new(mode, (7, 5)).save(tmp_path / name)
     pixels = open_image(tmp_path / name)
     assert pixels.shape == (5, 7, 3)
     assert pixels.dtype == np.uint8
 
 
-def test_transparency_is_laid_over_white(tmp_path):
+def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
     half = Image.new("RGBA", (2, 2), (0, 0, 0, 128))
     assert abs(int(written(tmp_path, half)[0, 0, 0]) - 127) <= 1
     assert (written(tmp_path, Image.new("RGBA", (2, 2), (9, 9, 9, 0))) == 255).all()
     assert (written(tmp_path, Image.new("LA", (2, 2), (9, 0))) == 255).all()
 
 
-def test_a_transparent_palette_colour_is_white(tmp_path):
+def test_a_transparent_palette_colour_is_white(tmp_path: Path) -> None:
     picture = Image.new("P", (2, 1))
     picture.putpalette([255, 0, 0, 0, 255, 0])
     picture.putpixel((1, 0), 1)
@@ -61,7 +63,7 @@ def test_a_transparent_palette_colour_is_white(tmp_path):
     assert pixels[0].tolist() == [[255, 255, 255], [0, 255, 0]]
 
 
-def test_16_bits_are_scaled_from_their_full_range(tmp_path):
+def test_16_bits_are_scaled_from_their_full_range(tmp_path: Path) -> None:
     values = np.array([[0, 257, 32768, 65535]], np.uint16)
     pixels = written(tmp_path, Image.fromarray(values))
     assert pixels[0, :, 0].tolist() == [0, 1, 128, 255]
@@ -76,17 +78,17 @@ def test_16_bits_are_scaled_from_their_full_range(tmp_path):
         ([-1.0, 0.0, 1.0], [0, 128, 255]),
     ],
 )
-def test_floats_are_scaled_by_their_range(tmp_path, values, expected):
+def test_floats_are_scaled_by_their_range(tmp_path: Path, values: list[float], expected: list[int]) -> None:
     picture = Image.fromarray(np.array([values], np.float32))
     assert written(tmp_path, picture, "a.tiff")[0, :, 0].tolist() == expected
 
 
-def test_floats_that_are_no_numbers_are_black(tmp_path):
+def test_floats_that_are_no_numbers_are_black(tmp_path: Path) -> None:
     picture = Image.fromarray(np.array([[np.nan, np.inf, 1.0]], np.float32))
     assert written(tmp_path, picture, "a.tiff")[0, :, 0].tolist() == [0, 0, 255]
 
 
-def test_rotation_is_applied(tmp_path):
+def test_rotation_is_applied(tmp_path: Path) -> None:
     picture = Image.new("RGB", (4, 2))
     picture.putpixel((0, 0), RED)
     exif = Image.Exif()
@@ -96,7 +98,7 @@ def test_rotation_is_applied(tmp_path):
     assert tuple(pixels[0, 1]) == RED
 
 
-def marked(tmp_path, orientation, name="turned.png"):
+def marked(tmp_path: Path, orientation: int, name: str = "turned.png") -> Path:
     """A picture of numbered pixels with an EXIF orientation."""
     pixels = np.arange(3 * 5 * 3, dtype=np.uint8).reshape(3, 5, 3)
     exif = Image.Exif()
@@ -107,7 +109,9 @@ def marked(tmp_path, orientation, name="turned.png"):
 
 @pytest.mark.parametrize("name", ["turned.png", "turned.tiff"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_made_upright_as_pillow_does(tmp_path, orientation, name):
+def test_every_orientation_is_made_upright_as_pillow_does(
+    tmp_path: Path, orientation: int, name: str
+) -> None:
     path = marked(tmp_path, orientation, name)
     with Image.open(path) as picture:
         expected = np.asarray(ImageOps.exif_transpose(picture))
@@ -117,14 +121,14 @@ def test_every_orientation_is_made_upright_as_pillow_does(tmp_path, orientation,
     assert read.size_hw == expected.shape[:2]
 
 
-def test_a_picture_as_stored_is_not_turned(tmp_path):
+def test_a_picture_as_stored_is_not_turned(tmp_path: Path) -> None:
     stored = read_stored(marked(tmp_path, 6))
     assert stored.orientation == 6
     assert (stored.pixels == np.arange(45, dtype=np.uint8).reshape(3, 5, 3)).all()
     assert (stored.upright() == open_image(tmp_path / "turned.png")).all()
 
 
-def test_strips_give_what_the_whole_gives(tmp_path, monkeypatch):
+def test_strips_give_what_the_whole_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     pictures = {
         "rgba.png": Image.fromarray(rng.integers(0, 256, (37, 11, 4), dtype=np.uint8)),
@@ -142,7 +146,9 @@ def test_strips_give_what_the_whole_gives(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["large.png", "large.jpg"])
 @pytest.mark.parametrize("size_wh", [(40, 30), (41, 31)])
-def test_a_large_picture_is_halved_while_it_is_read(tmp_path, monkeypatch, name, size_wh):
+def test_a_large_picture_is_halved_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size_wh: tuple[int, int]
+) -> None:
     monkeypatch.setattr("freeda_segment.images.REDUCED_PIXELS", 100)
     monkeypatch.setattr("freeda_segment.images._STRIP_PIXELS", 200)
     ramp = np.linspace(0, 250, size_wh[0] * size_wh[1] * 3).reshape(size_wh[1], size_wh[0], 3)
@@ -150,7 +156,8 @@ def test_a_large_picture_is_halved_while_it_is_read(tmp_path, monkeypatch, name,
     exif[0x0112] = 6
     path = tmp_path / name
     picture = Image.fromarray(ramp.astype(np.uint8))
-    picture.save(path, exif=exif, **({"quality": 100, "subsampling": 0} if name.endswith("jpg") else {}))
+    options: dict[str, Any] = {"quality": 100, "subsampling": 0} if name.endswith("jpg") else {}
+    picture.save(path, exif=exif, **options)
     read = read_picture(path)
     assert read.size_hw == size_wh
     expected = np.asarray(ImageOps.exif_transpose(picture.reduce(2)).rotate(-90, expand=True))
@@ -160,7 +167,7 @@ def test_a_large_picture_is_halved_while_it_is_read(tmp_path, monkeypatch, name,
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device", "endless device"])
-def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "picture.png"
     if kind == "pipe":
         os.mkfifo(path)
@@ -176,7 +183,9 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
         open_image(path)
 
 
-def test_an_eps_file_under_a_pictures_name_starts_nothing(tmp_path, monkeypatch):
+def test_an_eps_file_under_a_pictures_name_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     called = tmp_path / "called"
     ghostscript = tmp_path / "gs"
     ghostscript.write_text(f"#!/bin/sh\ntouch {called}\n")
@@ -190,24 +199,24 @@ def test_an_eps_file_under_a_pictures_name_starts_nothing(tmp_path, monkeypatch)
     assert not called.exists()
 
 
-def test_the_first_frame_of_an_animation(tmp_path):
+def test_the_first_frame_of_an_animation(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (3, 3), colour) for colour in (RED, (0, 0, 255))]
     pixels = written(tmp_path, frames[0], "a.gif", save_all=True, append_images=frames[1:])
     assert tuple(pixels[1, 1]) == RED
 
 
-def test_cmyk_keeps_its_colours(tmp_path):
+def test_cmyk_keeps_its_colours(tmp_path: Path) -> None:
     pixels = written(tmp_path, Image.new("CMYK", (2, 2), (0, 255, 255, 0)), "a.jpg")
     assert pixels[0, 0, 0] > 200
     assert pixels[0, 0, 1] < 60
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000)])
-def test_odd_sizes(tmp_path, size):
+def test_odd_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
     assert written(tmp_path, Image.new("RGB", size)).shape == (size[1], size[0], 3)
 
 
-def forged_size(path, width, height):
+def forged_size(path: Any, width: Any, height: Any) -> None:
     """A PNG of one pixel whose header claims more."""
     buffer = io.BytesIO()
     Image.new("1", (1, 1)).save(buffer, "PNG")
@@ -217,7 +226,7 @@ def forged_size(path, width, height):
     path.write_bytes(bytes(data))
 
 
-def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
+def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     forged_size(tmp_path / "bomb.png", 20_000, 20_000)
     with pytest.raises(ImageError, match=r"bomb\.png.*smaller"):
         open_image(tmp_path / "bomb.png")
@@ -235,14 +244,14 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
         (lambda path: path.write_text("<svg/>"), "not a picture"),
     ],
 )
-def test_what_is_no_picture_gets_one_sentence(tmp_path, make, message):
+def test_what_is_no_picture_gets_one_sentence(tmp_path: Path, make: Any, message: str) -> None:
     make(tmp_path / "a.png")
     with pytest.raises(ImageError, match=message) as caught:
         open_image(tmp_path / "a.png")
     assert "\n" not in str(caught.value)
 
 
-def problem(path) -> str:
+def problem(path: Any) -> str:
     """What is wrong with a picture, in its error's words; nothing if it can be read."""
     try:
         open_image(path, max_pixels=10**6)
@@ -253,7 +262,7 @@ def problem(path) -> str:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(st.sampled_from(["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "TGA", "ICO"]), st.data())
-def test_damaged_files_give_pixels_or_one_sentence(tmp_path, kind, data):
+def test_damaged_files_give_pixels_or_one_sentence(tmp_path: Path, kind: str, data: st.DataObject) -> None:
     buffer = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(buffer, kind)
@@ -266,6 +275,6 @@ def test_damaged_files_give_pixels_or_one_sentence(tmp_path, kind, data):
     assert "\n" not in problem(path)
 
 
-def test_a_plain_picture_is_exact(tmp_path):
+def test_a_plain_picture_is_exact(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
     assert (open_image(save(tmp_path / "a.png", pixels)) == pixels).all()

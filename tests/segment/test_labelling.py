@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import literal
 import numpy as np
 import pytest
@@ -25,7 +27,9 @@ BY_THRESHOLD = [strategy for strategy in BackgroundStrategy if Background(strate
 strategies = st.sampled_from([None, *BY_THRESHOLD])
 
 
-def literal_scores(encoded, raw, embeddings, alpha, refinement, background, others=None):
+def literal_scores(
+    encoded: Any, raw: Any, embeddings: Any, alpha: Any, refinement: Any, background: Any, others: Any = None
+) -> Any:
     """Scores (C [+ 1], H, W) at the original size, background or others last, all classes at once."""
     backbone = FakeBackbone()
     scores, backgrounds = [], []
@@ -56,8 +60,16 @@ def literal_scores(encoded, raw, embeddings, alpha, refinement, background, othe
 
 
 def check(
-    seed, size_hw, classes, alpha, background, chunk_bytes, refinement=None, band_pixels=BAND_PIXELS, others=0
-):
+    seed: Any,
+    size_hw: Any,
+    classes: Any,
+    alpha: Any,
+    background: Any,
+    chunk_bytes: Any,
+    refinement: Any = None,
+    band_pixels: Any = BAND_PIXELS,
+    others: Any = 0,
+) -> Any:
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (3, 4, 3), dtype=np.uint8)
     image = np.kron(coarse, np.ones((size_hw[0] // 3 + 1, size_hw[1] // 4 + 1, 1), np.uint8))
@@ -69,7 +81,7 @@ def check(
     starts = np.arange(classes)
     names = tuple(ClassName((f"c{index}",)) for index in range(classes))
     competing = rng.standard_normal((others, 3)).astype(np.float32) if others else None
-    competitors = Competitors(("",) * others, normalised(competing)) if others else None
+    competitors = Competitors(("",) * others, normalised(competing)) if competing is not None else None
     vectors = normalised(raw.reshape(-1, 3))
     prototypes = ClassPrototypes(names, vectors, starts * 2, embeddings, starts, competitors=competitors)
     windows = tuple(
@@ -99,7 +111,15 @@ def check(
     st.floats(0.3, 0.7),
     st.sampled_from([1, 3000, 10**6]),
 )
-def test_labels_equal_the_literal_ones(seed, size_hw, classes, alpha, strategy, threshold, chunk_bytes):
+def test_labels_equal_the_literal_ones(
+    seed: int,
+    size_hw: tuple[int, int],
+    classes: int,
+    alpha: float,
+    strategy: BackgroundStrategy | None,
+    threshold: float,
+    chunk_bytes: int,
+) -> None:
     background = Background(strategy, threshold) if strategy else None
     check(seed, size_hw, classes, alpha, background, chunk_bytes)
 
@@ -113,11 +133,15 @@ def test_labels_equal_the_literal_ones(seed, size_hw, classes, alpha, strategy, 
     st.floats(0, 1),
     st.sampled_from([1, 3000, 10**6]),
 )
-def test_what_competes_is_one_more_class_and_means_none(seed, size_hw, classes, others, alpha, chunk_bytes):
+def test_what_competes_is_one_more_class_and_means_none(
+    seed: int, size_hw: tuple[int, int], classes: int, others: int, alpha: float, chunk_bytes: int
+) -> None:
     check(seed, size_hw, classes, alpha, None, chunk_bytes, others=others)
 
 
-def test_what_competes_is_refined_with_the_classes_and_kept_for_every_band(monkeypatch):
+def test_what_competes_is_refined_with_the_classes_and_kept_for_every_band(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     check(5, (20, 33), 2, 0.8, None, 3000, Refinement(2, (1, 3)), others=3)
     monkeypatch.setattr("freeda_segment.pixels.labelling._KEPT_BYTES", 0)
     result = check(5, (31, 33), 2, 0.8, None, 3000, band_pixels=100, others=3)
@@ -126,7 +150,9 @@ def test_what_competes_is_refined_with_the_classes_and_kept_for_every_band(monke
 
 @pytest.mark.parametrize("kept_bytes", [0, 10**6])
 @pytest.mark.parametrize("strategy", [None, *BY_THRESHOLD])
-def test_labels_in_bands_equal_the_literal_ones(strategy, kept_bytes, monkeypatch):
+def test_labels_in_bands_equal_the_literal_ones(
+    strategy: BackgroundStrategy | None, kept_bytes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("freeda_segment.pixels.labelling._KEPT_BYTES", kept_bytes)
     background = Background(strategy, 0.5) if strategy else None
     check(5, (31, 33), 3, 0.8, background, 3000, band_pixels=100)
@@ -134,17 +160,17 @@ def test_labels_in_bands_equal_the_literal_ones(strategy, kept_bytes, monkeypatc
 
 
 @pytest.mark.parametrize("strategy", [None, *BY_THRESHOLD])
-def test_labels_equal_the_literal_ones_with_refinement(strategy):
+def test_labels_equal_the_literal_ones_with_refinement(strategy: BackgroundStrategy | None) -> None:
     background = Background(strategy, 0.5) if strategy else None
     check(5, (20, 33), 3, 0.8, background, 3000, Refinement(2, (1, 3)))
 
 
-def test_background_takes_what_resembles_no_class():
+def test_background_takes_what_resembles_no_class() -> None:
     result = check(11, (40, 40), 2, 1.0, Background(BackgroundStrategy.LOCAL, 0.6), 10**6)
     assert set(np.unique(result.labels)) > {-1}
 
 
-def test_of_equal_scores_the_first_class_wins_and_background_over_all():
+def test_of_equal_scores_the_first_class_wins_and_background_over_all() -> None:
     labels = np.zeros((6, 6), np.int32)
     window = WindowScores(
         labels,
@@ -164,11 +190,11 @@ def test_of_equal_scores_the_first_class_wins_and_background_over_all():
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
-def test_a_threshold_outside_its_range_is_refused(threshold):
+def test_a_threshold_outside_its_range_is_refused(threshold: float) -> None:
     with pytest.raises(OptionError, match="threshold"):
         Background(threshold=threshold)
 
 
-def test_an_unknown_strategy_is_refused():
+def test_an_unknown_strategy_is_refused() -> None:
     with pytest.raises(OptionError, match="auto, bank, constant, local, winner"):
         Background("sky")  # type: ignore[arg-type]

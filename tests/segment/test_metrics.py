@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +13,7 @@ from freeda_segment.evaluation.datasets import load_scenes
 from freeda_segment.evaluation.metrics import Confusion, measure
 
 
-def test_counted_by_hand():
+def test_counted_by_hand() -> None:
     truth = np.array([[0, 0, 1], [1, 255, 2]])
     predicted = np.array([[0, 1, 1], [-1, 0, 2]])
     confusion = Confusion.of(truth, predicted, 4)
@@ -22,14 +25,14 @@ def test_counted_by_hand():
     assert metrics.pixel_accuracy == pytest.approx(3 / 5)
 
 
-def test_a_class_that_is_only_predicted_counts_as_nothing_right():
+def test_a_class_that_is_only_predicted_counts_as_nothing_right() -> None:
     metrics = measure(Confusion.of(np.array([0, 0]), np.array([0, 1]), 2))
     assert metrics.iou.tolist() == [0.5, 0.0]
     assert metrics.mean_iou == 0.25
 
 
 @given(st.integers(1, 5), st.integers(0, 40), st.integers(0, 2**31))
-def test_equal_to_counting_one_pixel_at_a_time(classes, size, seed):
+def test_equal_to_counting_one_pixel_at_a_time(classes: int, size: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.choice([*range(classes), 255], size)
     predicted = rng.integers(-1, classes + 1, size)
@@ -44,7 +47,7 @@ def test_equal_to_counting_one_pixel_at_a_time(classes, size, seed):
     np.testing.assert_allclose(metrics.pixel_accuracy, right)
 
 
-def test_pictures_add_up():
+def test_pictures_add_up() -> None:
     rng = np.random.default_rng(0)
     truth, predicted = rng.integers(0, 3, (2, 50)), rng.integers(0, 3, (2, 50))
     total = Confusion.empty(3)
@@ -53,20 +56,20 @@ def test_pictures_add_up():
     assert (total.counts == Confusion.of(truth, predicted, 3).counts).all()
 
 
-def test_what_does_not_fit_is_refused():
+def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(DatasetError, match="true label 3"):
         Confusion.of(np.array([3]), np.array([0]), 3)
     with pytest.raises(DatasetError, match="shape"):
         Confusion.of(np.zeros((2, 2)), np.zeros((2, 3)), 3)
 
 
-def test_nothing_counted_is_nan():
+def test_nothing_counted_is_nan() -> None:
     metrics = measure(Confusion.empty(2))
     assert np.isnan(metrics.mean_iou)
     assert np.isnan(metrics.pixel_accuracy)
 
 
-def scenes_file(path, **changes):
+def scenes_file(path: Path, **changes: Any) -> Path:
     arrays = {
         "images": np.zeros((2, 4, 4, 3), np.uint8),
         "labels": np.zeros((2, 4, 4), np.uint8),
@@ -77,7 +80,7 @@ def scenes_file(path, **changes):
     return path
 
 
-def test_scenes_are_read(tmp_path):
+def test_scenes_are_read(tmp_path: Path) -> None:
     scenes = load_scenes(scenes_file(tmp_path / "scenes.npz"))
     assert len(scenes) == 2
     assert scenes.class_names == ("car", "tree")
@@ -87,12 +90,12 @@ def test_scenes_are_read(tmp_path):
 @pytest.mark.parametrize(
     "changes", [{"labels": np.zeros((2, 3, 4), np.uint8)}, {"class_names": np.array([object()])}]
 )
-def test_files_that_hold_no_scenes_are_refused(tmp_path, changes):
+def test_files_that_hold_no_scenes_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(DatasetError, match=r"scenes\.npz"):
         load_scenes(scenes_file(tmp_path / "scenes.npz", **changes))
 
 
-def test_missing_and_damaged_files_are_named(tmp_path):
+def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="does not exist"):
         load_scenes(tmp_path / "none.npz")
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 not really")

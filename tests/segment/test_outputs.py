@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -9,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 from segment_fakes import striped_picture
 
+from freeda_segment import Segmenter
 from freeda_segment.errors import OptionError, OutputError
 from freeda_segment.images import Picture
 from freeda_segment.outputs import DEFAULT_FORMATS, Result, read_labels, write_outputs
@@ -23,7 +27,12 @@ from freeda_segment.result import Provenance
 
 
 def result(
-    segmenter, names=("red", "blue"), classes=None, size=(40, 60), source="stripes.png", **changes
+    segmenter: Any,
+    names: Any = ("red", "blue"),
+    classes: Any = None,
+    size: Any = (40, 60),
+    source: Any = "stripes.png",
+    **changes: Any,
 ) -> Result:
     picture = striped_picture(names, *size)
     chosen = segmenter.with_settings(**changes) if changes else segmenter
@@ -31,19 +40,20 @@ def result(
     return Result(chosen.segment(shown, classes or ",".join(names)))
 
 
-def test_labels_come_back_with_their_names(segmenter, tmp_path):
+def test_labels_come_back_with_their_names(segmenter: Segmenter, tmp_path: Path) -> None:
     made = result(segmenter, classes="réd|red,blue")
     path = write_outputs(tmp_path, "a", made, ["png"])["png"]
     back = read_labels(path)
     assert (back.labels == made.segmentation.labels).all()
     assert back.class_names == ("réd", "blue")
     with Image.open(path) as picture:
+        assert isinstance(picture, PngImageFile)
         assert picture.mode == "P"
         assert json.loads(picture.text["freeda:classes"]) == ["réd", "blue"]
-        assert picture.getpalette()[:6] == class_colours(2).ravel().tolist()
+        assert (picture.getpalette() or [])[:6] == class_colours(2).ravel().tolist()
 
 
-def test_background_is_255(segmenter, tmp_path):
+def test_background_is_255(segmenter: Segmenter, tmp_path: Path) -> None:
     made = result(segmenter, background=Background(threshold=1.0))
     assert made.segmentation.background_area == 1
     path = write_outputs(tmp_path, "a", made, ["png"])["png"]
@@ -53,7 +63,7 @@ def test_background_is_255(segmenter, tmp_path):
 
 
 @pytest.mark.parametrize(("classes", "mode"), [(255, "P"), (256, "I;16"), (500, "I;16")])
-def test_many_classes(segmenter, tmp_path, classes, mode):
+def test_many_classes(segmenter: Segmenter, tmp_path: Path, classes: int, mode: str) -> None:
     names = ["red", *(f"thing{index}" for index in range(classes - 2)), "blue"]
     made = result(segmenter, classes=",".join(names), k=3)
     assert {0, classes - 1} <= set(np.unique(made.segmentation.labels))
@@ -65,7 +75,7 @@ def test_many_classes(segmenter, tmp_path, classes, mode):
     assert back.class_names == tuple(names)
 
 
-def test_the_report_tells_areas_and_settings(segmenter, tmp_path):
+def test_the_report_tells_areas_and_settings(segmenter: Segmenter, tmp_path: Path) -> None:
     made = result(segmenter, ("red", "red", "blue"), "red,blue,yellow", size=(32, 96))
     path = write_outputs(tmp_path, "a", made, ["report"])["report"]
     document = json.loads(path.read_text())
@@ -83,7 +93,7 @@ def test_the_report_tells_areas_and_settings(segmenter, tmp_path):
     assert document["picture"] == picture
 
 
-def test_the_overlay_shows_colours_outlines_and_legend(segmenter):
+def test_the_overlay_shows_colours_outlines_and_legend(segmenter: Segmenter) -> None:
     made = result(segmenter)
     sheet = np.asarray(draw_overlay(made, OverlayStyle(opacity=0.5, saturation=0, least_side=600)))
     height = 400
@@ -100,7 +110,7 @@ def test_the_overlay_shows_colours_outlines_and_legend(segmenter):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (50, 3000)])
-def test_overlays_of_odd_sizes_keep_a_readable_legend(segmenter, size):
+def test_overlays_of_odd_sizes_keep_a_readable_legend(segmenter: Segmenter, size: tuple[int, int]) -> None:
     made = result(
         segmenter, size=size, classes="a class with a name that is much longer than its legend is wide " * 3
     )
@@ -109,14 +119,14 @@ def test_overlays_of_odd_sizes_keep_a_readable_legend(segmenter, size):
     assert sheet.height >= 15
 
 
-def test_colours_are_distinct_and_do_not_depend_on_their_number():
+def test_colours_are_distinct_and_do_not_depend_on_their_number() -> None:
     colours = class_colours(500)
     assert len(np.unique(colours, axis=0)) == 500
     assert (colours[:20] == class_colours(20)).all()
     assert class_colours(0).shape == (0, 3)
 
 
-def test_no_two_of_the_first_22_colours_look_alike_also_without_green_cones():
+def test_no_two_of_the_first_22_colours_look_alike_also_without_green_cones() -> None:
     from skimage.color import deltaE_ciede2000, rgb2lab
 
     from freeda_segment.outputs.palette import DEUTERANOPIA
@@ -130,7 +140,7 @@ def test_no_two_of_the_first_22_colours_look_alike_also_without_green_cones():
         assert difference[~np.eye(22, dtype=bool)].min() > 12
 
 
-def test_names_stand_in_large_regions_and_nowhere_else():
+def test_names_stand_in_large_regions_and_nowhere_else() -> None:
     labels = np.full((300, 400), -1, dtype=np.int16)
     labels[:, 150:] = 0
     labels[100:200, 250:380] = 1
@@ -151,13 +161,15 @@ def test_names_stand_in_large_regions_and_nowhere_else():
 @given(
     hnp.arrays(np.int16, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.integers(-1, 3))
 )
-def test_places_lie_in_regions_of_their_class(labels):
+def test_places_lie_in_regions_of_their_class(labels: Any) -> None:
     for place in widest_places(labels):
         x, y = place.centre_xy
         assert labels[y, x] == place.label >= 0
 
 
-def test_writing_is_whole_or_not_at_all(segmenter, tmp_path, monkeypatch):
+def test_writing_is_whole_or_not_at_all(
+    segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = result(segmenter)
     target = tmp_path / "a.json"
     target.write_text("old")
@@ -170,13 +182,13 @@ def test_writing_is_whole_or_not_at_all(segmenter, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_a_folder_that_cannot_be_made_is_named(segmenter, tmp_path):
+def test_a_folder_that_cannot_be_made_is_named(segmenter: Segmenter, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another --out folder"):
         write_outputs(tmp_path / "file" / "deep", "a", result(segmenter), ["report"])
 
 
-def test_all_formats_are_written_and_unknown_ones_refused(segmenter, tmp_path):
+def test_all_formats_are_written_and_unknown_ones_refused(segmenter: Segmenter, tmp_path: Path) -> None:
     made = result(segmenter)
     paths = write_outputs(tmp_path / "new" / "folder", "a.b", made)
     assert [path.name for path in paths.values()] == ["a.b.overlay.png", "a.b.labels.png", "a.b.json"]
@@ -186,19 +198,19 @@ def test_all_formats_are_written_and_unknown_ones_refused(segmenter, tmp_path):
         write_outputs(tmp_path, "a", made, ["svg"])
 
 
-def test_other_pngs_are_no_label_maps(tmp_path):
+def test_other_pngs_are_no_label_maps(tmp_path: Path) -> None:
     Image.new("L", (2, 2)).save(tmp_path / "a.png")
     with pytest.raises(OutputError, match="not a label map"):
         read_labels(tmp_path / "a.png")
 
 
-def test_results_of_a_bank_remade_in_its_place_are_not_kept():
+def test_results_of_a_bank_remade_in_its_place_are_not_kept() -> None:
     first = Provenance(bank="bank", revision=1, committed_at="2026-01-01T00:00:00+00:00")
     remade = dataclasses.replace(first, committed_at="2026-01-02T00:00:00+00:00")
     assert made_of("hash", (), first) != made_of("hash", (), remade)
 
 
-def test_names_that_are_not_utf_8_come_back_from_reports(segmenter, tmp_path):
+def test_names_that_are_not_utf_8_come_back_from_reports(segmenter: Segmenter, tmp_path: Path) -> None:
     made = result(segmenter, source="caf\udce9.png")
     path = write_outputs(tmp_path, "caf\udce9", made, ["report"])["report"]
     assert json.loads(path.read_bytes())["picture"]["source"] == "caf\udce9.png"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from jinja2 import UndefinedError
 from segment_fakes import striped_picture
 
 import freeda_segment.outputs.pages
+from freeda_segment import Segmenter
 from freeda_segment.images import Picture
 from freeda_segment.outputs import IndexEntry, Result, write_index
 from freeda_segment.outputs.pages import render_page
@@ -19,7 +21,7 @@ TEMPLATES = sorted(Path(freeda_segment.outputs.pages.__file__).with_name("templa
 AWAY = ("http:", "https:", "//", "<script", "<link", "@import", "url(")
 
 
-def page(segmenter, tmp_path, source: str) -> Path:
+def page(segmenter: Any, tmp_path: Any, source: str) -> Path:
     given = Picture(striped_picture(["red", "blue"], 20, 30), (20, 30), source)
     told = report(Result(segmenter.segment(given, "red,blue,yellow")))
     kept = json.loads(json.dumps(told))  # as the report of an earlier run is read
@@ -28,13 +30,13 @@ def page(segmenter, tmp_path, source: str) -> Path:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_templates_take_nothing_from_a_network(template):
+def test_templates_take_nothing_from_a_network(template: Path) -> None:
     text = template.read_text(encoding="utf-8")
     assert [each for each in AWAY if each in text] == []
     assert "safe" not in text, "every text is escaped"
 
 
-def test_pages_fit_small_screens_and_are_known_as_ours(segmenter, tmp_path):
+def test_pages_fit_small_screens_and_are_known_as_ours(segmenter: Segmenter, tmp_path: Path) -> None:
     path = page(segmenter, tmp_path, "a.png")
     assert is_ours(path)
     text = path.read_text()
@@ -43,22 +45,22 @@ def test_pages_fit_small_screens_and_are_known_as_ours(segmenter, tmp_path):
     assert text.count("<html") == text.count("</html>") == 1
 
 
-def test_names_are_escaped_in_texts_and_attributes(segmenter, tmp_path):
+def test_names_are_escaped_in_texts_and_attributes(segmenter: Segmenter, tmp_path: Path) -> None:
     text = page(segmenter, tmp_path, "\"><img src='x' onerror=alert(1)>").read_text()
     assert "<img src='x'" not in text
     assert text.count("&#34;&gt;&lt;img src=&#39;x&#39; onerror=alert(1)&gt;") == 3
 
 
-def test_names_that_are_not_utf_8_are_shown(segmenter, tmp_path):
+def test_names_that_are_not_utf_8_are_shown(segmenter: Segmenter, tmp_path: Path) -> None:
     assert "caf\\udce9.png" in page(segmenter, tmp_path, "caf\udce9.png").read_text()
 
 
-def test_a_value_that_is_missing_is_an_error():
+def test_a_value_that_is_missing_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render_page("index.html.j2")
 
 
-def test_legends_say_what_was_found_first(segmenter, tmp_path):
+def test_legends_say_what_was_found_first(segmenter: Segmenter, tmp_path: Path) -> None:
     text = page(segmenter, tmp_path, "a.png").read_text()
     legend = text[text.index("<ul>") : text.index("</ul>")]
     assert "not found: yellow" in legend

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import literal
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ from freeda_segment.pixels.refinement import Refinement, refine
     st.lists(st.sampled_from([1, 2, 4, 8, 12, 24]), min_size=1, max_size=3, unique=True),
     st.integers(0, 1000),
 )
-def test_pamr_equals_the_literal_one(height, width, iterations, dilations, seed):
+def test_pamr_equals_the_literal_one(
+    height: int, width: int, iterations: int, dilations: Any, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (3, height, width)).astype(np.float32)
     scores = rng.random((4, height, width)).astype(np.float32)
@@ -28,7 +32,7 @@ def test_pamr_equals_the_literal_one(height, width, iterations, dilations, seed)
     np.testing.assert_allclose(refined.numpy(), literal.pamr(image, scores, iterations, dilations), atol=1e-5)
 
 
-def test_pamr_pulls_scores_to_the_edge_of_the_colours():
+def test_pamr_pulls_scores_to_the_edge_of_the_colours() -> None:
     image = torch.zeros(3, 20, 20)
     image[:, :, 10:] = 255
     scores = torch.zeros(2, 20, 20)
@@ -39,12 +43,12 @@ def test_pamr_pulls_scores_to_the_edge_of_the_colours():
     np.testing.assert_allclose(refined.sum(0).numpy(), 1, atol=1e-5)
 
 
-def test_a_flat_picture_gives_finite_scores():
+def test_a_flat_picture_gives_finite_scores() -> None:
     refined = refine(torch.zeros(3, 5, 5), torch.rand(2, 5, 5), Refinement())
     assert torch.isfinite(refined).all()
 
 
 @pytest.mark.parametrize("options", [{"iterations": 0}, {"dilations": ()}, {"dilations": (0,)}])
-def test_bad_options_are_refused(options):
+def test_bad_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="PAMR"):
         Refinement(**options)

@@ -7,6 +7,8 @@ import io
 import json
 import sys
 import weakref
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from pycocotools import mask as rle
 from segment_fakes import save, striped_picture
 
 from freeda_models.errors import PackageMissingError
+from freeda_models.protocols import ImageArray
+from freeda_segment import Segmentation, Segmenter
 from freeda_segment.errors import OptionError
 from freeda_segment.outputs import read_labels
 from freeda_segment.outputs.overlay import OverlayStyle
@@ -23,29 +27,31 @@ from freeda_store.errors import OverwriteError
 
 
 @pytest.fixture
-def picture():
+def picture() -> ImageArray:
     return striped_picture(["red", "red", "blue"], 32, 96)
 
 
 @pytest.fixture
-def made(segmenter, picture):
+def made(segmenter: Segmenter, picture: ImageArray) -> Segmentation:
     return segmenter.segment(picture, "red,blue,yellow")
 
 
-def test_the_overlay_is_a_picture_of_the_one_that_was_given(made, picture):
+def test_the_overlay_is_a_picture_of_the_one_that_was_given(made: Segmentation, picture: ImageArray) -> None:
     assert made.picture.pixels is picture
     sheet = made.overlay(OverlayStyle(least_side=96, opacity=0))
     assert (sheet.mode, sheet.width) == ("RGB", 480)
     assert made.overlay().width >= 640
 
 
-def test_a_notebook_shows_it(made):
+def test_a_notebook_shows_it(made: Segmentation) -> None:
     with Image.open(io.BytesIO(made._repr_png_())) as shown:
         assert shown.format == "PNG"
         assert max(shown.size) <= 960
 
 
-def test_it_says_in_one_line_what_it_is(segmenter, made, picture):
+def test_it_says_in_one_line_what_it_is(
+    segmenter: Segmenter, made: Segmentation, picture: ImageArray
+) -> None:
     shares = [f"{share.name} {share.area:.1%}" for share in made.shares if share.pixels]
     assert repr(made) == f"<Segmentation 96 x 32: {', '.join(shares)}; bank colours@4 revision 4>"
     odd = segmenter.with_settings(background=Background(threshold=1.0)).segment(picture, ["a\nred", "blue"])
@@ -55,7 +61,9 @@ def test_it_says_in_one_line_what_it_is(segmenter, made, picture):
     assert len(repr(many)) < 300
 
 
-def test_saved_files_are_named_after_the_picture(segmenter, picture, tmp_path):
+def test_saved_files_are_named_after_the_picture(
+    segmenter: Segmenter, picture: ImageArray, tmp_path: Path
+) -> None:
     made = segmenter.segment(save(tmp_path / "car.png", picture), "red,blue")
     files = made.save(tmp_path / "out")
     assert {name: path.name for name, path in files.items()} == {
@@ -72,7 +80,7 @@ def test_saved_files_are_named_after_the_picture(segmenter, picture, tmp_path):
     assert made.save(tmp_path / "out", ["rle"])["rle"].name == "car.coco.json"
 
 
-def test_pillow_pictures_know_their_file(segmenter, picture, tmp_path):
+def test_pillow_pictures_know_their_file(segmenter: Segmenter, picture: ImageArray, tmp_path: Path) -> None:
     path = save(tmp_path / "car.png", picture)
     for named in (path, str(path), bytes(path)):
         with Image.open(named) as opened:
@@ -80,7 +88,7 @@ def test_pillow_pictures_know_their_file(segmenter, picture, tmp_path):
     assert segmenter.segment(Image.fromarray(picture), "red").picture.source == ""
 
 
-def test_a_picture_without_a_file_needs_a_name(made, tmp_path):
+def test_a_picture_without_a_file_needs_a_name(made: Segmentation, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="came from no file; name its results"):
         made.save(tmp_path)
     for name in ("", "a/b", "../a", "/tmp/a"):
@@ -90,7 +98,9 @@ def test_a_picture_without_a_file_needs_a_name(made, tmp_path):
     assert made.save(tmp_path, ["npz"], name="street")["npz"].name == "street.npz"
 
 
-def test_files_of_others_and_the_picture_are_never_replaced(segmenter, picture, tmp_path):
+def test_files_of_others_and_the_picture_are_never_replaced(
+    segmenter: Segmenter, picture: ImageArray, tmp_path: Path
+) -> None:
     (tmp_path / "a.labels.png").write_text("mine")
     made = segmenter.segment(save(tmp_path / "b.labels.png", picture), "red")
     with pytest.raises(OverwriteError):
@@ -102,7 +112,7 @@ def test_files_of_others_and_the_picture_are_never_replaced(segmenter, picture, 
     assert (read_labels(tmp_path / "a.labels.png").labels == 0).all()
 
 
-def test_coco_has_a_mask_for_each_class_found(made):
+def test_coco_has_a_mask_for_each_class_found(made: Segmentation) -> None:
     document = made.to_coco()
     assert [each["name"] for each in document["categories"]] == ["red", "blue", "yellow"]
     found = {each["category_id"] - 1: rle.decode(each["segmentation"]) for each in document["annotations"]}
@@ -110,9 +120,11 @@ def test_coco_has_a_mask_for_each_class_found(made):
     assert all((mask == (made.labels == index)).all() for index, mask in found.items())
 
 
-def test_supervision_gets_masks_boxes_and_names(segmenter, made, picture):
+def test_supervision_gets_masks_boxes_and_names(
+    segmenter: Segmenter, made: Segmentation, picture: ImageArray
+) -> None:
     supervision = pytest.importorskip("supervision")
-    found = made.to_supervision()
+    found: Any = made.to_supervision()
     assert list(found.class_id) == [0, 1]
     assert list(found.data["class_name"]) == ["red", "blue"]
     assert all(
@@ -126,17 +138,22 @@ def test_supervision_gets_masks_boxes_and_names(segmenter, made, picture):
     assert len(nothing.to_supervision()) == 0
 
 
-def test_without_supervision_it_says_what_to_install(made, monkeypatch):
+def test_without_supervision_it_says_what_to_install(
+    made: Segmentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(PackageMissingError, match=r"pip install 'freeda\[supervision\]'"):
         made.to_supervision()
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_the_features_of_windows_are_kept_only_when_asked(segmenter, picture, keep):
+def test_the_features_of_windows_are_kept_only_when_asked(
+    segmenter: Segmenter, picture: ImageArray, keep: bool
+) -> None:
     """Through whatever it is reachable: a feature that is held stays alive when all else has let go of it."""
     prototypes = segmenter.prepare("red,blue")
-    results, features = [], []
+    results: list[Segmentation] = []
+    features: list[Any] = []
     for _ in range(3):
         encoded = segmenter.encode(picture.copy())
         results.append(segmenter.label(encoded, prototypes, keep_evidence=keep))

@@ -1,28 +1,29 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from rounding import assert_near
 from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
 
-from freeda_segment.retrieval.lookup import TextCache, TextEvidence, TextLookup
+from freeda_segment.retrieval.lookup import Support, TextCache, TextEvidence, TextLookup
 from freeda_segment.segmenter import Segmenter
-from freeda_store import parse_filter
+from freeda_store import RevisionInfo, parse_filter
 
 
-def segmenter_of(bank, clip=None):
+def segmenter_of(bank: Any, clip: Any = None) -> Segmenter:
     return Segmenter(bank, clip or FakeClip(), FakeBackbone(), settings=small_settings())
 
 
-def assert_same(one, other):
+def assert_same(one: Any, other: Any) -> None:
     assert_near(one.vectors, other.vectors)
     assert_near(one.embeddings, other.embeddings)
     ids = [[text.ids for text in each] for each in one.support]
     assert ids == [[text.ids for text in each] for each in other.support]
 
 
-def test_naming_classes_again_asks_neither_the_bank_nor_the_encoder():
+def test_naming_classes_again_asks_neither_the_bank_nor_the_encoder() -> None:
     bank, clip = FakeBank(), FakeClip()
     segmenter = segmenter_of(bank, clip)
     first = segmenter.prepare("red,blue")
@@ -31,7 +32,7 @@ def test_naming_classes_again_asks_neither_the_bank_nor_the_encoder():
     assert (bank.queries, clip.calls) == (2, calls)
 
 
-def test_only_new_classes_are_looked_up_whatever_list_they_come_in():
+def test_only_new_classes_are_looked_up_whatever_list_they_come_in() -> None:
     bank = FakeBank()
     segmenter = segmenter_of(bank)
     segmenter.prepare("red,blue")
@@ -40,11 +41,11 @@ def test_only_new_classes_are_looked_up_whatever_list_they_come_in():
     assert_same(mixed, segmenter_of(FakeBank()).prepare("green,blue|red"))
 
 
-def test_every_setting_that_shapes_prototypes_is_told_apart():
+def test_every_setting_that_shapes_prototypes_is_told_apart() -> None:
     bank = FakeBank()
     segmenter = segmenter_of(bank)
     segmenter.prepare("red")
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"k": 1},
         {"where": parse_filter(["noun=green"])},
         {"similarity_threshold": 0.5},
@@ -64,11 +65,11 @@ class GrowingBank(FakeBank):
     number = 1
 
     @property
-    def revision(self):
-        return dataclasses.replace(super().revision, number=self.number)
+    def revision(self) -> RevisionInfo:
+        return RevisionInfo(self.number, 3, "colours", "", "", 12, 0)
 
 
-def test_a_new_revision_is_asked_anew():
+def test_a_new_revision_is_asked_anew() -> None:
     bank = GrowingBank()
     segmenter = segmenter_of(bank)
     segmenter.prepare("red")
@@ -80,7 +81,7 @@ def test_a_new_revision_is_asked_anew():
     assert bank.queries == 2
 
 
-def test_what_a_commit_interrupts_is_looked_up_again():
+def test_what_a_commit_interrupts_is_looked_up_again() -> None:
     bank, clip = GrowingBank(), FakeClip()
     revisions = [dataclasses.replace(bank.revision, number=number) for number in (1, 2, 2, 2)]
     told = iter(revisions)
@@ -89,7 +90,7 @@ def test_what_a_commit_interrupts_is_looked_up_again():
     assert looked_up.revision == revisions[-1]
 
 
-def test_a_result_names_the_revision_that_was_asked():
+def test_a_result_names_the_revision_that_was_asked() -> None:
     bank = GrowingBank()
     segmenter = segmenter_of(bank)
     prepared = segmenter.prepare("red,blue")
@@ -99,16 +100,19 @@ def test_a_result_names_the_revision_that_was_asked():
     assert segmenter.provenance.revision == 2
 
 
-def test_another_bank_shares_nothing():
+def test_another_bank_shares_nothing() -> None:
     segmenter = segmenter_of(FakeBank())
     segmenter.prepare("red")
     other = FakeBank(nouns=("green",))
     assert segmenter.with_bank(other).prepare("red").support[0][0].infos[0].noun == "green"
 
 
-def test_the_text_not_used_longest_is_forgotten():
+NOTHING = Support("a", np.zeros(1, np.float32), (), np.zeros(0, np.float32), ())
+
+
+def test_the_text_not_used_longest_is_forgotten() -> None:
     cache = TextCache(capacity=2)
-    evidence = {name: TextEvidence(np.zeros(1), np.zeros((0, 1)), None) for name in "abc"}
+    evidence = {name: TextEvidence(NOTHING.query, np.zeros((0, 1), np.float32), NOTHING) for name in "abc"}
     cache.put("a", evidence["a"])
     cache.put("b", evidence["b"])
     assert cache.get("a") is evidence["a"]

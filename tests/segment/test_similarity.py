@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import literal
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ grids = st.integers(1, 12)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def to_pixels(scores, classes):
+def to_pixels(scores: Any, classes: slice) -> torch.Tensor:
     return PixelScores(scores).local(classes)
 
 
@@ -51,7 +53,7 @@ def label_map(rng: np.random.Generator, height: int, width: int, regions: int) -
 
 
 @given(st.integers(1, 600), st.integers(1, 40))
-def test_samples_equal_torch(pixels, tokens):
+def test_samples_equal_torch(pixels: int, tokens: int) -> None:
     samples = axis_samples(pixels, tokens)
     dense = np.zeros((pixels, tokens), np.float32)
     columns = np.arange(tokens)
@@ -60,14 +62,15 @@ def test_samples_equal_torch(pixels, tokens):
     expected = F.interpolate(
         torch.eye(pixels)[:, None, :, None], (tokens, 1), mode="bilinear", align_corners=True
     )
-    expected = expected[:, 0, :, 0].numpy()
+    resampled = expected[:, 0, :, 0].numpy()
     last_bit = pixels * 2.0**-23  # of a position; torch may fuse what numpy rounds in between
-    np.testing.assert_allclose(dense, expected, rtol=0, atol=last_bit)
-    assert ((dense > 0) == (expected > 0))[(expected > last_bit) | (expected == 0) & (dense > last_bit)].all()
+    np.testing.assert_allclose(dense, resampled, rtol=0, atol=last_bit)
+    beyond = (resampled > last_bit) | (resampled == 0) & (dense > last_bit)
+    assert ((dense > 0) == (resampled > 0))[beyond].all()
 
 
 @given(sides, sides, grids, grids, seeds)
-def test_weights_equal_resampled_masks(height, width, rows, columns, seed):
+def test_weights_equal_resampled_masks(height: int, width: int, rows: int, columns: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels = label_map(rng, height, width, int(rng.integers(1, 9)))
     masks = torch.from_numpy(labels)[None] == torch.arange(labels.max() + 1)[:, None, None]
@@ -78,7 +81,9 @@ def test_weights_equal_resampled_masks(height, width, rows, columns, seed):
 
 
 @given(sides, sides, grids, grids, st.integers(1, 6), st.integers(1, 3), seeds)
-def test_scores_equal_the_literal_ones(height, width, rows, columns, classes, each, seed):
+def test_scores_equal_the_literal_ones(
+    height: int, width: int, rows: int, columns: int, classes: int, each: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     tokens = rng.standard_normal((rows, columns, 7)).astype(np.float32)
     labels = label_map(rng, height, width, int(rng.integers(1, 9)))
@@ -92,7 +97,7 @@ def test_scores_equal_the_literal_ones(height, width, rows, columns, classes, ea
     np.testing.assert_allclose(part.numpy(), expected[classes // 2 :].numpy(), atol=1e-5)
 
 
-def test_a_superpixel_that_touches_no_sample_keeps_the_patch_similarity():
+def test_a_superpixel_that_touches_no_sample_keeps_the_patch_similarity() -> None:
     rng = np.random.default_rng(0)
     labels = np.zeros((9, 9), np.int32)
     labels[1, 1] = 1
@@ -109,7 +114,7 @@ def test_a_superpixel_that_touches_no_sample_keeps_the_patch_similarity():
     np.testing.assert_allclose(pixels[:, 1, 1].numpy(), expected, atol=1e-6)
 
 
-def test_without_superpixels_every_pixel_keeps_the_patch_similarity():
+def test_without_superpixels_every_pixel_keeps_the_patch_similarity() -> None:
     rng = np.random.default_rng(1)
     labels = np.full((10, 14), -1, np.int32)
     tokens = rng.standard_normal((4, 5, 6)).astype(np.float32)
@@ -122,7 +127,7 @@ def test_without_superpixels_every_pixel_keeps_the_patch_similarity():
     )
 
 
-def test_a_map_with_holes_mixes_regions_and_patches():
+def test_a_map_with_holes_mixes_regions_and_patches() -> None:
     rng = np.random.default_rng(2)
     labels = label_map(rng, 20, 20, 3)
     labels[5:15, 5:15] = -1
@@ -137,7 +142,7 @@ def test_a_map_with_holes_mixes_regions_and_patches():
     )
 
 
-def test_zero_tokens_give_no_nan():
+def test_zero_tokens_give_no_nan() -> None:
     tokens = np.zeros((2, 2, 3), np.float32)
     labels = np.zeros((4, 4), np.int32)
     regions = pool_regions(tokens, labels)

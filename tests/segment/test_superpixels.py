@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ REAL = [name for name in ALGORITHMS if name != "none"]
 
 @settings(max_examples=15)
 @given(st.sampled_from(REAL), st.integers(1, 24), st.integers(1, 24), st.integers(0, 99))
-def test_labels_count_from_nothing_without_gaps(name, height, width, seed):
+def test_labels_count_from_nothing_without_gaps(name: str, height: int, width: int, seed: int) -> None:
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     labels = parse_superpixels(name)(picture)
     assert labels.shape == (height, width)
@@ -23,7 +25,7 @@ def test_labels_count_from_nothing_without_gaps(name, height, width, seed):
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_the_same_picture_gives_the_same_regions_that_follow_its_colours(name):
+def test_the_same_picture_gives_the_same_regions_that_follow_its_colours(name: str) -> None:
     picture = np.zeros((40, 40, 3), np.uint8)
     picture[:, 20:] = (250, 200, 20)
     divide = parse_superpixels(name, {"markers": 50} if name == "watershed" else {})
@@ -33,11 +35,11 @@ def test_the_same_picture_gives_the_same_regions_that_follow_its_colours(name):
     assert len(shared) == 0
 
 
-def test_none_puts_no_pixel_in_a_superpixel():
+def test_none_puts_no_pixel_in_a_superpixel() -> None:
     assert (parse_superpixels("none")(np.zeros((3, 4, 3), np.uint8)) == -1).all()
 
 
-def test_felzenszwalb_gets_the_authors_input():
+def test_felzenszwalb_gets_the_authors_input() -> None:
     from skimage.segmentation import felzenszwalb
 
     picture = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
@@ -45,7 +47,7 @@ def test_felzenszwalb_gets_the_authors_input():
     assert (Felzenszwalb(20, 0.5, 5)(picture) == expected).all()
 
 
-def test_options_are_parsed():
+def test_options_are_parsed() -> None:
     assert parse_superpixels("felzenszwalb", {"scale": 20.0, "min_size": 50.0}) == Felzenszwalb(20.0, 1.0, 50)
     assert isinstance(parse_superpixels("felzenszwalb", {"min_size": 50.0}).min_size, int)  # type: ignore[attr-defined]
     assert parse_superpixels("slic") == Slic()
@@ -68,7 +70,7 @@ def test_options_are_parsed():
         ("watershed", {"markers": float("inf")}, "markers is inf"),
     ],
 )
-def test_bad_options_are_refused(name, options, message):
+def test_bad_options_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         parse_superpixels(name, options)
 
@@ -83,7 +85,9 @@ def test_bad_options_are_refused(name, options, message):
         ("cityscapes", (20, 0.5, 50)),
     ],
 )
-def test_each_data_set_has_the_authors_numbers_and_two_have_the_defaults(name, numbers):
+def test_each_data_set_has_the_authors_numbers_and_two_have_the_defaults(
+    name: str, numbers: tuple[float, float, float]
+) -> None:
     spec = load_spec(name).superpixels
     assert (spec.scale, spec.sigma, spec.min_size) == numbers
     made = parse_superpixels(spec.name, spec.options)

@@ -123,7 +123,7 @@ def test_a_panic_while_reading_stays_off_standard_error(
 
     store = Exact(Panicking(), tmp_path, VectorSizes(4, 6))
     where = PointFilter()
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "scroll": lambda: list(store.scroll(where)),
         "fetch": lambda: store.fetch([uuid4()]),
         "nearest": lambda: store.nearest(np.ones((1, 4), np.float32), 1, where),

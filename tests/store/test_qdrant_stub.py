@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -66,7 +67,7 @@ def test_points_go_in_and_come_out(stub: QdrantStub) -> None:
     assert fetched.ids == (UUID(int=3),)
     assert np.array_equal(fetched.visuals, fetched.visuals.astype(np.float16))
     store.set_payload([UUID(int=3), UUID(int=99)], {"noun": "tram"})
-    assert fetched.payloads[0] | {"noun": "tram"} == store.fetch([UUID(int=3)]).payloads[0]
+    assert {**fetched.payloads[0], "noun": "tram"} == store.fetch([UUID(int=3)]).payloads[0]
     store.delete([UUID(int=3)])
     assert store.count(PointFilter()) == 9
     facets = client.facet("team", "added_in", exact=True).hits
@@ -115,10 +116,10 @@ def test_keys_and_tokens(stub: QdrantStub) -> None:
     }
     for key, expected in may.items():
         client = connect(stub, key)
-        calls = (
-            lambda c=client: c.count("team"),
-            lambda c=client: c.delete("team", ids),
-            lambda c=client: c.update_collection("team", metadata={"a": 1}),
+        calls: tuple[Callable[[], object], ...] = (
+            partial(client.count, "team"),
+            partial(client.delete, "team", ids),
+            partial(client.update_collection, "team", metadata={"a": 1}),
         )
         for call, allowed in zip(calls, expected, strict=True):
             if allowed:

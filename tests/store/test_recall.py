@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -21,7 +21,7 @@ from freeda_store.profiles.settings import Profile
 from freeda_store.recall import NoRecall
 from freeda_store.records import FloatArray
 from freeda_store.vectors.filters import PointFilter, View
-from freeda_store.vectors.protocol import Fetched, Hits
+from freeda_store.vectors.protocol import Fetched, Hits, Payload
 
 pytestmark = pytest.mark.filterwarnings("ignore:Local mode")
 
@@ -70,7 +70,9 @@ class Asked:
         wanted = list(ids)  # type: ignore[call-overload]
         self.ids += wanted
         visuals = np.array([[id_.int % 97 + 0.5, 1, 2] for id_ in wanted], np.float32).reshape(-1, 3)
-        payloads = tuple({"added_in": 1, "retired_in": [7], "caption": "ä\ud800"[:1]} for _ in wanted)
+        payloads: tuple[Payload, ...] = tuple(
+            {"added_in": 1, "retired_in": [7], "caption": "ä\ud800"[:1]} for _ in wanted
+        )
         return Fetched(tuple(wanted), payloads, np.zeros((0, 2), np.float32), visuals)
 
 
@@ -150,8 +152,8 @@ def test_vectors_beyond_float16_come_back_to_the_last_bit(recall: DiskRecall) ->
     for expected in (ids, ids[2:]):
         asked: list[UUID] = []
 
-        def fetch(wanted: object, asked: list[UUID] = asked) -> Fetched:
-            asked += wanted  # type: ignore[misc]
+        def fetch(wanted: Sequence[UUID], asked: list[UUID] = asked) -> Fetched:
+            asked += wanted
             index = [ids.index(id_) for id_ in asked]
             return Fetched(tuple(asked), payloads[: len(index)], given.texts, rows[index])
 

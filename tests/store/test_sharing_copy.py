@@ -45,7 +45,7 @@ def test_a_new_bank_is_made_as_its_source_is(tmp_path: Path, full_bank: Path) ->
     with Bank.open(folder) as source, Bank.open(tmp_path / "new" / "bank") as copied:
         assert copied.manifest == source.manifest
         assert_copied(source, copied)
-        counted = {"bytes_sql": 0, "bytes_vectors": 0}
+        counted: dict[str, Any] = {"bytes_sql": 0, "bytes_vectors": 0}
         assert replace(copied.stats(), **counted) == replace(source.stats(), **counted)
 
 

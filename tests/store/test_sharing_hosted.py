@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hosted_makers import Team
@@ -72,7 +73,7 @@ def test_readers_without_sql_see_each_revision_when_it_is_whole(team: Team, bank
             {"infos": list(bank.infos()), "tags": bank._history().tags},
         )
         for number in range(1, 6):
-            sizes = {"bytes_sql": 0, "bytes_vectors": 0, "bytes_thumbnails": 0}
+            sizes: dict[str, Any] = {"bytes_sql": 0, "bytes_vectors": 0, "bytes_thumbnails": 0}
             told = replace(at(reader, number).stats(), **sizes)
             assert told == replace(at(bank, number).stats(), **sizes)
 

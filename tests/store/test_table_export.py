@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,8 @@ import pytest
 from pyarrow import parquet
 from store_makers import make_generation
 
-from freeda_store import Bank, Scores, parse_filter
+from freeda_store import Bank, Filter, PrototypeInfo, Scores, parse_filter
 from freeda_store.errors import StorageError, TableFormatError
-from freeda_store.records import PrototypeInfo
 from freeda_store.views.table_export import COLUMNS, export_table
 
 
@@ -94,7 +94,7 @@ def test_a_failure_leaves_the_old_file(
     path.parent.mkdir()
     path.write_text("old")
 
-    def broken(where: object) -> object:
+    def broken(where: Filter) -> Iterator[PrototypeInfo]:
         yield next(infos(where))
         raise StorageError("the disk is gone")
 

@@ -15,6 +15,7 @@ from reader_makers import full_payload, make_reader
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
 from freeda_store.vectors.filters import PointFilter, Revisions, View, parse_filter
 from freeda_store.vectors.protocol import Point, VectorSizes, VectorStore
+from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
 
 SIZES = VectorSizes(text=16, visual=24)
 NAMESPACE = UUID(int=7)
@@ -346,13 +347,15 @@ def test_memory_refusals_are_named(tmp_path: Path) -> None:
 
 
 def test_noise_in_the_last_digits_breaks_no_tie() -> None:
-    from freeda_store.vectors.ties import nearest_with_fixed_ties
-
     ids = sorted((uuid4() for _ in range(8)), key=lambda id_: id_.int)
     for seed in range(5):
         rng = np.random.default_rng(seed)
         noisy = [(id_, 0.5 + float(rng.uniform(-1e-7, 1e-7))) for id_ in ids]
         hits = sorted([*noisy, (UUID(int=1), 0.9), (UUID(int=2), 0.1)], key=lambda hit: -hit[1])
-        (found,) = nearest_with_fixed_ties(lambda _, n, h=hits: [h[:n]], 1, 4, tolerance=1e-6)
+
+        def search(indices: Sequence[int], limit: int, hits: RawHits = hits) -> list[RawHits]:
+            return [hits[:limit]]
+
+        (found,) = nearest_with_fixed_ties(search, 1, 4, tolerance=1e-6)
         assert found.ids == (UUID(int=1), *ids[:3])
         assert (np.diff(found.similarities) <= 0).all()

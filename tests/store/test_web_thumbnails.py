@@ -181,7 +181,11 @@ def test_a_server_that_drips_is_given_up() -> None:
 
 def test_a_silent_server_is_given_up() -> None:
     stop = threading.Event()
-    with serving(lambda request: stop.wait(30) and None) as (address, _):
+
+    def silent(_: BaseHTTPRequestHandler) -> None:
+        stop.wait(30)
+
+    with serving(silent) as (address, _):
         with pytest.raises(StorageError, match="cannot be read"):
             WebThumbnails(f"{address}/thumbnails", seconds=0.2).get(KEY)
         stop.set()
@@ -191,7 +195,7 @@ def test_packed_bytes_are_not_unpacked() -> None:
     import gzip
 
     bomb = gzip.compress(bytes(10**7))
-    with serving(lambda request: send(request, bomb, **{"Content-Encoding": "gzip"})) as (address, _):
+    with serving(lambda request: send(request, bomb, 200, **{"Content-Encoding": "gzip"})) as (address, _):
         store = WebThumbnails(f"{address}/thumbnails", max_bytes=10**6)
         with pytest.raises(ThumbnailDamagedError):
             store.get(KEY)

@@ -19,7 +19,7 @@ from freeda_store.errors import StorageError
 from freeda_store.profiles.settings import Profile
 from freeda_store.vectors.client import connect_qdrant
 from freeda_store.vectors.filters import PointFilter, View
-from freeda_store.vectors.protocol import Point, VectorSizes
+from freeda_store.vectors.protocol import Payload, Point, VectorSizes
 from freeda_store.vectors.server import ServerVectors
 from freeda_store.vectors.wire import batches
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Local mode")
 
 SIZES = VectorSizes(8, 12)
 SPACE = UUID(int=7)
-PAYLOAD = {"added_in": 1, "retired_in": [], "noun": "car", "caption": "a car"}
+PAYLOAD: Payload = {"added_in": 1, "retired_in": [], "noun": "car", "caption": "a car"}
 
 
 def point(index: int, caption: str = "a car") -> Point:
@@ -35,7 +35,7 @@ def point(index: int, caption: str = "a car") -> Point:
     text = rng.standard_normal(SIZES.text).astype(np.float32)
     visual = rng.standard_normal(SIZES.visual).astype(np.float16).astype(np.float32)
     return Point(
-        uuid5(SPACE, str(index)), text / np.linalg.norm(text), visual, PAYLOAD | {"caption": caption}
+        uuid5(SPACE, str(index)), text / np.linalg.norm(text), visual, {**PAYLOAD, "caption": caption}
     )
 
 

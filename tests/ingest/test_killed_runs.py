@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def test_a_difference_is_seen(undisturbed: Undisturbed) -> None:
     )
     for change, told in changes:
         [(name, values)] = change.items()
-        changed = replace(whole, **{name: {**getattr(whole, name), **values}})
+        told_otherwise: dict[str, Any] = {name: {**getattr(whole, name), **values}}
+        changed = replace(whole, **told_otherwise)
         assert differences(changed, whole) == [told]
     fewer = replace(whole, points={id_: info for id_, info in whole.points.items() if id_ != first})
     assert differences(fewer, whole) == [f"point {first} is missing"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from segment_fakes import COLOURS, FakeBank, FakeClip, small_settings, unit
@@ -11,15 +13,18 @@ from freeda_segment.retrieval.lookup import TextLookup
 from freeda_segment.retrieval.prototypes import build_prototypes
 from freeda_segment.settings import SegmentSettings
 from freeda_store import parse_filter
+from freeda_store.records import FloatArray
 
 
-def build(classes="red,blue", bank=None, keys=None, templates="none", **changes):
+def build(
+    classes: Any = "red,blue", bank: Any = None, keys: Any = None, templates: Any = "none", **changes: Any
+) -> Any:
     clip = FakeClip()
     lookup = TextLookup(bank or FakeBank(), keys or clip, clip, templates, small_settings(**changes))
     return build_prototypes(parse_classes(classes).classes, lookup)
 
 
-def test_a_prototype_is_the_mean_of_the_raw_vectors():
+def test_a_prototype_is_the_mean_of_the_raw_vectors() -> None:
     bank = FakeBank()
     prototypes = build(bank=bank)
     red = bank.visuals[[each.noun == "red" for each in bank.held]].mean(0)
@@ -29,7 +34,7 @@ def test_a_prototype_is_the_mean_of_the_raw_vectors():
     np.testing.assert_allclose(prototypes.support[1][0].similarities, 1, atol=1e-6)
 
 
-def test_a_weighted_mean_leans_to_the_similar():
+def test_a_weighted_mean_leans_to_the_similar() -> None:
     plain = build("red", k=12)
     weighted = build("red", k=12, aggregation="weighted_mean")
     red = build("red", k=3)
@@ -37,7 +42,7 @@ def test_a_weighted_mean_leans_to_the_similar():
     assert weighted.vectors[0] @ red.vectors[0] > plain.vectors[0] @ red.vectors[0] + 0.05
 
 
-def test_a_threshold_leaves_out_the_dissimilar_but_never_the_nearest():
+def test_a_threshold_leaves_out_the_dissimilar_but_never_the_nearest() -> None:
     near = build("red", k=12, similarity_threshold=0.99)
     assert len(near.support[0][0].ids) == 3
     far = build("mauve", k=12, similarity_threshold=0.999)
@@ -45,7 +50,7 @@ def test_a_threshold_leaves_out_the_dissimilar_but_never_the_nearest():
     assert len({info.noun for info in far.support[0][0].infos}) == 1
 
 
-def test_synonyms_are_a_union():
+def test_synonyms_are_a_union() -> None:
     prototypes = build("red|blue,green")
     assert prototypes.vectors.shape == (3, 3)
     red, blue = build("red").vectors[0], build("blue").vectors[0]
@@ -56,7 +61,7 @@ def test_synonyms_are_a_union():
     assert [each.text for each in prototypes.support[0]] == ["red", "blue"]
 
 
-def test_the_key_space_may_differ_from_clip():
+def test_the_key_space_may_differ_from_clip() -> None:
     keys = FakeClip("sentences", dim=24)
     prototypes = build("red,blue", bank=FakeBank(encoder=keys), keys=keys)
     assert prototypes.embeddings.shape == (2, 16)
@@ -64,35 +69,35 @@ def test_the_key_space_may_differ_from_clip():
     assert {info.noun for info in prototypes.support[1][0].infos} == {"blue"}
 
 
-def test_a_shared_encoder_embeds_once():
+def test_a_shared_encoder_embeds_once() -> None:
     clip = FakeClip()
     TextLookup(FakeBank(), clip, clip, "none", small_settings())(["red"])
     assert clip.calls == 1
 
 
-def test_templates_are_averaged():
+def test_templates_are_averaged() -> None:
     prototypes = build("red", templates="openai_subset")
     texts = [template.format("red") for template in TEMPLATE_SETS["openai_subset"].templates]
     expected = unit(FakeClip().encode_texts(texts).mean(0))
     np.testing.assert_allclose(prototypes.embeddings[0], expected, atol=1e-6)
 
 
-def test_filters_reach_the_bank():
+def test_filters_reach_the_bank() -> None:
     prototypes = build("red", where=parse_filter(["noun=blue"]))
     assert {info.noun for info in prototypes.support[0][0].infos} == {"blue"}
 
 
-def test_an_empty_bank_is_an_error_that_says_what_to_do():
+def test_an_empty_bank_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(NoPrototypesError, match=r"for 'red', 'blue'; ingest captions first"):
         build(bank=FakeBank(nouns=()))
 
 
-def test_a_filter_that_leaves_nothing_is_named():
+def test_a_filter_that_leaves_nothing_is_named() -> None:
     with pytest.raises(NoPrototypesError, match=r"'g' and 2 more under the filter 'noun=pink'; widen"):
         build("c,d,e,f,g,h,i", where=parse_filter(["noun=pink"]))
 
 
-def test_vectors_that_are_not_numbers_or_zero_are_left_out():
+def test_vectors_that_are_not_numbers_or_zero_are_left_out() -> None:
     bank = FakeBank()
     bank.visuals[0] = np.nan
     prototypes = build("red", bank=bank)
@@ -103,7 +108,7 @@ def test_vectors_that_are_not_numbers_or_zero_are_left_out():
         build("red", bank=bank)
 
 
-def test_500_classes_are_retrieved_in_batches():
+def test_500_classes_are_retrieved_in_batches() -> None:
     names = ",".join(f"thing{index}" for index in range(500))
     bank = FakeBank()
     prototypes = build(names, bank=bank)
@@ -112,7 +117,7 @@ def test_500_classes_are_retrieved_in_batches():
     assert len(prototypes.support) == 500
 
 
-def test_features_of_another_length_are_refused():
+def test_features_of_another_length_are_refused() -> None:
     with pytest.raises(ModelOutputError, match="use the preset that made the bank"):
         build().local_cosines(np.zeros((1, 5), np.float32))
 
@@ -126,17 +131,17 @@ def test_features_of_another_length_are_refused():
         ({"similarity_threshold": 2.0}, "similarity threshold"),
     ],
 )
-def test_settings_outside_their_range_are_refused(changes, message):
+def test_settings_outside_their_range_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         small_settings(**changes)
 
 
-def test_an_unknown_aggregation_is_refused():
+def test_an_unknown_aggregation_is_refused() -> None:
     with pytest.raises(OptionError, match="choose one of mean, weighted_mean"):
         build(aggregation="median")
 
 
-def test_settings_come_from_a_preset():
+def test_settings_come_from_a_preset() -> None:
     from freeda_models.presets import SegmentDefaults
 
     defaults = SegmentDefaults(
@@ -148,16 +153,16 @@ def test_settings_come_from_a_preset():
     assert str(settings.where) == "noun=car"
 
 
-def test_the_colours_of_this_world_are_told_apart():
+def test_the_colours_of_this_world_are_told_apart() -> None:
     prototypes = build(",".join(COLOURS))
     cosines = prototypes.local_cosines(prototypes.vectors)
     assert (cosines.argmax(1) == np.arange(len(COLOURS))).all()
 
 
 @pytest.mark.parametrize("role", ["clip", "keys"])
-def test_a_text_that_is_embedded_without_numbers_is_refused(role):
+def test_a_text_that_is_embedded_without_numbers_is_refused(role: str) -> None:
     class Broken(FakeClip):
-        def encode_texts(self, texts):
+        def encode_texts(self, texts: Any) -> FloatArray:
             rows = super().encode_texts(texts)
             rows[["blue" in text for text in texts]] = np.nan
             return rows

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +73,7 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(error: type[Exception
 
 
 @pytest.mark.parametrize("small", [{"generator": SmallDevice(2)}, {"backbone": SmallBackbone()}])
-def test_a_run_goes_on_after_running_out_of_memory(small: dict, tmp_path, bank: Bank) -> None:
+def test_a_run_goes_on_after_running_out_of_memory(small: dict[str, Any], tmp_path: Path, bank: Bank) -> None:
     report = Ingestor(bank, LocalExecutor(replace(fake_models(), **small)), batch_size=4).run(CAPTIONS[:10])
     assert (report.written, report.halved, report.dropped) == (10, 2, {})
     assert report.revision is not None
@@ -174,7 +176,7 @@ class SpoiltClip(FakeClip):
     ],
 )
 def test_numbers_that_are_none_cost_their_nouns_alone(
-    spoilt: dict, reason: DropReason, lost: int, bank: Bank
+    spoilt: dict[str, Any], reason: DropReason, lost: int, bank: Bank
 ) -> None:
     models: LoadedModels = replace(fake_models(), **spoilt)
     captions = [Caption("a car and a tree"), Caption("a boat and a cat")]
