@@ -146,7 +146,9 @@ class FakeBank:
         encoder = encoder or FakeClip()
         rng = np.random.default_rng(3)
         self.held = [info(noun, number) for noun in nouns for number in range(3)]
-        self.keys = encoder.encode_texts([each.noun for each in self.held])
+        self.keys = np.zeros((0, 8), np.float32)
+        if self.held:
+            self.keys = encoder.encode_texts([each.noun for each in self.held])
         features = [colour_feature(COLOURS.get(each.noun, (127, 127, 130))) for each in self.held]
         self.visuals = np.array(features).reshape(-1, 3) + rng.normal(0, 0.02, (len(features), 3))
         self.queries = 0
