@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
+from typing_extensions import override
+
 from freeda_store.history import History
 from freeda_store.records import FloatArray
 from freeda_store.vectors.filters import PointFilter
@@ -40,22 +42,23 @@ class Recall(Protocol):
         """Let go of files."""
 
 
-class NoRecall:
+class NoRecall(Recall):
     """Of a bank whose vectors lie on this machine."""
 
+    @override
     def hits(
         self, queries: FloatArray, k: int, where: PointFilter, history: History, search: Search
     ) -> list[Hits]:
-        """All asked."""
         return search(queries)
 
+    @override
     def prototypes(self, ids: Sequence[UUID], history: History, fetch: Fetch) -> Fetched:
-        """All asked."""
         return fetch(ids)
 
+    @override
     def derived(self, name: bytes, where: PointFilter, history: History, make: Callable[[], bytes]) -> bytes:
-        """Made each time."""
         return make()
 
+    @override
     def close(self) -> None:
-        """Nothing to let go of."""
+        pass

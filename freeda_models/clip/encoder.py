@@ -10,20 +10,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from freeda_models.clip.files import CONFIG_FILE, clip_config, clip_files, clip_identity
 from freeda_models.errors import InputError, ModelMissingError, UnsupportedModelError
 from freeda_models.foreign import blaming
 from freeda_models.pixels import PixelPreparation, check_images
 from freeda_models.presets import ClipSettings
-from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity, Span
+from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity, Span, TextImageEncoder
 from freeda_models.text.span_tokens import ClipBpeCutter, FastCutter, TokenCutter, locate_span, well_formed
 
 TEXT_BATCH = 256
 IMAGE_BATCH = 32
 
 
-class OpenClipEncoder:
+class OpenClipEncoder(TextImageEncoder):
     """A :class:`~freeda_models.protocols.TextImageEncoder` around an open_clip model.
 
     Args:
@@ -41,18 +42,20 @@ class OpenClipEncoder:
         self._pixels, self._identity, self._device = pixels, identity, device
 
     @property
+    @override
     def identity(self) -> ModelIdentity:
-        """Which model this is."""
         return self._identity
 
+    @override
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts: float32 (N, D), L2-normalised rows; a long text is cut at the window."""
         return _to_numpy(F.normalize(self._embedded(texts), dim=-1))
 
+    @override
     def encode_texts_raw(self, texts: Sequence[str]) -> FloatArray:
-        """The same rows before they are normalised: float32 (N, D)."""
         return _to_numpy(self._embedded(texts))
 
+    @override
     def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
         """Embed each text's span in its context: float32 (N, D), L2-normalised rows.
 
@@ -79,8 +82,8 @@ class OpenClipEncoder:
             chosen.append([len(start) + position for position in positions])
         return self._pool_tokens(rows, chosen)
 
+    @override
     def encode_images(self, images_bhwc: ImageArray) -> FloatArray:
-        """Embed pictures: uint8 (B, H, W, 3) RGB to float32 (B, D), L2-normalised rows."""
         check_images(images_bhwc)
         if not len(images_bhwc):
             return self._nothing()

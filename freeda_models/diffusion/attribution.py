@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
 from freeda_models.errors import UnsupportedModelError
 
@@ -29,7 +30,7 @@ class Listener(Protocol):
         """One step of one layer: query (N, heads, pixels, d), key (N, heads, tokens, d)."""
 
 
-class AttributionRecorder:
+class AttributionRecorder(Listener):
     """Listens to a UNet's cross-attention while :meth:`record` is open.
 
     Args:
@@ -81,6 +82,7 @@ class AttributionRecorder:
         finally:
             self._token_index, self._sums = None, {}
 
+    @override
     def add(self, layer: int, query: Tensor, key: Tensor, bias: Tensor | None) -> None:
         """Add one step of one layer: query (N, heads, pixels, d), key (N, heads, tokens, d).
 

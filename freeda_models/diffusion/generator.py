@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from freeda_models.devices import compute_dtype
 from freeda_models.diffusion.attribution import AttributionRecorder
@@ -18,7 +19,14 @@ from freeda_models.diffusion.inversions import drawn_prompt
 from freeda_models.diffusion.self_attention import SelfAttentionRecorder, sharpen
 from freeda_models.foreign import blaming
 from freeda_models.presets import GeneratorSettings
-from freeda_models.protocols import BoolArray, FloatArray, GeneratedImage, GenerationRequest, ModelIdentity
+from freeda_models.protocols import (
+    BoolArray,
+    FloatArray,
+    GeneratedImage,
+    GenerationRequest,
+    ImageGenerator,
+    ModelIdentity,
+)
 from freeda_models.quiet import quiet_loading, without_truncation_warnings
 from freeda_models.text.span_tokens import FastCutter, check_span, locate_span, well_formed
 from freeda_models.weights import model_source
@@ -38,7 +46,7 @@ SCHEDULERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-class DiffusionGenerator:
+class DiffusionGenerator(ImageGenerator):
     """An :class:`~freeda_models.protocols.ImageGenerator` around a diffusers pipeline.
 
     Args:
@@ -63,8 +71,8 @@ class DiffusionGenerator:
         self._cutter = FastCutter(pipeline.tokenizer)
 
     @property
+    @override
     def identity(self) -> ModelIdentity:
-        """Which model this is; ``preprocessing`` fixes steps, guidance, scheduler and size."""
         return self._identity
 
     @property
@@ -72,6 +80,7 @@ class DiffusionGenerator:
         """``model`` when only the network at work is on the device, otherwise ``none``."""
         return self._settings.offload
 
+    @override
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GeneratedImage]:
         """Draw one batch; each picture's noise comes from its own seed.
 

@@ -18,13 +18,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import override
 
-from freeda_models.diffusion.attribution import ListeningProcessor, attention_layers, listen
+from freeda_models.diffusion.attribution import Listener, ListeningProcessor, attention_layers, listen
 from freeda_models.errors import UnsupportedModelError
 from freeda_models.protocols import FloatArray
 
 
-class SelfAttentionRecorder:
+class SelfAttentionRecorder(Listener):
     """Listens to a UNet's self-attention at one resolution while :meth:`record` is open.
 
     Args:
@@ -68,6 +69,7 @@ class SelfAttentionRecorder:
         finally:
             self._count, self._mean = 0, None
 
+    @override
     def add(self, layer: int, query: Tensor, key: Tensor, bias: Tensor | None) -> None:
         """Add one step of one layer: query and key (N, heads, places, d).
 

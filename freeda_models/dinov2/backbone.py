@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from freeda_models.devices import compute_dtype
 from freeda_models.dinov2.files import (
@@ -21,14 +22,14 @@ from freeda_models.dinov2.files import (
 from freeda_models.foreign import blaming
 from freeda_models.pixels import PixelPreparation, check_images
 from freeda_models.presets import BackboneSettings
-from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity
+from freeda_models.protocols import DenseBackbone, FloatArray, ImageArray, ModelIdentity
 from freeda_models.quiet import quiet_loading
 from freeda_models.weights import model_source
 
 BATCH = 16
 
 
-class TransformersBackbone:
+class TransformersBackbone(DenseBackbone):
     """A :class:`~freeda_models.protocols.DenseBackbone` around a transformers model.
 
     Args:
@@ -48,15 +49,16 @@ class TransformersBackbone:
         self._dropped = 1 + int(getattr(model.config, "num_register_tokens", 0))
 
     @property
+    @override
     def identity(self) -> ModelIdentity:
-        """Which model this is."""
         return self._identity
 
     @property
+    @override
     def grid_hw(self) -> tuple[int, int]:
-        """Rows and columns of tokens of one picture."""
         return self._side, self._side
 
+    @override
     def encode(self, images_bhwc: ImageArray) -> FloatArray:
         """Patch features: uint8 (B, H, W, 3) RGB to float32 (B, h, w, D), not normalised.
 

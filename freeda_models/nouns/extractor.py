@@ -11,10 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from typing_extensions import override
+
 from freeda_models.errors import PackageMissingError, PresetError
 from freeda_models.nouns.noun_keys import ALONE, RULES, WORD_LISTS, caption_keys
 from freeda_models.presets import NounSettings
-from freeda_models.protocols import ModelIdentity, Noun
+from freeda_models.protocols import ModelIdentity, Noun, NounExtractor
 from freeda_models.text.span_tokens import well_formed
 from freeda_models.weights import file_sha256
 
@@ -22,7 +24,7 @@ BATCH = 256
 UNUSED_PIPES = ("ner", "senter", "entity_linker", "textcat")
 
 
-class SpacyNounExtractor:
+class SpacyNounExtractor(NounExtractor):
     """A :class:`~freeda_models.protocols.NounExtractor` around a spaCy pipeline.
 
     Args:
@@ -35,12 +37,13 @@ class SpacyNounExtractor:
         self._pipeline, self._stop, self._identity = pipeline, stop_nouns, identity
 
     @property
+    @override
     def identity(self) -> ModelIdentity:
         """Which model this is; ``preprocessing`` names the rules and the word lists."""
         return self._identity
 
+    @override
     def extract(self, captions: Sequence[str]) -> list[tuple[Noun, ...]]:
-        """Nouns of each caption, in reading order; keys may repeat, (key, span) never does."""
         lines = [_one_line(_sentence_case(well_formed(caption))) for caption in captions]
         documents = self._pipeline.pipe((line.text for line in lines), batch_size=BATCH)
         return [

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 from pydantic import RootModel
+from typing_extensions import override
 
 from freeda_errors.documents import Excerpt
 from freeda_models.documents import Size
 from freeda_models.errors import InputError, PackageMissingError
 from freeda_models.foreign import blaming
 from freeda_models.presets import KeySettings
-from freeda_models.protocols import FloatArray, ModelIdentity, Span
+from freeda_models.protocols import FloatArray, ModelIdentity, Span, TextEncoder
 from freeda_models.text.span_tokens import FastCutter, locate_span, well_formed
 from freeda_models.weights import ModelSource, file_sha256, model_source, read_config
 
@@ -50,7 +51,7 @@ class _Transformer(Excerpt):
     hidden_size: Size
 
 
-class SentenceEncoder:
+class SentenceEncoder(TextEncoder):
     """A :class:`~freeda_models.protocols.TextEncoder` around a SentenceTransformer.
 
     Args:
@@ -62,14 +63,15 @@ class SentenceEncoder:
         self._model, self._identity = model, identity
 
     @property
+    @override
     def identity(self) -> ModelIdentity:
-        """Which model this is."""
         return self._identity
 
+    @override
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        """Embed texts: float32 (N, D), L2-normalised rows."""
         return self._embedded(texts, normalise=True)
 
+    @override
     def encode_texts_raw(self, texts: Sequence[str]) -> FloatArray:
         """What the model's last module gives: float32 (N, D); many models normalise there."""
         return self._embedded(texts, normalise=False)
@@ -85,6 +87,7 @@ class SentenceEncoder:
         )
         return rows.astype(np.float32, copy=False)
 
+    @override
     def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
         """Embed each text's span in its context: float32 (N, D), L2-normalised rows.
 

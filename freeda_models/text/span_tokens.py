@@ -16,6 +16,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from typing_extensions import override
+
 from freeda_models.errors import InputError, UnsupportedModelError
 from freeda_models.protocols import Span
 
@@ -90,7 +92,7 @@ def locate_span(cutter: TokenCutter, text: str, span: Span) -> SpanTokens:
     return SpanTokens((*before, *inside, *after), positions)
 
 
-class FastCutter:
+class FastCutter(TokenCutter):
     """A tokenizer of transformers that knows offsets.
 
     Args:
@@ -105,11 +107,12 @@ class FastCutter:
             )
         self._tokenizer, self._clean = tokenizer, clean
 
+    @override
     def ids(self, text: str) -> list[int]:
-        """Token ids of the cleaned text."""
         encoded = self._tokenizer(self._clean(text), add_special_tokens=False, verbose=False)
         return list(encoded["input_ids"])
 
+    @override
     def aligned(self, text: str) -> list[Token] | None:
         """Tokens of the text as it stands, if cleaning does not change them."""
         encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
@@ -119,7 +122,7 @@ class FastCutter:
         return [Token(id_, *offset) for id_, offset in zip(ids, encoded["offset_mapping"], strict=True)]
 
 
-class ClipBpeCutter:
+class ClipBpeCutter(TokenCutter):
     """open_clip's own tokenizer (``SimpleTokenizer``), which keeps no offsets.
 
     Its steps are followed with places kept: lower-case each character, find the words with its
@@ -131,10 +134,11 @@ class ClipBpeCutter:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
+    @override
     def ids(self, text: str) -> list[int]:
-        """Token ids by the tokenizer itself."""
         return list(self._tokenizer.encode(text))
 
+    @override
     def aligned(self, text: str) -> list[Token] | None:
         """Tokens followed through lower-casing and merging, if they equal the tokenizer's."""
         lowered, origin = [], []

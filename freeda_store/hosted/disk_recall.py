@@ -17,6 +17,7 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from freeda_store.history import History, RevisionRecord
 from freeda_store.hosted.disk_cache import DiskCache, cache_folder
@@ -31,7 +32,7 @@ _HEAD = struct.Struct("<16sBI")
 """Of a remembered prototype: the revision that wrote it, bytes of a number, bytes of the payload."""
 
 
-class DiskRecall:
+class DiskRecall(Recall):
     """Of a hosted bank, in a cache on disk.
 
     Args:
@@ -43,6 +44,7 @@ class DiskRecall:
         self._cache = cache
         self._bank = blake2b(bank.encode(), digest_size=16).digest()
 
+    @override
     def hits(
         self, queries: FloatArray, k: int, where: PointFilter, history: History, search: Search
     ) -> list[Hits]:
@@ -61,6 +63,7 @@ class DiskRecall:
             known |= fresh
         return [known[key] for key in keys]
 
+    @override
     def prototypes(self, ids: Sequence[UUID], history: History, fetch: Fetch) -> Fetched:
         """Payloads (without ``retired_in``, which changes) and visual vectors by id."""
         stamps = {record.id: _stamp(record) for record in history.committed_records()}
@@ -89,6 +92,7 @@ class DiskRecall:
             np.stack([known[id_][1] for id_ in found_ids]),
         )
 
+    @override
     def derived(self, name: bytes, where: PointFilter, history: History, make: Callable[[], bytes]) -> bytes:
         """What follows from a view of committed revisions."""
         view = _view_stamp(where, history)
@@ -101,8 +105,8 @@ class DiskRecall:
             self._cache.put({key: known})
         return known
 
+    @override
     def close(self) -> None:
-        """Let go of the cache's file."""
         self._cache.close()
 
     def _remember(self, fetched: Fetched, keys: dict[UUID, bytes], stamps: dict[int, bytes]) -> None:

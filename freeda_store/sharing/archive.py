@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
+from typing_extensions import override
+
 from freeda_store.closeable import Closeable
 from freeda_store.errors import ArchiveError, ArchiveExistsError, BankInUseError
 from freeda_store.files.own_files import require_free
@@ -29,7 +31,7 @@ from freeda_store.sharing.copy import CopyReport, ProgressCallback, copy
 from freeda_store.sharing.layout import INDEX_NAME, MAX_INDEX_BYTES, Index, read_index
 from freeda_store.sharing.layout_source import LayoutSource
 from freeda_store.sharing.layout_writer import LayoutWriter
-from freeda_store.sharing.parts import Part
+from freeda_store.sharing.parts import Part, Sink
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED = 0x1
@@ -44,7 +46,7 @@ _BROKEN = (
 )
 
 
-class ArchiveSink(Closeable):
+class ArchiveSink(Closeable, Sink):
     """A :class:`~freeda_store.sharing.parts.Sink` that makes a new archive.
 
     Use it in a ``with`` block. The file appears at :meth:`end`; without it nothing is left.
@@ -87,26 +89,29 @@ class ArchiveSink(Closeable):
             self._file.close()
 
     @property
+    @override
     def name(self) -> str:
-        """The archive's name."""
         return str(self._path)
 
+    @override
     def records(self) -> Sequence[RevisionRecord]:
-        """The revisions it has, oldest first."""
         return self._writer.records()
 
+    @override
     def tags(self) -> Mapping[str, int]:
-        """The tags it has: ids of revisions."""
         return self._writer.index().tag_ids()
 
+    @override
     def expect(self, records: Sequence[RevisionRecord]) -> None:
         """A new archive takes any."""
 
+    @override
     def begin(self, record: RevisionRecord) -> int:
         """Start a revision; there is nothing of it yet."""
         self._writer.begin(record)
         return 0
 
+    @override
     def add(self, part: Part) -> None:
         """Store one more part of the revision that was begun.
 
@@ -115,10 +120,11 @@ class ArchiveSink(Closeable):
         """
         self._put(self._writer.add(part))
 
+    @override
     def finish(self, retirements: Sequence[UUID]) -> None:
-        """Make the revision count, with what it retired."""
         self._put(self._writer.finish(retirements))
 
+    @override
     def end(self, tags: Mapping[str, int]) -> None:
         """Set the tags, write the index, and give the file its name."""
         self._writer.end(tags)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Self
 from uuid import UUID
 
+from typing_extensions import override
+
 from freeda_store.address import Address
 from freeda_store.closeable import Closeable
 from freeda_store.digests import canonical_point, checksums
@@ -30,7 +32,7 @@ from freeda_store.manifest import Manifest
 from freeda_store.opening.folder import open_address
 from freeda_store.payload import StoredPrototype, make_payload
 from freeda_store.sharing.checking import check_part
-from freeda_store.sharing.parts import Part
+from freeda_store.sharing.parts import Part, Sink
 from freeda_store.sharing.replica import Arriving, Replica
 from freeda_store.sql.visibility import chunks
 from freeda_store.vectors.filters import PointFilter
@@ -42,7 +44,7 @@ logger = logging.getLogger(__name__)
 _RUN = "copy into this bank"
 
 
-class BankSink(Closeable):
+class BankSink(Closeable, Sink):
     """A :class:`~freeda_store.sharing.parts.Sink`.
 
     One copy at a time goes into a bank; other writers of a hosted bank may be at work, and then the
@@ -95,18 +97,19 @@ class BankSink(Closeable):
         self._stores.close()
 
     @property
+    @override
     def name(self) -> str:
-        """The bank's address."""
         return self._name
 
+    @override
     def records(self) -> list[RevisionRecord]:
-        """The committed revisions, oldest first."""
         return self._stores.catalog.history().committed_records()
 
+    @override
     def tags(self) -> Mapping[str, int]:
-        """Ids of committed revisions by tag."""
         return self._stores.catalog.history().tags
 
+    @override
     def expect(self, records: Sequence[RevisionRecord]) -> None:
         """Make room for revisions: reserve their ids, and remove what dead copies of others left.
 
@@ -123,8 +126,8 @@ class BankSink(Closeable):
             self._let_go()
             raise
 
+    @override
     def begin(self, record: RevisionRecord) -> int:
-        """Start, or resume, a revision; returns how many parts of it are there already."""
         self._record = record
         arrived = self._replica.arriving(record) or self._start(record)
         if not self._reconcile(record.id, arrived):
@@ -136,6 +139,7 @@ class BankSink(Closeable):
         self._arrived = arrived
         return arrived.parts
 
+    @override
     def add(self, part: Part) -> None:
         """Store one more part of the revision that was begun.
 
@@ -155,6 +159,7 @@ class BankSink(Closeable):
         self._replica.add(revision, part, {point.id: checksums(point) for point in points}, after)
         self._arrived = after
 
+    @override
     def finish(self, retirements: Sequence[UUID]) -> None:
         """Make the revision count, with what it retired.
 
@@ -181,6 +186,7 @@ class BankSink(Closeable):
             self._record = None
             stores.publish()
 
+    @override
     def end(self, tags: Mapping[str, int]) -> None:
         """Set the tags, publish to readers without SQL, and tidy the vectors."""
         with self._stores.commit_lock:

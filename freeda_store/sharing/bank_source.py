@@ -9,6 +9,7 @@ from typing import Self
 from uuid import UUID
 
 import numpy as np
+from typing_extensions import override
 
 from freeda_store.address import Address
 from freeda_store.closeable import Closeable
@@ -17,14 +18,14 @@ from freeda_store.errors import BankDamagedError, ThumbnailDamagedError, Thumbna
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
 from freeda_store.opening.reading import open_address_to_read
-from freeda_store.sharing.parts import Part, SharedGeneration, thumbnail_keys
+from freeda_store.sharing.parts import Part, SharedGeneration, Source, thumbnail_keys
 from freeda_store.sharing.reading import page_starts, read_page
 from freeda_store.sql.proofs import vectors_digests
 from freeda_store.vectors.protocol import Fetched
 from freeda_store.writing.stores import Stores
 
 
-class BankSource(Closeable):
+class BankSource(Closeable, Source):
     """A :class:`~freeda_store.sharing.parts.Source`. Memory is that of one part, however large the bank.
 
     Open revisions are not seen: what they add is in no committed revision, and what they retire is
@@ -72,24 +73,25 @@ class BankSource(Closeable):
         self._stores.close()
 
     @property
+    @override
     def name(self) -> str:
-        """The bank's address."""
         return self._name
 
+    @override
     def manifest(self) -> Manifest:
-        """What made the bank."""
         return self._manifest
 
+    @override
     def records(self) -> list[RevisionRecord]:
-        """The committed revisions, oldest first."""
         records = self._history.committed_records()
         return records if self._upto is None else records[: self._upto]
 
+    @override
     def tags(self) -> Mapping[str, int]:
-        """Ids of the revisions that are given, by tag."""
         given = {record.id for record in self.records()}
         return {name: id_ for name, id_ in sorted(self._history.tags.items()) if id_ in given}
 
+    @override
     def parts(self, revision: int, skip: int = 0) -> Iterator[Part]:
         """What a revision added, after leaving out the first ``skip`` parts.
 
@@ -101,8 +103,8 @@ class BankSource(Closeable):
             if first is not None:
                 yield self._part(read_page(self._stores.catalog, revision, first, before))
 
+    @override
     def retirements(self, revision: int) -> list[UUID]:
-        """Prototypes that a revision retired, in the order of their ids."""
         return sorted(self._stores.catalog.retired_by(revision))
 
     def _part(self, generations: tuple[SharedGeneration, ...]) -> Part:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from typing_extensions import override
+
 from freeda_store.errors import HubError
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
@@ -22,7 +24,7 @@ from freeda_store.sharing.hub_card import make_card
 from freeda_store.sharing.layout import INDEX_NAME
 from freeda_store.sharing.layout_source import LayoutSource
 from freeda_store.sharing.layout_writer import LayoutWriter
-from freeda_store.sharing.parts import Part
+from freeda_store.sharing.parts import Part, Sink
 
 _FILES_A_COMMIT = 100
 _FILES_AT_ONCE = 4
@@ -52,7 +54,7 @@ class HubSource(LayoutSource):
         super().__init__(repository.name, index, read, at_once=_FILES_AT_ONCE)
 
 
-class HubSink:
+class HubSink(Sink):
     """A :class:`~freeda_store.sharing.parts.Sink` that publishes to a dataset repository."""
 
     def __init__(self, repository: HubRepository, manifest: Manifest, *, private: bool | None = None) -> None:
@@ -85,33 +87,36 @@ class HubSink:
         self._pending: list[Any] = []
 
     @property
+    @override
     def name(self) -> str:
-        """The repository's name."""
         return self._repository.name
 
+    @override
     def records(self) -> Sequence[RevisionRecord]:
-        """The revisions it has, oldest first."""
         return self._writer.records()
 
+    @override
     def tags(self) -> Mapping[str, int]:
-        """The tags it has: ids of revisions."""
         return self._writer.index().tag_ids()
 
+    @override
     def expect(self, records: Sequence[RevisionRecord]) -> None:
         """A repository takes any that follow what it has."""
 
+    @override
     def begin(self, record: RevisionRecord) -> int:
         """Start a revision, from its first part."""
         self._writer.begin(record)
         self._pending = []
         return 0
 
+    @override
     def add(self, part: Part) -> None:
-        """Upload one more part of the revision that was begun."""
         self._pending += self._repository.upload(self._writer.add(part))
         if len(self._pending) >= _FILES_A_COMMIT:
             self._commit(f"Parts of revision {self._writer.begun.number}")
 
+    @override
     def finish(self, retirements: Sequence[UUID]) -> None:
         """Make the revision count, with what it retired: the index names it from this commit on."""
         record = self._writer.begun
@@ -121,6 +126,7 @@ class HubSink:
         said = " ".join(record.message.split())[:100]
         self._commit(f"Revision {record.number}: {said}" if said else f"Revision {record.number}")
 
+    @override
     def end(self, tags: Mapping[str, int]) -> None:
         """Set the tags and write the card, in one commit if anything changed."""
         self._writer.end(tags)

@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 from uuid import UUID
 
+from typing_extensions import override
+
 from freeda_store.errors import ArchiveError
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
 from freeda_store.sharing.layout import PART_FILES, FileEntry, Index, part_name, retirements_name
 from freeda_store.sharing.part_files import decode_part
 from freeda_store.sharing.part_tables import decode_retirements
-from freeda_store.sharing.parts import PART_GENERATIONS, Part
+from freeda_store.sharing.parts import PART_GENERATIONS, Part, Source
 
 
 class FileReader(Protocol):
@@ -28,7 +30,7 @@ class FileReader(Protocol):
         """
 
 
-class LayoutSource:
+class LayoutSource(Source):
     """A :class:`~freeda_store.sharing.parts.Source` over files. Holds one part at a time.
 
     Args:
@@ -45,22 +47,23 @@ class LayoutSource:
         self._at_once = at_once
 
     @property
+    @override
     def name(self) -> str:
-        """What to call it in messages."""
         return self._name
 
+    @override
     def manifest(self) -> Manifest:
-        """What made the bank."""
         return self._index.manifest
 
+    @override
     def records(self) -> Sequence[RevisionRecord]:
-        """The revisions, oldest first."""
         return [revision.record for revision in self._index.revisions]
 
+    @override
     def tags(self) -> Mapping[str, int]:
-        """Ids of revisions by tag."""
         return self._index.tag_ids()
 
+    @override
     def parts(self, revision: int, skip: int = 0) -> Iterator[Part]:
         """What a revision added, after leaving out the first ``skip`` parts unread.
 
@@ -83,6 +86,7 @@ class LayoutSource:
             last = part.generations[-1].key
             yield part
 
+    @override
     def retirements(self, revision: int) -> Sequence[UUID]:
         """Prototypes that a revision retired, in the order of their ids.
 

@@ -21,12 +21,13 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
+from typing_extensions import override
 
 from freeda_store.errors import BankInUseError, NewerSchemaError, SettingsError, StorageError, UpgradeError
 from freeda_store.patience import GaveUpError, Patience
 from freeda_store.sql import schema
 from freeda_store.sql.postgres_words import passing, place, postgres_error
-from freeda_store.sql.sessions import holds, lasting_session, transaction_pooler
+from freeda_store.sql.sessions import Runs, holds, lasting_session, transaction_pooler
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +195,7 @@ class AdvisoryLock:
         return session
 
 
-class AdvisoryRuns:
+class AdvisoryRuns(Runs):
     """Runs that writers have in hand; adding one locks it against all other processes.
 
     ``len`` counts the runs of all processes, so that nobody repairs under a writer.
@@ -206,12 +207,8 @@ class AdvisoryRuns:
         self._space = _hash(f"freeda runs {bank}")
         self._sessions: dict[str, Connection] = {}
 
+    @override
     def add(self, value: str) -> None:
-        """Lock a run.
-
-        Raises:
-            BankInUseError: another process writes it.
-        """
         with asking(self._engine):
             session = lasting_session(self._engine)
             taken = session.execute(text("SELECT pg_try_advisory_lock(:a, :b)"), self._keys(value)).scalar()
@@ -223,6 +220,7 @@ class AdvisoryRuns:
             )
         self._sessions[value] = session
 
+    @override
     def hold(self, value: str) -> bool:
         """See that a run is still locked, and lock it again if its session was ended; returns whether it was.
 
@@ -240,8 +238,8 @@ class AdvisoryRuns:
         logger.warning("the lock of run '%s' was lost and taken again", value)
         return True
 
+    @override
     def discard(self, value: str) -> None:
-        """Let go of a run."""
         session = self._sessions.pop(value, None)
         if session is not None:
             _end(session, self._keys(value))
@@ -257,8 +255,8 @@ class AdvisoryRuns:
         with asking(self._engine), self._engine.connect() as connection:
             return int(connection.execute(query, {"a": self._space}).scalar_one())
 
+    @override
     def clear(self) -> None:
-        """Let go of all runs of this process."""
         for run in list(self._sessions):
             self.discard(run)
 

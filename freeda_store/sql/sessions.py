@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
+from typing_extensions import override
 
 from freeda_store.errors import SettingsError
 
@@ -49,11 +50,11 @@ class Runs(Protocol):
         """How many runs are in hand, also those of other processes."""
 
 
-class LocalRuns(set[str]):
+class LocalRuns(set[str], Runs):
     """Of a folder: its lock keeps other processes out."""
 
+    @override
     def hold(self, value: str) -> bool:
-        """Nothing can be lost: False."""
         return False
 
 

@@ -10,6 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from typing_extensions import override
+
 from freeda_store.errors import (
     ThumbnailAbsentError,
     ThumbnailDamagedError,
@@ -63,14 +65,14 @@ class ThumbnailStore(Protocol):
         """Bytes of all thumbnails."""
 
 
-class FolderThumbnails:
+class FolderThumbnails(ThumbnailStore):
     """A :class:`ThumbnailStore` in a folder: ``ab/ab12....webp``, each written atomically."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @override
     def put(self, data: bytes) -> str:
-        """Keep bytes under their hash."""
         key = hashlib.sha256(data).hexdigest()
         path = self._path(key)
         if path.is_file() and path.stat().st_size == len(data):
@@ -79,8 +81,8 @@ class FolderThumbnails:
             part.write_bytes(data)
         return key
 
+    @override
     def get(self, key: str) -> bytes:
-        """The bytes of a key."""
         path = self._path(key)
         try:
             data = read_regular(path, MAX_BYTES)
@@ -96,23 +98,23 @@ class FolderThumbnails:
             raise ThumbnailDamagedError(f"thumbnail {path} is damaged; restore it from a copy of the bank.")
         return data
 
+    @override
     def has(self, key: str) -> bool:
-        """Whether there is a file of this key."""
         return bool(key) and self._path(key).is_file()
 
+    @override
     def keys(self) -> Iterator[str]:
-        """All keys, in order."""
         for path in sorted(self._folder.glob("*/*.webp")):
             if KEY_PATTERN.fullmatch(path.stem):
                 yield path.stem
 
+    @override
     def delete(self, key: str) -> None:
-        """Remove one."""
         if key:
             self._path(key).unlink(missing_ok=True)
 
+    @override
     def size_bytes(self) -> int:
-        """Bytes of all files."""
         return sum(path.stat().st_size for path in self._folder.glob("*/*.webp"))
 
     def sweep(self) -> int:

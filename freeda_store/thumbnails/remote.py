@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from typing_extensions import override
+
 from freeda_store.errors import (
     ReadOnlyBankError,
     SettingsError,
@@ -16,7 +18,7 @@ from freeda_store.errors import (
     ThumbnailMissingError,
 )
 from freeda_store.patience import GaveUpError, Patience, Trouble
-from freeda_store.thumbnails.folder import KEY_PATTERN, MAX_BYTES, check_key
+from freeda_store.thumbnails.folder import KEY_PATTERN, MAX_BYTES, ThumbnailStore, check_key
 
 _AWAY = {
     "ClientConnectorError",
@@ -33,7 +35,7 @@ T = TypeVar("T")
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 
 
-class RemoteThumbnails:
+class RemoteThumbnails(ThumbnailStore):
     """A :class:`~freeda_store.thumbnails.folder.ThumbnailStore` at ``URL/ab/ab12....webp``.
 
     Credentials are those that fsspec's own driver finds in the environment.
@@ -66,8 +68,8 @@ class RemoteThumbnails:
             hint = f"`pip install {package}`" if package else "use a folder, s3:// or https://"
             raise SettingsError(f"thumbnails at {self._scheme}:// cannot be opened here; {hint}.") from error
 
+    @override
     def put(self, data: bytes) -> str:
-        """Keep bytes under their hash."""
         key = hashlib.sha256(data).hexdigest()
         place, files = self._place(key), self._files
 
@@ -85,8 +87,8 @@ class RemoteThumbnails:
             ) from error
         return key
 
+    @override
     def get(self, key: str) -> bytes:
-        """The bytes of a key."""
         place, files = self._place(key), self._files
         try:
             data = self._ask(lambda: bytes(files.cat_file(place, start=0, end=MAX_BYTES + 1)))
@@ -99,19 +101,19 @@ class RemoteThumbnails:
             raise ThumbnailDamagedError(f"thumbnail {place} is damaged; restore it from a copy of the bank.")
         return data
 
+    @override
     def has(self, key: str) -> bool:
-        """Whether there is a file of this key."""
         return bool(key) and bool(self._ask(lambda: self._files.exists(self._place(key))))
 
+    @override
     def keys(self) -> Iterator[str]:
-        """All keys, in order."""
         for path in sorted(self._files.find(self._url)):
             stem = str(path).rpartition("/")[2].removesuffix(".webp")
             if KEY_PATTERN.fullmatch(stem):
                 yield stem
 
+    @override
     def delete(self, key: str) -> None:
-        """Remove one."""
         if not key:
             return
         try:
@@ -119,6 +121,7 @@ class RemoteThumbnails:
         except FileNotFoundError:
             return
 
+    @override
     def size_bytes(self) -> int:
         """0: adding up a large bucket takes minutes, and its owner has a console for it."""
         return 0
@@ -143,36 +146,36 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class NoThumbnails:
+class NoThumbnails(ThumbnailStore):
     """A :class:`~freeda_store.thumbnails.folder.ThumbnailStore` of a profile that names none."""
 
     def __init__(self, profile: str) -> None:
         self._profile = profile
 
+    @override
     def put(self, data: bytes) -> str:
-        """Refuse."""
         raise ReadOnlyBankError(self._message())
 
+    @override
     def get(self, key: str) -> bytes:
-        """Refuse: there is no place to look."""
         if not key:
             check_key(key)
         raise ThumbnailMissingError(self._message())
 
+    @override
     def has(self, key: str) -> bool:
-        """False."""
         return False
 
+    @override
     def keys(self) -> Iterator[str]:
-        """None."""
         return iter(())
 
+    @override
     def delete(self, key: str) -> None:
-        """Refuse."""
         raise ReadOnlyBankError(self._message())
 
+    @override
     def size_bytes(self) -> int:
-        """0."""
         return 0
 
     def _message(self) -> str:

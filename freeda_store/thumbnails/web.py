@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from typing_extensions import override
+
 from freeda_store.errors import (
     ReadOnlyBankError,
     SettingsError,
@@ -21,7 +23,7 @@ from freeda_store.errors import (
     ThumbnailDamagedError,
     ThumbnailMissingError,
 )
-from freeda_store.thumbnails.folder import MAX_BYTES, check_key
+from freeda_store.thumbnails.folder import MAX_BYTES, ThumbnailStore, check_key
 from freeda_store.vectors.client import usual_authorities
 from freeda_store.vectors.proxies import environment_proxy
 
@@ -36,7 +38,7 @@ _SILENCE_SECONDS = 5.0
 _MISSING = (404, 410)
 
 
-class WebThumbnails:
+class WebThumbnails(ThumbnailStore):
     """A :class:`~freeda_store.thumbnails.folder.ThumbnailStore` at ``URL/ab/ab12....webp`` on a web server.
 
     Args:
@@ -61,8 +63,8 @@ class WebThumbnails:
             way["verify"] = usual_authorities()
         return httpx.Client(headers=headers, timeout=timeout, follow_redirects=False, **way)
 
+    @override
     def get(self, key: str) -> bytes:
-        """The bytes of a key."""
         place = self._place(key)
         data = bytearray()
         deadline = time.monotonic() + self._seconds
@@ -79,25 +81,27 @@ class WebThumbnails:
             raise ThumbnailDamagedError(f"thumbnail {place} is damaged; restore it from a copy of the bank.")
         return bytes(data)
 
+    @override
     def has(self, key: str) -> bool:
-        """Whether there is a file of this key."""
         if not key:
             return False
         with self._answer(self._place(key), time.monotonic() + self._seconds) as answer:
             return answer.is_success
 
+    @override
     def put(self, data: bytes) -> str:
-        """Refuse."""
         self._refuse_writing()
 
+    @override
     def keys(self) -> Iterator[str]:
         """Refuse: a web server lists nothing."""
         self._refuse_writing()
 
+    @override
     def delete(self, key: str) -> None:
-        """Refuse."""
         self._refuse_writing()
 
+    @override
     def size_bytes(self) -> int:
         """0: a web server does not say."""
         return 0

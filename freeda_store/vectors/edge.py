@@ -17,6 +17,7 @@ from uuid import UUID
 import numpy as np
 import qdrant_edge as engine
 from pydantic import Field, ValidationError
+from typing_extensions import override
 
 from freeda_errors.documents import Excerpt
 from freeda_store.errors import BankDamagedError, BankError, StorageError
@@ -32,7 +33,7 @@ from freeda_store.vectors.edge_faults import (
     require_room,
 )
 from freeda_store.vectors.filters import PointFilter, QdrantDialect, translate
-from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
+from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes, VectorStore
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def _settings(sizes: VectorSizes) -> Any:
     )
 
 
-class EdgeVectors:
+class EdgeVectors(VectorStore):
     """A :class:`~freeda_store.vectors.protocol.VectorStore` in a folder of its own."""
 
     def __init__(self, shard: Any, folder: Path, sizes: VectorSizes) -> None:
@@ -128,12 +129,12 @@ class EdgeVectors:
         return cls(shard, folder, read_sizes(folder))
 
     @property
+    @override
     def sizes(self) -> VectorSizes:
-        """Lengths of the vectors it holds."""
         return self._sizes
 
+    @override
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write points; see the protocol."""
         rest = iter(points)
         while batch := list(islice(rest, _WRITE_BATCH)):
             made = [
@@ -146,17 +147,18 @@ class EdgeVectors:
             ]
             self._update(engine.UpdateOperation.upsert_points(made))
 
+    @override
     def delete(self, ids: Sequence[UUID]) -> None:
-        """Remove points."""
         for start in range(0, len(ids), _ID_BATCH):
             self._update(engine.UpdateOperation.delete_points(list(ids[start : start + _ID_BATCH])))
 
+    @override
     def set_payload(self, ids: Sequence[UUID], payload: Payload) -> None:
-        """Set payload fields."""
         for start in range(0, len(ids), _ID_BATCH):
             batch = ids[start : start + _ID_BATCH]
             self._update(engine.UpdateOperation.set_payload(list(batch), dict(payload)))
 
+    @override
     def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
         """The k nearest text vectors of each query; exact below INDEX_FROM points."""
         condition = translate(where, _DIALECT)
@@ -181,8 +183,8 @@ class EdgeVectors:
 
         return nearest_with_fixed_ties(search, len(queries), k, resolve=exact)
 
+    @override
     def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
-        """Points by id."""
         names = [name for name, wanted in (("text", texts), ("visual", visuals)) if wanted]
         found: list[UUID] = []
         payloads: list[Payload] = []
@@ -209,8 +211,8 @@ class EdgeVectors:
                     visual_rows.append(vectors["visual"])
         return Fetched(tuple(found), tuple(payloads), text_rows.array(), visual_rows.array())
 
+    @override
     def scroll(self, where: PointFilter, *, payloads: bool = True) -> Iterator[tuple[UUID, Payload]]:
-        """All points that match, in the order of their ids."""
         condition = translate(where, _DIALECT)
         offset: UUID | None = None
         while True:
@@ -223,11 +225,12 @@ class EdgeVectors:
             if offset is None:
                 return
 
+    @override
     def count(self, where: PointFilter) -> int:
-        """How many points match, exactly."""
         request = engine.CountRequest(exact=True, filter=translate(where, _DIALECT))
         return int(self._read("count", request))
 
+    @override
     def optimize(self) -> None:
         """Merge segments, drop deleted points, and build the graph once the store is large.
 
@@ -238,16 +241,16 @@ class EdgeVectors:
             return
         self._ask("optimize")
 
+    @override
     def flush(self) -> None:
-        """Make everything written survive a power cut."""
         self._ask("flush")
 
+    @override
     def size_bytes(self) -> int:
-        """Bytes that its files take on disk."""
         return sum(held_bytes(path) for path in self._folder.rglob("*") if path.is_file())
 
+    @override
     def close(self) -> None:
-        """Release the lock."""
         if self._shard is not None:
             self._shard.close()
             self._shard = None

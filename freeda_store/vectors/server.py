@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import numpy as np
+from typing_extensions import override
 
 from freeda_store.errors import BankDamagedError
 from freeda_store.records import FloatArray
 from freeda_store.vectors.board import is_note
 from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection, is_remote
 from freeda_store.vectors.filters import PointFilter, QdrantDialect, translate
-from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
+from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes, VectorStore
 from freeda_store.vectors.sending import guard
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
 from freeda_store.vectors.wire import REQUEST_BYTES, HttpWire, LocalWire, Record, Search, Wire
@@ -47,7 +48,7 @@ def _dialect() -> QdrantDialect:
     return QdrantDialect(models.FieldCondition, models.MatchAny, models.Range, models.Filter)
 
 
-class ServerVectors:
+class ServerVectors(VectorStore):
     """A :class:`~freeda_store.vectors.protocol.VectorStore` in one collection of a server."""
 
     def __init__(
@@ -96,29 +97,30 @@ class ServerVectors:
         return cls(client, collection, sizes, request_bytes)
 
     @property
+    @override
     def sizes(self) -> VectorSizes:
-        """Lengths of the vectors it holds."""
         return self._sizes
 
+    @override
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write points."""
         self._ask(lambda: self._wire.upsert(points))
 
+    @override
     def delete(self, ids: Sequence[UUID]) -> None:
-        """Remove points."""
         from qdrant_client import models
 
         for batch in self._id_batches(ids):
             selector = models.PointIdsList(points=batch)
             self._ask(partial(self._client.delete, self._collection, selector, wait=True))
 
+    @override
     def set_payload(self, ids: Sequence[UUID], payload: Payload) -> None:
-        """Set payload fields."""
         for points in self._id_batches(ids, len(json.dumps(payload))):
             self._ask(
                 partial(self._client.set_payload, self._collection, dict(payload), points=points, wait=True)
             )
 
+    @override
     def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
         """The k nearest text vectors of each query, in one request as far as it may be so large."""
         from qdrant_client import models
@@ -144,6 +146,7 @@ class ServerVectors:
             self._few = self.count(PointFilter()) <= EXACT_UP_TO
         return self._few
 
+    @override
     def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
         """Points by id, several requests at once. A point that lacks a vector asked for counts as missing."""
         names = [name for name, wanted in (("text", texts), ("visual", visuals)) if wanted]
@@ -170,8 +173,8 @@ class ServerVectors:
         for start in range(0, len(ids), most):
             yield [str(id_) for id_ in ids[start : start + most]]
 
+    @override
     def scroll(self, where: PointFilter, *, payloads: bool = True) -> Iterator[tuple[UUID, Payload]]:
-        """All points that match, in the order of their ids."""
         condition = translate(where, self._dialect)
         offset: Any = None
         limit = _SCROLL_BATCH
@@ -195,8 +198,8 @@ class ServerVectors:
             letters = sum(len(v) for r in records for v in (r.payload or {}).values() if isinstance(v, str))
             limit = max(1, min(_SCROLL_BATCH, limit * _SCROLL_LETTERS // max(letters, 1)))
 
+    @override
     def count(self, where: PointFilter) -> int:
-        """How many points match, exactly."""
         condition = translate(where, self._dialect)
         return int(
             self._ask(lambda: self._client.count(self._collection, count_filter=condition, exact=True)).count
@@ -212,18 +215,21 @@ class ServerVectors:
         ask = partial(self._client.facet, self._collection, field, condition, limit=TALLIED, exact=True)
         return {str(hit.value): hit.count for hit in self._ask(ask).hits}
 
+    @override
     def optimize(self) -> None:
         """Nothing to do: a server optimizes by itself."""
 
+    @override
     def flush(self) -> None:
         """Nothing to do: every write waits for the server's log."""
 
+    @override
     def size_bytes(self) -> int:
         """0: a server does not report it."""
         return 0
 
+    @override
     def close(self) -> None:
-        """Close the client."""
         self._client.close()
 
     def _ask(self, call: Callable[[], T]) -> T:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import numpy as np
+from typing_extensions import override
 
 from freeda_store.errors import StorageError
 from freeda_store.records import FloatArray
@@ -70,7 +71,7 @@ class Wire(Protocol):
         """Points by id, in any order, with the vectors of these names; those that lack one are left out."""
 
 
-class HttpWire:
+class HttpWire(Wire):
     """To a server, over the client's connection.
 
     Args:
@@ -84,6 +85,7 @@ class HttpWire:
         self._collection = collection
         self._limit = request_bytes
 
+    @override
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points, as many in a request as fit.
 
@@ -100,6 +102,7 @@ class HttpWire:
                     raise _giant(batch[0][0], len(body), error) from error
                 raise
 
+    @override
     def search(self, searches: Sequence[Search]) -> list[RawHits]:
         """The answers of queries, as many in a request as fit."""
         import orjson
@@ -114,6 +117,7 @@ class HttpWire:
                 found.append([(known[id_], score) for id_, score in hits])
         return found
 
+    @override
     def retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
         """Points by id, in one request."""
         import simdjson
@@ -143,15 +147,15 @@ class HttpWire:
         return response.content
 
 
-class LocalWire:
+class LocalWire(Wire):
     """To the client's local mode, which has no connection."""
 
     def __init__(self, client: QdrantClient, collection: str) -> None:
         self._client = client
         self._collection = collection
 
+    @override
     def upsert(self, points: Sequence[Point]) -> None:
-        """Write points."""
         from qdrant_client import models
 
         made = [
@@ -165,8 +169,8 @@ class LocalWire:
         if made:
             self._client.upsert(self._collection, made, wait=True)
 
+    @override
     def search(self, searches: Sequence[Search]) -> list[RawHits]:
-        """The answers of queries."""
         from qdrant_client import models
 
         requests = [
@@ -182,8 +186,8 @@ class LocalWire:
         answers = self._client.query_batch_points(self._collection, requests)
         return [[(UUID(str(hit.id)), float(hit.score)) for hit in answer.points] for answer in answers]
 
+    @override
     def retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
-        """Points by id."""
         wanted: list[Any] = list(map(str, ids))
         with_vectors = list(names) or False
         records = self._client.retrieve(

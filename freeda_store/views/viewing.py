@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from typing_extensions import override
+
 from freeda_store.errors import (
     BankError,
     ThumbnailAbsentError,
@@ -51,7 +53,7 @@ def look(source: ThumbnailSource, key: str, side: int) -> tuple[Image.Image | No
     return thumbnail.convert("RGB").resize((side, side), Image.Resampling.BICUBIC), ""
 
 
-class WatchedThumbnails:
+class WatchedThumbnails(ThumbnailSource):
     """A :class:`ThumbnailSource` that remembers which thumbnails could not be had.
 
     Prototypes that were stored without a picture do not count: nothing is wrong with them.
@@ -62,8 +64,8 @@ class WatchedThumbnails:
         self._missing: set[str] = set()
         self._damaged: set[str] = set()
 
+    @override
     def thumbnail(self, key: str, /) -> Image.Image:
-        """See :meth:`freeda_store.Bank.thumbnail`; errors pass through."""
         try:
             return self._source.thumbnail(key)
         except ThumbnailAbsentError:

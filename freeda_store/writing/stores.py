@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from typing_extensions import override
+
 from freeda_store.files.owner import Owner
 from freeda_store.history import History
 from freeda_store.recall import NoRecall, Recall
@@ -71,15 +73,15 @@ class Upkeep(Protocol):
         """Set it again; returns what cannot be changed."""
 
 
-class NoUpkeep:
+class NoUpkeep(Upkeep):
     """Of a folder: its engine has no settings that others could change."""
 
+    @override
     def faults(self) -> tuple[str, ...]:
-        """None."""
         return ()
 
+    @override
     def mend(self) -> tuple[str, ...]:
-        """Nothing to do."""
         return ()
 
 
@@ -125,7 +127,7 @@ class CommitLock(Protocol):
         """
 
 
-class LocalLock:
+class LocalLock(CommitLock):
     """Of a folder: between the threads of one process."""
 
     def __init__(self) -> None:
@@ -137,8 +139,9 @@ class LocalLock:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
+    @override
     def require(self) -> None:
-        """Nothing can be lost."""
+        pass
 
 
 @dataclass

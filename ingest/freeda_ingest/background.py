@@ -42,7 +42,7 @@ class BackgroundWriter:
         self.seconds = 0.0
 
     def missing(self, keys: Sequence[UUID]) -> set[UUID]:
-        """See :meth:`Writer.missing`."""
+        """Generation keys that are not stored yet."""
         return self._thread.submit(self._writer.missing, keys).result()
 
     def submit(self, generations: Sequence[NewGeneration]) -> None:

@@ -19,6 +19,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from typing_extensions import override
+
 from freeda_ingest.errors import OptionError
 from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.ingestor import RunOptions, open_ingestor
@@ -174,7 +176,7 @@ def _draw(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-class ConceptNouns:
+class ConceptNouns(NounExtractor):
     """A :class:`~freeda_models.protocols.NounExtractor` that knows where concepts stand.
 
     A concept's caption has one noun, the concept. The real extractor is asked where its head is: the
@@ -191,10 +193,12 @@ class ConceptNouns:
         self._placed = {each.caption.text: each for each in placed}
 
     @property
+    @override
     def identity(self) -> ModelIdentity:
         """The real extractor's: concepts belong into the bank that it made."""
         return self._real.identity
 
+    @override
     def extract(self, captions: Sequence[str]) -> list[tuple[Noun, ...]]:
         """The concept of each caption, or what the real extractor finds."""
         found = self._real.extract(captions)
@@ -220,7 +224,7 @@ def _noun(placed: ConceptCaption, nouns: Sequence[Noun]) -> Noun:
     return Noun(placed.concept, placed.span, kind, head)
 
 
-class ConceptModels:
+class ConceptModels(IngestModels):
     """Networks, with :class:`ConceptNouns` for the noun extractor; each is loaded when first asked for.
 
     Args:
@@ -233,33 +237,33 @@ class ConceptModels:
         self._placed = placed
 
     @property
+    @override
     def device(self) -> str:
-        """What they compute on."""
         return self._models.device
 
     @property
+    @override
     def nouns(self) -> NounExtractor:
-        """Knows the concepts."""
         return ConceptNouns(self._models.nouns, self._placed)
 
     @property
+    @override
     def generator(self) -> ImageGenerator:
-        """Captions to pictures with attribution maps."""
         return self._models.generator
 
     @property
+    @override
     def backbone(self) -> DenseBackbone:
-        """Pictures to patch features."""
         return self._models.backbone
 
     @property
+    @override
     def clip(self) -> TextImageEncoder:
-        """Judges masked crops."""
         return self._models.clip
 
     @property
+    @override
     def keys(self) -> TextEncoder:
-        """Nouns to text keys."""
         return self._models.keys
 
 

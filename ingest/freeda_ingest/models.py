@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
     from freeda_models.presets import Preset
     from freeda_models.protocols import (
@@ -57,7 +59,7 @@ class LoadedModels:
     device: str = "cpu"
 
 
-class PresetModels:
+class PresetModels(IngestModels):
     """The networks of a preset, each loaded when first asked for.
 
     A run that finds everything done loads none. What is asked for the first time raises what its
@@ -74,6 +76,7 @@ class PresetModels:
         self._requested = device
 
     @cached_property
+    @override
     def device(self) -> str:
         """The device asked for, or the best one here."""
         from freeda_models.loading import resolve_device
@@ -81,34 +84,35 @@ class PresetModels:
         return resolve_device(self._requested)
 
     @cached_property
+    @override
     def nouns(self) -> NounExtractor:
-        """Captions to nouns."""
         from freeda_models.loading import load_noun_extractor
 
         return load_noun_extractor(self._preset)
 
     @cached_property
+    @override
     def generator(self) -> ImageGenerator:
-        """Captions to pictures with attribution maps."""
         from freeda_models.loading import load_generator
 
         return load_generator(self._preset, self.device)
 
     @cached_property
+    @override
     def backbone(self) -> DenseBackbone:
-        """Pictures to patch features."""
         from freeda_models.loading import load_backbone
 
         return load_backbone(self._preset, self.device)
 
     @cached_property
+    @override
     def clip(self) -> TextImageEncoder:
-        """Judges masked crops."""
         from freeda_models.loading import load_text_image_encoder
 
         return load_text_image_encoder(self._preset, self.device)
 
     @cached_property
+    @override
     def keys(self) -> TextEncoder:
         """Nouns to text keys; CLIP itself when the preset says so."""
         from freeda_models.loading import load_key_encoder

@@ -16,12 +16,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from typing_extensions import override
+
 from freeda_ingest.batches import BatchResult, Results, SeededCaption
 from freeda_ingest.errors import OptionError
 from freeda_ingest.executors.flight import in_flight
-from freeda_ingest.executors.protocol import ExecutorFactory
+from freeda_ingest.executors.protocol import Executor, ExecutorFactory
 from freeda_ingest.executors.worker import Failed, PresetRecipe, Recipe, StageWorker
-from freeda_ingest.executors.worker_pool import BATCHES_PER_WORKER, WorkerLostError, WorkerPool
+from freeda_ingest.executors.worker_pool import BATCHES_PER_WORKER, Worker, WorkerLostError, WorkerPool
 from freeda_ingest.settings import StageSettings
 from freeda_models.presets import Preset
 
@@ -33,7 +35,7 @@ _PROCESSES = threading.Lock()
 _GRACE_SECONDS = 5.0
 
 
-class DevicesExecutor:
+class DevicesExecutor(Executor):
     """An :class:`~freeda_ingest.executors.protocol.Executor` with one worker process per device.
 
     The processes start with the first batch and live until the executor is closed. One that dies is
@@ -57,8 +59,9 @@ class DevicesExecutor:
         self._devices = tuple(devices)
         self._pool: WorkerPool | None = None
 
+    @override
     def run(self, batches: Iterable[list[SeededCaption]], *, live: bool = False) -> Results:
-        """See :meth:`freeda_ingest.executors.protocol.Executor.run`.
+        """Compute batches, each on the first device that is free.
 
         Raises:
             WorkerError: a batch, or the loading of networks, killed worker after worker.
@@ -75,10 +78,11 @@ class DevicesExecutor:
         limit = len(self._devices) * (1 if live else BATCHES_PER_WORKER)
         yield from in_flight(chain([first], source), self._pool.submit, limit=limit)
 
+    @override
     def fitting_batch_size(self) -> int | None:
-        """See :meth:`freeda_ingest.executors.protocol.Executor.fitting_batch_size`."""
         return None
 
+    @override
     def close(self) -> None:
         """End the processes, whatever they are doing."""
         if self._pool is not None:
@@ -118,7 +122,7 @@ def check_devices(devices: Sequence[str]) -> None:
         )
 
 
-class ProcessWorker:
+class ProcessWorker(Worker):
     """A :class:`~freeda_ingest.executors.worker_pool.Worker` in a spawned process, behind a pipe of its own.
 
     Args:
@@ -136,8 +140,8 @@ class ProcessWorker:
         self._lock = threading.Lock()
         self._stopped = False
 
+    @override
     def start(self) -> None:
-        """See :meth:`freeda_ingest.executors.worker_pool.Worker.start`."""
         with self._lock:
             if self._stopped:
                 raise WorkerLostError("stopped")
@@ -154,8 +158,8 @@ class ProcessWorker:
             self._process = process
         self._receive()
 
+    @override
     def compute(self, batch: Sequence[SeededCaption]) -> BatchResult:
-        """See :meth:`freeda_ingest.executors.worker_pool.Worker.compute`."""
         assert self._connection is not None, "start() comes before compute()"
         try:
             self._connection.send(batch)
@@ -164,8 +168,8 @@ class ProcessWorker:
         result: BatchResult = self._receive()
         return result
 
+    @override
     def stop(self) -> None:
-        """See :meth:`freeda_ingest.executors.worker_pool.Worker.stop`."""
         with self._lock:
             self._stopped = True
             if self._process is not None:

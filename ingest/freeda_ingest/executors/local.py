@@ -15,8 +15,11 @@ import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from typing_extensions import override
+
 from freeda_ingest.batches import BatchResult, Results, SeededCaption
 from freeda_ingest.executors.flight import in_flight
+from freeda_ingest.executors.protocol import Executor
 from freeda_ingest.extract import extract_batch
 from freeda_ingest.generate import GeneratedBatch, generate_batch
 from freeda_ingest.models import IngestModels
@@ -28,7 +31,7 @@ from freeda_models.memory import is_out_of_memory
 IN_HAND = 2
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """An :class:`~freeda_ingest.executors.protocol.Executor` that computes in the calling process.
 
     Args:
@@ -41,8 +44,12 @@ class LocalExecutor:
         self._settings = settings
         self._generator_free = threading.Lock()
 
+    @override
     def run(self, batches: Iterable[list[SeededCaption]], *, live: bool = False) -> Results:
-        """See :meth:`freeda_ingest.executors.protocol.Executor.run`; results keep the batches' order."""
+        """Draw in the thread that iterates the results, and compute the rest of a batch in another thread.
+
+        Results keep the order of the batches.
+        """
         with ThreadPoolExecutor(1, "freeda-reader") as thread:
 
             def submit(batch: list[SeededCaption]) -> Future[BatchResult]:
@@ -50,14 +57,16 @@ class LocalExecutor:
 
             yield from in_flight(batches, submit, limit=1 if live else IN_HAND)
 
+    @override
     def fitting_batch_size(self) -> int | None:
-        """See :meth:`freeda_ingest.executors.protocol.Executor.fitting_batch_size`; loads a GPU's."""
+        """Measured on a GPU, whose networks this loads; None elsewhere."""
         if not self._models.device.startswith("cuda"):
             return None
         models = self._models
         beside = [models.backbone.identity, models.clip.identity, models.keys.identity]
         return fitting_batch_size(models.generator, models.device, beside=beside)
 
+    @override
     def close(self) -> None:
         """Nothing to stop: the thread lives as long as a run."""
 

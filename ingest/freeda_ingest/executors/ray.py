@@ -22,12 +22,14 @@ from itertools import chain
 from math import ceil
 from typing import Any
 
+from typing_extensions import override
+
 from freeda_ingest.batches import BatchResult, Results, SeededCaption
 from freeda_ingest.errors import ClusterError, OptionError, WorkerError
 from freeda_ingest.executors.flight import in_flight
-from freeda_ingest.executors.protocol import ExecutorFactory
+from freeda_ingest.executors.protocol import Executor, ExecutorFactory
 from freeda_ingest.executors.worker import Failed, PresetRecipe, Recipe, StageWorker, WorkerIdentity
-from freeda_ingest.executors.worker_pool import BATCHES_PER_WORKER, WorkerLostError, WorkerPool
+from freeda_ingest.executors.worker_pool import BATCHES_PER_WORKER, Worker, WorkerLostError, WorkerPool
 from freeda_ingest.settings import StageSettings
 from freeda_models.errors import DeviceError
 from freeda_models.presets import Preset
@@ -40,7 +42,7 @@ _LOCAL = "local"
 _KNOCK_SECONDS = 10.0
 
 
-class RayExecutor:
+class RayExecutor(Executor):
     """An :class:`~freeda_ingest.executors.protocol.Executor` on a Ray cluster.
 
     The cluster is the one that ``RAY_ADDRESS`` names, or one that is started on this machine and
@@ -68,8 +70,9 @@ class RayExecutor:
         self._plan: _Plan | None = None
         self._started_ray = False
 
+    @override
     def run(self, batches: Iterable[list[SeededCaption]], *, live: bool = False) -> Results:
-        """See :meth:`freeda_ingest.executors.protocol.Executor.run`.
+        """Compute batches, each on the first worker of the cluster that is free.
 
         Raises:
             ClusterError: the cluster cannot be reached or has no room for a worker.
@@ -84,10 +87,12 @@ class RayExecutor:
         limit = workers * (1 if live else BATCHES_PER_WORKER)
         yield from in_flight(chain([first], source), pool.submit, limit=limit)
 
+    @override
     def fitting_batch_size(self) -> int | None:
         """None: the machines of a cluster may differ, and batches must not."""
         return None
 
+    @override
     def close(self) -> None:
         """End the workers, and the cluster if it was started here."""
         try:
@@ -151,7 +156,7 @@ def check_ray(device: str, workers: int | None) -> None:
         raise ClusterError("Ray is not installed; install it with: pip install 'freeda[ray]'")
 
 
-class ActorWorker:
+class ActorWorker(Worker):
     """A :class:`~freeda_ingest.executors.worker_pool.Worker` that is a Ray actor.
 
     Ray is told neither to restart the actor nor to retry its tasks: :class:`WorkerPool` does both, gives
@@ -169,8 +174,9 @@ class ActorWorker:
         self._lock = threading.Lock()
         self._stopped = False
 
+    @override
     def start(self) -> None:
-        """See :meth:`freeda_ingest.executors.worker_pool.Worker.start`; waits until Ray finds room."""
+        """Start the actor, and wait until Ray has a place for it and its networks are loaded."""
         with self._lock:
             if self._stopped:
                 raise WorkerLostError("stopped")
@@ -178,13 +184,13 @@ class ActorWorker:
             self._actor = self._make()
         _answer(self._actor.load.remote())
 
+    @override
     def compute(self, batch: Sequence[SeededCaption]) -> BatchResult:
-        """See :meth:`freeda_ingest.executors.worker_pool.Worker.compute`."""
         result: BatchResult = _answer(self._actor.compute.remote(batch))
         return result
 
+    @override
     def stop(self) -> None:
-        """See :meth:`freeda_ingest.executors.worker_pool.Worker.stop`."""
         with self._lock:
             self._stopped = True
             self._end()

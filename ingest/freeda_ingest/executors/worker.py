@@ -14,6 +14,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
+from typing_extensions import override
+
 from freeda_ingest.batches import BatchResult, SeededCaption
 from freeda_ingest.errors import WorkerError
 from freeda_ingest.models import IngestModels, PresetModels
@@ -69,7 +71,7 @@ class WorkerIdentity:
 
 
 @dataclass(frozen=True)
-class PresetRecipe:
+class PresetRecipe(Recipe):
     """The networks of a preset.
 
     Attributes:
@@ -84,8 +86,9 @@ class PresetRecipe:
     threads: int | None = None
     expected: WorkerIdentity | None = None
 
+    @override
     def build(self, device: str) -> tuple[IngestModels, StageSettings]:
-        """See :meth:`Recipe.build`.
+        """Load the networks that the preset names.
 
         Raises:
             ModelError: a model or device is not on the worker's machine.

@@ -31,11 +31,13 @@ class WorkerLostError(Exception):
 
 
 class Worker(Protocol):
-    """A process somewhere, driven by one thread. It can be started again after it was lost."""
+    """A process somewhere, driven by one thread. It can be started again after it was lost.
 
-    @property
-    def name(self) -> str:
-        """For messages: ``worker 1 (cuda:0)``."""
+    Attributes:
+        name: for messages, ``worker 1 (cuda:0)``.
+    """
+
+    name: str
 
     def start(self) -> None:
         """Start the process and wait until its networks are loaded.
