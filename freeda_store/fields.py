@@ -1,4 +1,4 @@
-"""What a bank keeps of every prototype: one line a field, from which all its copies are derived.
+"""What a bank keeps of every prototype: one line per field, from which all its copies are derived.
 
 A new field takes a line here, its attribute in :mod:`freeda_store.records`, and a column in
 :mod:`freeda_store.sql.tables` with a migration. The payload of a point, its checksum, rows, archives,

@@ -28,7 +28,7 @@ _UNKNOWN = Scores(contrast=0.0, area=0.0, clip_agreement=0.0, outlier_distance=0
 
 @dataclass(frozen=True)
 class AuthorsProgress:
-    """How far an import is: files dealt with, of so many, and prototypes written by this run."""
+    """How far an import is: files done, files in all, and prototypes written by this run."""
 
     files_done: int
     files_total: int

@@ -16,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def sole_user(folder: Path, others_do: str) -> Iterator[None]:
-    """Keep out everybody else who would do the same in a folder; a kill lets go.
+    """Keep every other process from doing the same in a folder; a killed process lets go of it.
 
     Args:
         folder: that is there.
         others_do: what another process does, for the message: ``another process repairs the bank in``.
 
     Raises:
-        BankInUseError: another process is at it.
+        BankInUseError: another process is doing it.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -39,7 +39,7 @@ _BROKEN = (
 """What Pillow's decoders raise on damaged files, by what their tests and ours have met."""
 
 _BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 12}
-"""What decoding takes where it is more than the 4 bytes a pixel of all: several whole pictures."""
+"""What decoding takes where it is more than 4 bytes per pixel: several whole pictures."""
 
 _MOST_BYTES = 7 * 64_000_000
 """What decoding one picture may take in memory."""
@@ -146,9 +146,9 @@ def _check_webp(stream: BinaryIO, max_pixels: int) -> None:
 
 
 def _check_cost(picture: Image.Image, stream: BinaryIO) -> None:
-    """Refuse what is small to look at and dear to decode.
+    """Refuse what has few pixels and is costly to decode.
 
-    A progressive JPEG holds its coefficients whole, and may be gone over any number of times; the tiles
+    A progressive JPEG holds its coefficients whole, and may have any number of scans; the tiles
     of a TIFF need not be smaller than the picture.
     """
     cost = _BYTES_PER_PIXEL.get(picture.format or "", 4)
@@ -164,7 +164,7 @@ def _check_cost(picture: Image.Image, stream: BinaryIO) -> None:
 
 
 def _check_bytes(size_wh: tuple[int, int], cost: int, what: str) -> None:
-    """Refuse what takes too much memory at so many bytes a pixel."""
+    """Refuse what takes too much memory at this many bytes per pixel."""
     width, height = size_wh
     if width * height * cost > _MOST_BYTES:
         raise PictureTooLargeError(

@@ -99,7 +99,7 @@ def copy_with_holes(source: str, target: str) -> None:
 
 
 def data_ranges(handle: int, size: int) -> Iterator[tuple[int, int]]:
-    """Where an open file of so many bytes holds data: from, to. All of it where holes are not told."""
+    """Where an open file of so many bytes holds data: from, to. All of it where holes are not reported."""
     position = 0
     while position < size:
         try:

@@ -1,6 +1,6 @@
 """Writing files so that a reader sees the old one or the new one, never a part.
 
-What is written may be read by whom the user's umask lets. A link stays, and the file that it leads to is
+What is written is readable as the user's umask allows. A link stays, and the file that it leads to is
 replaced. What is no regular file is never replaced; ``own_files.py`` has the rest of that rule.
 """
 

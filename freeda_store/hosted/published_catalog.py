@@ -135,9 +135,9 @@ class PublishedCatalog:
         if view.ranges:
             yield from self._vectors.scroll(PointFilter(view=view), payloads=payloads)
 
-    def size_bytes(self) -> int:
-        """0: a reader cannot know."""
-        return 0
+    def size_bytes(self) -> int | None:
+        """None: a reader cannot know."""
+        return None
 
     def close(self) -> None:
         """Nothing of its own to close."""

@@ -50,7 +50,7 @@ def load_vectors(vectors: Path, hindrance: SystemFault | None) -> EdgeVectors:
 def require_writable(address: str | Path) -> None:
     """Refuse a bank's folder that can only be read, before any work is done that would be written to it.
 
-    A folder without a bank, and a hosted bank, are found out about when they are opened.
+    A folder without a bank, or a hosted bank, is checked when it is opened.
 
     Raises:
         AddressError: the address cannot be read.
@@ -70,7 +70,7 @@ def refuse_to_write(folder: Path, hindrance: SystemFault | None) -> None:
 
     Raises:
         ReadOnlyBankError: names what hinders it, and what to do.
-        StorageError: the disk is full, which is nobody's mistake.
+        StorageError: the disk is full.
     """
     if hindrance is not None:
         kind = StorageError if hindrance.number == errno.ENOSPC else ReadOnlyBankError

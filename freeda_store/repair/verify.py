@@ -29,7 +29,7 @@ from freeda_store.repair.repair import (
 )
 from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.sql.integrity import database_faults
-from freeda_store.thumbnails.folder import KEY_PATTERN, FolderThumbnails
+from freeda_store.thumbnails.folder import KEY_PATTERN
 from freeda_store.vectors.edge import EdgeVectors
 
 if TYPE_CHECKING:
@@ -256,7 +256,6 @@ def _tidy(stores: Stores, *, keep_strays: bool) -> None:
     strays = [key for key in stores.thumbnails.keys() if key not in wanted]  # noqa: SIM118 - not a dict
     for key in () if keep_strays else strays:
         stores.thumbnails.delete(key)
-    if isinstance(stores.thumbnails, FolderThumbnails):
-        stores.thumbnails.sweep()
+    stores.thumbnails.sweep()
     stores.vectors.flush()
     stores.publish(recount=True)

@@ -22,6 +22,11 @@ from freeda_store.revision_documents import Count, RevisionDocument, check_order
 INDEX_NAME = "freeda-bank.json"
 FORMAT = "freeda-bank"
 FORMAT_VERSION = 1
+"""Raised whenever the index or a file in a part changes so that an older freeda could not read it.
+
+:func:`read_index` refuses every other version: with a second one, it turns the older index into
+:class:`Index`, and ``part_files.py`` reads the older files (their columns are in ``part_tables.py``).
+"""
 
 GENERATIONS, PROTOTYPES, THUMBNAILS, VECTORS = (
     "generations.parquet",

@@ -61,8 +61,11 @@ class ThumbnailStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove one; removing what is not there is fine."""
 
-    def size_bytes(self) -> int:
-        """Bytes of all thumbnails."""
+    def size_bytes(self) -> int | None:
+        """Bytes of all thumbnails; None where they are not added up."""
+
+    def sweep(self) -> int:
+        """Remove what killed writers left half written; returns how many files."""
 
 
 class FolderThumbnails(ThumbnailStore):
@@ -117,8 +120,8 @@ class FolderThumbnails(ThumbnailStore):
     def size_bytes(self) -> int:
         return sum(path.stat().st_size for path in self._folder.glob("*/*.webp"))
 
+    @override
     def sweep(self) -> int:
-        """Remove what killed writers left half written; returns how many files."""
         return sum(map(sweep_parts, self._folder.glob("*/")))
 
     def _path(self, key: str) -> Path:

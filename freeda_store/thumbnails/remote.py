@@ -122,8 +122,13 @@ class RemoteThumbnails(ThumbnailStore):
             return
 
     @override
-    def size_bytes(self) -> int:
-        """0: adding up a large bucket takes minutes, and its owner has a console for it."""
+    def size_bytes(self) -> int | None:
+        """None: adding up a large bucket takes minutes, and its owner has a console for it."""
+        return None
+
+    @override
+    def sweep(self) -> int:
+        """0: object stores write a file whole."""
         return 0
 
     def _ask(self, work: Callable[[], T]) -> T:
@@ -175,7 +180,11 @@ class NoThumbnails(ThumbnailStore):
         raise ReadOnlyBankError(self._message())
 
     @override
-    def size_bytes(self) -> int:
+    def size_bytes(self) -> int | None:
+        return None
+
+    @override
+    def sweep(self) -> int:
         return 0
 
     def _message(self) -> str:

@@ -102,8 +102,12 @@ class WebThumbnails(ThumbnailStore):
         self._refuse_writing()
 
     @override
-    def size_bytes(self) -> int:
-        """0: a web server does not say."""
+    def size_bytes(self) -> int | None:
+        """None: a web server does not say."""
+        return None
+
+    @override
+    def sweep(self) -> int:
         return 0
 
     @contextmanager

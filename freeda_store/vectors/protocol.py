@@ -1,4 +1,13 @@
-"""What the bank asks of a vector engine. Points carry two named vectors, ``text`` and ``visual``."""
+"""What the bank asks of a vector engine. Points carry two named vectors, ``text`` and ``visual``.
+
+**How to write another engine.** A class of its own module implements :class:`VectorStore` and passes
+``tests/store/test_vectors.py``, which runs on every engine. What filters ask is translated once
+(:func:`freeda_store.vectors.filters.translate`); an engine gives the words
+(:class:`~freeda_store.vectors.filters.FilterDialect`). Which engine a bank has is decided where it is
+opened: ``opening/folder.py`` and ``opening/hindrances.py`` for folders, ``hosted/opening.py`` for
+servers. Verifying and repairing what lies in an engine's own files (``repair/``, ``salvage.py``) know
+:class:`~freeda_store.vectors.edge.EdgeVectors` alone.
+"""
 
 from __future__ import annotations
 
@@ -100,8 +109,8 @@ class VectorStore(Protocol):
     def flush(self) -> None:
         """Make everything written survive a power cut."""
 
-    def size_bytes(self) -> int:
-        """Bytes on disk; 0 when it cannot be known."""
+    def size_bytes(self) -> int | None:
+        """Bytes on disk; None where that is unknown."""
 
     def close(self) -> None:
         """Let go of files and locks. Closing twice is fine."""

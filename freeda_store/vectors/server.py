@@ -224,9 +224,9 @@ class ServerVectors(VectorStore):
         """Nothing to do: every write waits for the server's log."""
 
     @override
-    def size_bytes(self) -> int:
-        """0: a server does not report it."""
-        return 0
+    def size_bytes(self) -> int | None:
+        """None: a server does not report it."""
+        return None
 
     @override
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The font for words in pictures. Pillow's own has the letters of English only."""
+"""The font for words in pictures. Pillow's own covers English only."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from freeda_store.manifest import Manifest, ModelRecord
 from freeda_store.records import JsonValue
 from freeda_store.sql.counts import count_view
-from freeda_store.thumbnails.folder import FolderThumbnails, ThumbnailStore
 from freeda_store.vectors.filters import View
 from freeda_store.writing.stores import Stores
 
@@ -72,14 +71,15 @@ def count_stats(
         by_license=counts.by_license.largest,
         other_sources=counts.by_source.others,
         other_licenses=counts.by_license.others,
-        bytes_sql=stores.known.size_bytes() or None,
-        bytes_vectors=(stores.vectors.size_bytes() + stores.copies.size_bytes()) or None,
-        bytes_thumbnails=_thumbnail_bytes(stores.thumbnails),
+        bytes_sql=stores.known.size_bytes(),
+        bytes_vectors=_vector_bytes(stores),
+        bytes_thumbnails=stores.thumbnails.size_bytes(),
         preset=manifest.preset,
         models=manifest.models(),
     )
 
 
-def _thumbnail_bytes(thumbnails: ThumbnailStore) -> int | None:
-    """Those of a folder, which may be none; another place does not report it."""
-    return thumbnails.size_bytes() if isinstance(thumbnails, FolderThumbnails) else None
+def _vector_bytes(stores: Stores) -> int | None:
+    """Those of the engine and of the copies that readers have; None where the engine does not tell."""
+    engine = stores.vectors.size_bytes()
+    return None if engine is None else engine + stores.copies.size_bytes()

@@ -54,7 +54,7 @@ def look(source: ThumbnailSource, key: str, side: int) -> tuple[Image.Image | No
 
 
 class WatchedThumbnails(ThumbnailSource):
-    """A :class:`ThumbnailSource` that remembers which thumbnails could not be had.
+    """A :class:`ThumbnailSource` that remembers which thumbnails were missing or damaged.
 
     Prototypes that were stored without a picture do not count: nothing is wrong with them.
     """
@@ -78,7 +78,7 @@ class WatchedThumbnails(ThumbnailSource):
             raise
 
     def warnings(self) -> list[str]:
-        """One line a kind of fault, for the person who looks; empty when all could be had."""
+        """One line for each kind of fault, for people; empty when every thumbnail was there."""
         counted = (("missing", self._missing), ("damaged", self._damaged))
         return [
             f"{len(keys):,} {'thumbnail is' if len(keys) == 1 else 'thumbnails are'} {what} and not shown; "

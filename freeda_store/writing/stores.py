@@ -1,4 +1,4 @@
-"""The three stores of a bank held together, and the care they need to agree."""
+"""The three stores of a bank held together, and what keeps them in agreement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from freeda_store.recall import NoRecall, Recall
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.counts import ViewCounts
 from freeda_store.sql.sessions import LocalRuns, Runs
-from freeda_store.thumbnails.folder import FolderThumbnails, ThumbnailStore
+from freeda_store.thumbnails.folder import ThumbnailStore
 from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import VectorStore
 
@@ -38,8 +38,8 @@ class ReaderCatalog(Protocol):
     def nouns(self, view: View, /) -> set[str]:
         """The nouns of the prototypes that a view shows."""
 
-    def size_bytes(self) -> int:
-        """Bytes that it takes on disk, 0 where that is unknown."""
+    def size_bytes(self) -> int | None:
+        """Bytes that it takes on disk; None where that is unknown."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -86,7 +86,7 @@ class NoUpkeep(Upkeep):
 
 
 def nothing() -> None:
-    """A folder needs no such care: its files belong together, and its lock keeps others out."""
+    """A folder needs nothing of the kind: its files belong together, and its lock keeps others out."""
 
 
 class Copies(Protocol):
@@ -267,5 +267,5 @@ def commit(stores: Stores, revision: int, parent: int | None) -> None:
 
 def sweep_thumbnails(stores: Stores) -> None:
     """Remove files that killed writers left half written, unless another writer is at work."""
-    if len(stores.writing) <= 1 and isinstance(stores.thumbnails, FolderThumbnails):
+    if len(stores.writing) <= 1:
         stores.thumbnails.sweep()

@@ -22,7 +22,7 @@ _MAX_DEPTH = 64
 
 @dataclass(frozen=True)
 class ReaderLimits:
-    """What is still taken for a caption.
+    """What is still accepted as a caption.
 
     Attributes:
         record_bytes: longest line, or element of a COCO file.

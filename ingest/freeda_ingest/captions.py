@@ -1,6 +1,6 @@
 """Reads captions from JSON Lines, plain text lines or COCO captions JSON, one at a time.
 
-The format is decided by content, for each file by itself. Nothing is lost without a word: every
+The format is decided by content, for each file by itself. Nothing is lost silently: every
 record becomes a :class:`Caption` or a :class:`Reject`, and blank lines are counted.
 """
 

@@ -5,7 +5,7 @@ from ``data/scenes.toml``; those that a preset's models do not know are left out
 concept have an order that follows from its name and the seed: more of them begin with the same ones.
 
 Where the concept stands in its captions is known, so it gets its prototypes whether or not the noun
-extractor takes it for a noun. The nouns of the scenes get none: the bank changes where it was asked to.
+extractor takes it for a noun. The nouns of the scenes get none, so that nothing else in the bank changes.
 """
 
 from __future__ import annotations

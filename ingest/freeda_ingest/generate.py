@@ -41,7 +41,7 @@ class GeneratedBatch:
         captions: all of them.
         pictured: those with a picture; none when no missing caption holds a noun.
         without_nouns: missing captions that hold none.
-        undrawn: missing captions whose picture is of no use.
+        undrawn: missing captions whose picture cannot be used.
         unknown: nouns that the models do not know, with how often they came.
         clock: goes on counting in the second half.
     """

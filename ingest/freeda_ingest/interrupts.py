@@ -34,7 +34,7 @@ class Interrupts:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """What runs inside is not torn apart by one Ctrl-C."""
+        """One Ctrl-C does not interrupt what runs inside."""
         self._shielded = True
         try:
             yield
@@ -43,7 +43,7 @@ class Interrupts:
 
     @contextmanager
     def exposed(self) -> Iterator[None]:
-        """Inside a shield: what may wait for ever, and is torn apart by Ctrl-C."""
+        """Inside a shield: what may wait for ever, and is interrupted by Ctrl-C at once."""
         before, self._shielded = self._shielded, False
         try:
             yield

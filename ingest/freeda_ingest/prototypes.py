@@ -55,7 +55,7 @@ WEIGHTINGS: Mapping[str, Callable[[BoolArray, tuple[int, int]], FloatArray]] = {
 
 
 def pool(features_bhwd: FloatArray, weights_nhw: FloatArray, picture_n: IntArray) -> FloatArray:
-    """Weighted means of patch features, one a mask, each over its own picture.
+    """Weighted means of patch features, one per mask, each over its own picture.
 
     Args:
         features_bhwd: float32 (B, h, w, D), raw features of B pictures.

@@ -45,7 +45,7 @@ def _free(path: Path) -> Path:
 
 
 def _lists_rejects(path: Path) -> bool:
-    """Whether a file is one of ours, empty, or not there, so that nothing of anybody's is lost."""
+    """Whether a file is one of ours, empty, or not there, so that nobody's file is overwritten."""
     if path.is_symlink() or not path.exists():
         return not path.is_symlink()
     if not path.is_file():
@@ -107,7 +107,7 @@ class RejectsFile:
 
 @lru_cache(maxsize=1000)
 def _json(text: str) -> bytes:
-    """A JSON text; remembered, since what is wrong in a file mostly is wrong many times."""
+    """A JSON text; remembered, since a file mostly has the same fault many times."""
     return json.dumps(text, ensure_ascii=False).encode(errors="backslashreplace")
 
 

@@ -48,7 +48,7 @@ class IngestReport:
         written: captions drawn and stored by this run.
         without_nouns: captions with nothing to look for; not drawn.
         prototypes: stored by this run.
-        undrawn: captions whose pictures are worth nothing, say with pixels that are not numbers. They are
+        undrawn: captions whose pictures cannot be used, e.g. with pixels that are not finite. They are
             not stored: the next run draws them again, this one does not.
         halved: how often a batch had to be halved to fit the device's memory.
         dropped: nouns that gave no prototype, by :class:`~freeda_ingest.masks.DropReason`.

@@ -1,4 +1,4 @@
-"""One run: batches are looked up, computed where something is missing, and stored behind one's back."""
+"""One run: batches are looked up, computed where something is missing, and stored in the background."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOOK_UP = 256
 """How many captions are looked up in the bank at once."""
 
 HOPELESS = 32
-"""After so many pictures that are worth nothing, and not one that is, a run ends."""
+"""A run ends after this many unusable pictures without a single usable one."""
 
 _T = TypeVar("_T")
 _Keyed = tuple[UUID, SeededCaption]
@@ -121,7 +121,7 @@ class Run:
                 self._tell()
 
     def _check_hope(self, result: BatchResult) -> None:
-        """Give up on a generator that draws nothing of worth at all, rather than after days.
+        """Give up early on a generator that draws nothing usable.
 
         Raises:
             NothingDrawnError: none of the first :data:`HOPELESS` pictures can be used.

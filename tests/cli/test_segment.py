@@ -7,11 +7,12 @@ import re
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from PIL import Image
 
+from freeda_cli.segment_options import FormatOption
 from freeda_cli.segment_settings import (
     changed_background,
     chosen_superpixels,
@@ -21,10 +22,17 @@ from freeda_cli.segment_settings import (
 from freeda_models.presets import load_preset
 from freeda_segment import Background, BackgroundStrategy, Segmenter
 from freeda_segment.errors import ClassesError, OptionError
-from freeda_segment.outputs import read_labels
+from freeda_segment.outputs import DEFAULT_FORMATS, FORMATS, read_labels
 from freeda_segment.regions.superpixels import Felzenszwalb, Slic
 
 TINY_FILTER = ",".join(load_preset("tiny").segment.where)
+
+
+def test_the_help_names_every_format_and_the_default() -> None:
+    _, option = get_args(FormatOption)
+    for_segment_alone = {"preview", "report"}
+    assert set(re.findall(r"\b[a-z]+\b(?= \(|,)", option.help)) >= set(FORMATS) - for_segment_alone
+    assert set(option.show_default.split(",")) == set(DEFAULT_FORMATS) - for_segment_alone
 
 
 def test_writes_three_files_and_tells_of_them(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:

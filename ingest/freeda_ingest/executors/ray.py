@@ -234,7 +234,7 @@ def _misfit(error: Exception) -> WorkerError:
 
 
 def _ending(text: str) -> str:
-    """Why an actor is gone: the one sentence that matters of the many that Ray has to say."""
+    """Why an actor is gone: the one sentence of Ray's explanation that matters."""
     found = re.search(r"Worker exit detail: ([^.]+)", text) or re.search(r"is dead because ([^.]+)", text)
     return "ended: " + (found[1] if found else text.partition("\n")[0]).strip()
 
@@ -320,7 +320,7 @@ def _connect() -> bool:
 
 
 def _knock(address: str) -> None:
-    """Find out whether anybody listens, which Ray would try for long, and say so at length."""
+    """Find out quickly whether anything listens: Ray itself would try for minutes."""
     named = re.fullmatch(r"(?:ray://)?\[?([^/\[\]]+)\]?:(\d+)", address)
     if named is not None:
         socket.create_connection((named[1], int(named[2])), _KNOCK_SECONDS).close()
