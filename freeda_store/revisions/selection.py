@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, String, and_, exists, func, not_, or_, select, true, type_coerce
 from sqlalchemy.engine import Connection
+from typing_extensions import override
 
 from freeda_store.errors import BankDamagedError
 from freeda_store.fields import FIELDS, Holder
 from freeda_store.records import JsonValue
 from freeda_store.revisions.file import ID
 from freeda_store.sql.tables import Base, CaptionRow, GenerationRow, PrototypeRow, RetirementRow, RevisionRow
-from freeda_store.vectors.filters import PointFilter, translate
+from freeda_store.vectors.filters import FilterDialect, PointFilter, translate
 from freeda_store.vectors.protocol import Payload
 
 _TABLES: dict[Holder, type[Base]] = {
@@ -35,12 +36,14 @@ _HOLDERS = {field.name: field.holder for field in FIELDS}
 _ADDED, _RETIRED = "added_in", "retired_in"
 
 
-class _SqlDialect:
+class _SqlDialect(FilterDialect[ColumnElement[bool]]):
     """The words of a filter in SQL."""
 
+    @override
     def one_of(self, field: str, values: Sequence[str] | Sequence[int]) -> ColumnElement[bool]:
         return _about(field, lambda column: column.in_(values))
 
+    @override
     def between(
         self,
         field: str,
@@ -56,9 +59,11 @@ class _SqlDialect:
 
         return _about(field, inside)
 
+    @override
     def any_of(self, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
         return or_(*conditions)
 
+    @override
     def all_of(
         self, must: Sequence[ColumnElement[bool]], must_not: Sequence[ColumnElement[bool]]
     ) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
+from typing_extensions import override
 
 from freeda_store.errors import BankDamagedError, ReadOnlyBankError, StorageError
 from freeda_store.files.room import held_bytes
@@ -30,7 +31,7 @@ from freeda_store.revisions.library import Library, Places
 from freeda_store.revisions.selection import chosen, committed_counts, counted, payloads_of
 from freeda_store.sql.database import Database
 from freeda_store.vectors.filters import PointFilter
-from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes
+from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes, VectorStore
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class MissingFilesError(BankDamagedError):
     """A committed revision has no file; its vectors are in the engine alone."""
 
 
-class ReaderVectors:
+class ReaderVectors(VectorStore):
     """A :class:`~freeda_store.vectors.protocol.VectorStore` that refuses to be written to."""
 
     def __init__(self, folder: Path, database: Database, sizes: VectorSizes) -> None:
@@ -67,8 +68,8 @@ class ReaderVectors:
         self._library = Library.of([], sizes)
 
     @property
+    @override
     def sizes(self) -> VectorSizes:
-        """Lengths of the vectors it holds."""
         return self._sizes
 
     def require_complete(self) -> None:
@@ -94,6 +95,7 @@ class ReaderVectors:
 
     # asking
 
+    @override
     def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
         """The k nearest text vectors of each query, exactly."""
         library, places = self._among(partial(chosen, where=where))
@@ -105,8 +107,8 @@ class ReaderVectors:
             best.extend(_first(row, k) for row in self._finite(block))
         return _hits(library, places, best)
 
+    @override
     def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
-        """Points by id."""
         told = self._ask(partial(payloads_of, ids=ids)) if ids else {}
         found = [id_ for id_ in ids if id_ in told]
         nothing = np.empty(0, dtype=np.intp)
@@ -120,8 +122,8 @@ class ReaderVectors:
             library.visuals(places if visuals else nothing),
         )
 
+    @override
     def scroll(self, where: PointFilter, *, payloads: bool = True) -> Iterator[tuple[UUID, Payload]]:
-        """All points that match, in the order of their ids."""
         ids = np.sort(self._ask(partial(chosen, where=where))).tobytes()
         rest = (UUID(bytes=ids[start : start + 16]) for start in range(0, len(ids), 16))
         if not payloads:
@@ -131,15 +133,17 @@ class ReaderVectors:
             told = self._ask(partial(payloads_of, ids=page))
             yield from ((id_, told[id_]) for id_ in page if id_ in told)
 
+    @override
     def count(self, where: PointFilter) -> int:
-        """How many points match, exactly."""
         return self._ask(partial(counted, where=where))
 
+    @override
     def size_bytes(self) -> int:
         """Bytes of these files, and of the writer's, on disk."""
         places = (self._folder / FOLDER, self._folder / "vectors")
         return sum(held_bytes(path) for place in places for path in place.rglob("*") if path.is_file())
 
+    @override
     def close(self) -> None:
         """Let go of the files; who reads in them at this moment keeps them."""
         self._database = None
@@ -148,21 +152,23 @@ class ReaderVectors:
 
     # refusing
 
+    @override
     def upsert(self, points: Sequence[Point]) -> None:
-        """Refused."""
         self._refuse(points)
 
+    @override
     def delete(self, ids: Sequence[UUID]) -> None:
-        """Refused."""
         self._refuse(ids)
 
+    @override
     def set_payload(self, ids: Sequence[UUID], payload: Payload) -> None:
-        """Refused."""
         self._refuse(ids, payload)
 
+    @override
     def optimize(self) -> None:
         """Nothing: files of revisions never change."""
 
+    @override
     def flush(self) -> None:
         """Nothing: nothing was written."""
 

@@ -4,8 +4,9 @@
 ``tests/store/test_vectors.py``, which runs on every engine. What filters ask is translated once
 (:func:`freeda_store.vectors.filters.translate`); an engine gives the words
 (:class:`~freeda_store.vectors.filters.FilterDialect`). Which engine a bank has is decided where it is
-opened: ``opening/folder.py`` and ``opening/hindrances.py`` for folders, ``hosted/opening.py`` for
-servers. Verifying and repairing what lies in an engine's own files (``repair/``, ``salvage.py``) know
+opened: ``opening/folder.py`` and ``opening/hindrances.py`` for the writer of a folder,
+``opening/reading.py`` for its readers, ``hosted/opening.py`` for servers. Verifying and repairing
+what lies in an engine's own files (``repair/``, ``salvage.py``) know
 :class:`~freeda_store.vectors.edge.EdgeVectors` alone.
 """
 

@@ -99,14 +99,15 @@ class Copies(Protocol):
         """Bytes on disk."""
 
 
-class NoCopies:
+class NoCopies(Copies):
     """Of a hosted bank: its server is read by any number."""
 
+    @override
     def keep(self, catalog: Catalog, vectors: VectorStore, revision: int) -> None:
-        """Nothing."""
+        pass
 
+    @override
     def size_bytes(self) -> int:
-        """Nothing: 0."""
         return 0
 
 

@@ -55,8 +55,8 @@ def test_verify_names_what_only_a_copy_restores(freeda: Any, blind: Path) -> Non
 def test_broken_vectors_are_one_line_and_repaired(freeda: Any, bank: Path) -> None:
     (state,) = (bank / "vectors" / "segments").glob("*/segment.json")
     os.truncate(state, 50)
-    for command in (("stats",), ("list",), ("log",)):
-        result = freeda("bank", *command, "--bank", bank)
+    for asking in ("stats", "list", "log"):
+        result = freeda("bank", asking, "--bank", bank)
         assert result.exit_code == 0, "readers use the files of revisions"
     for command in (("verify",), ("tag", "v1"), ("prune", "--where", "noun=car")):
         result = freeda("bank", *command, "--bank", bank)

@@ -167,11 +167,12 @@ def test_what_it_reads_is_refused_to_be_written(bank: Bank) -> None:
     commit(bank, 1)
     with Bank.read(bank.address.folder) as reader:
         vectors = reader._stores.vectors
-        for refused in (
+        writes: tuple[Callable[[], None], ...] = (
             lambda: vectors.upsert([]),
             lambda: vectors.delete([]),
             lambda: vectors.set_payload([], {}),
-        ):
+        )
+        for refused in writes:
             with pytest.raises(ReadOnlyBankError, match="opened for reading"):
                 refused()
         with pytest.raises(StorageError):
@@ -372,7 +373,12 @@ def test_without_locks_copies_are_read_that_are_whole(bank: Bank, lockless: None
     """The writer commits as fast as it can; every look sees one moment."""
     del lockless
     with Bank.read(bank.address.folder) as reader:
-        writing = threading.Thread(target=lambda: [commit(bank, number) for number in range(1, 9)])
+
+        def write() -> None:
+            for number in range(1, 9):
+                commit(bank, number)
+
+        writing = threading.Thread(target=write)
         writing.start()
         seen = set()
         while writing.is_alive():
