@@ -33,7 +33,7 @@ EVERYTHING = Sam2Options(
     box_nms_thresh=1,
     max_area=1,
 )
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "sam2": EVERYTHING,
     "edgetam": EdgeTamOptions(**{name: getattr(EVERYTHING, name) for name in vars(EVERYTHING)}),
     "eomt": EomtOptions(threshold=0, overlap_mask_area_threshold=0),
@@ -81,12 +81,18 @@ def holds(found: MaskProposals, masks: Any, quality: Any) -> bool:
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_batches_change_nothing_and_the_picture_is_encoded_once(name: str, region_settings: Any) -> None:
-    settings, calls = region_settings(name), []
+    settings = region_settings(name)
+    calls: list[int] = []
     found = []
     for batch in (1, 4, 100):
         proposer: Any = load_proposer(settings, replace(OPTIONS[name], points_per_batch=batch), "cpu")
         encode = proposer._model.get_image_embeddings
-        proposer._model.get_image_embeddings = lambda *a, encode=encode: calls.append(1) or encode(*a)
+
+        def counting(*arguments: Any, encode: Any = encode) -> Any:
+            calls.append(1)
+            return encode(*arguments)
+
+        proposer._model.get_image_embeddings = counting
         found.append(proposer.propose(picture()))
     assert len(calls) == 3
     for other in found[1:]:

@@ -174,11 +174,11 @@ def test_merging_only_joins_regions(
 ) -> None:
     rng = np.random.default_rng(seed)
     labels = np.unique(rng.integers(0, count, (height, width)), return_inverse=True)[1]
-    labels = labels.reshape(height, width).astype(np.int32)
-    merged = merge_similar(labels, rng.normal(size=(4, 4, 3)).astype(np.float32), similarity)
+    regions = labels.reshape(height, width).astype(np.int32)
+    merged = merge_similar(regions, rng.normal(size=(4, 4, 3)).astype(np.float32), similarity)
     assert set(np.unique(merged)) == set(range(merged.max() + 1))
-    for index in np.unique(labels):
-        assert len(np.unique(merged[labels == index])) == 1
+    for index in np.unique(regions):
+        assert len(np.unique(merged[regions == index])) == 1
 
 
 def test_a_segmenter_merges_superpixels() -> None:
