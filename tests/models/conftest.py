@@ -263,7 +263,7 @@ def backbone_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
 
 
 @pytest.fixture(scope="session")
-def region_settings(tmp_path_factory) -> Callable[[str], RegionNetworkSettings]:
+def region_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], RegionNetworkSettings]:
     """Settings of a tiny random network: ``region_settings("sam2" | "sam2_video" | "edgetam" | "eomt")``."""
     folders: dict[str, Path] = {}
 

@@ -83,13 +83,15 @@ def test_only_what_is_named_gets_a_class() -> None:
     assert (segmenter_of(bank, background=None).segment(STRIPES, "green").labels == 0).all()
 
 
-def test_other_is_explained_by_the_noun_that_won():
+def test_other_is_explained_by_the_noun_that_won() -> None:
     made = segmenter_of(FakeBank()).segment(STRIPES, "green", keep_evidence=True)
     red = made.explain_at(3, 16)
+    assert red.other is not None
     assert (red.label, red.label_name, red.best.name, red.other.name) == (-1, "", "green", "red")
     assert red.other.score > red.best.score
     green = made.explain_at(48, 16)
     assert (green.label_name, green.runner_up) == ("green", None)
+    assert green.other is not None
     assert green.other.score < green.best.score
     told = explanation_document("", made, [red])["regions"][0]
     assert told["other"]["name"] == "red"
@@ -102,16 +104,18 @@ def test_other_is_explained_by_the_noun_that_won():
     )
 
 
-def test_a_picture_of_nothing_named_is_explained_too():
+def test_a_picture_of_nothing_named_is_explained_too() -> None:
     made = segmenter_of(FakeBank()).segment(
         striped_picture(["red", "blue"], 32, 96), "green", keep_evidence=True
     )
     assert made.background_area == 1
     ((x, y),) = made.largest_regions(8)
-    assert made.explain_at(x, y).other.name in ("red", "blue")
+    other = made.explain_at(x, y).other
+    assert other is not None
+    assert other.name in ("red", "blue")
 
 
-def test_a_complete_list_is_left_alone():
+def test_a_complete_list_is_left_alone() -> None:
     everything = ",".join(COLOURS)
     by_bank = segmenter_of(FakeBank(), background=BY_BANK)
     prototypes = by_bank.prepare(everything)
