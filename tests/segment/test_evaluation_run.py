@@ -378,9 +378,9 @@ def test_labels_are_the_same_with_the_prototypes_that_are_sent(unsure: float | N
     assert (sent.support, sent.nouns is None) == ((), unsure is None)
     picture = striped_picture(["red", "blue", "green"], 32, 96)
     picture[:, 30:40] = (200, 40, 230)
-    labels = [segmenter.segment(picture, each).labels for each in (prototypes, sent)]
-    assert {-1, 0, 1} == set(np.unique(labels[0]).tolist())
-    np.testing.assert_array_equal(*labels)
+    kept, lent = [segmenter.segment(picture, each).labels for each in (prototypes, sent)]
+    assert {-1, 0, 1} == set(np.unique(kept).tolist())
+    np.testing.assert_array_equal(kept, lent)
 
 
 def test_settings_are_those_of_the_data_set() -> None:
