@@ -158,10 +158,13 @@ class PlainSettings:
         kind="set of prompt templates",
         option=Option(default="the preset's, else the bank's"),
     )
-    majority_vote: bool = _setting(
-        False,
-        "Give each region the class that most of its pixels have, once all else is done",
+    majority_vote: Literal["masks", "regions", "none"] = _setting(
+        "masks",
+        "Where all pixels get the label that most of them have, once all else is done",
         Stage.LABELS,
+        more="`masks`: in each mask that a network proposed or that was given, whose borders are then the "
+        "label's; `regions`: in superpixels too.",
+        kind="majority vote",
         option=Option(),
     )
     alpha: float = _setting(
@@ -288,8 +291,6 @@ def settings_fault(settings: PlainSettings) -> str:
         called = about.kind or name.replace("_", " ")
         if value is None:
             continue
-        if isinstance(getattr(PlainSettings, name, None), bool) and not isinstance(value, bool):
-            return f"{called} is {value}; expected True or False."
         if about.choices and value not in about.choices:
             return f"unknown {called} '{value}'; choose one of {', '.join(about.choices)}."
         if about.least is not None and about.most is not None and not about.least <= value <= about.most:

@@ -15,7 +15,7 @@ from freeda_segment.errors import ModelOutputError
 from freeda_segment.images import Picture
 from freeda_segment.regions.merging import merge_similar
 from freeda_segment.regions.numbering import numbered
-from freeda_segment.regions.providers import RegionProvider, divide_picture
+from freeda_segment.regions.providers import DividedPicture, RegionProvider, divide_picture
 from freeda_segment.regions.similarity import RegionFeatures, pool_regions
 from freeda_segment.regions.windows import Box, resize_picture, window_boxes, working_size
 from freeda_segment.settings import SegmentSettings
@@ -49,15 +49,15 @@ class EncodedImage:
         working: uint8 (h, w, 3), the resized picture that the networks saw.
         windows: at least one, together covering ``working``.
         settings: that it was made with; None when made by hand.
-        region_map: int32 (h, w), the regions of the whole working picture from which those of the windows
-            were cut; None where each window was divided on its own.
+        divided: the whole working picture, from which the windows' regions were cut; None where each window
+            was divided on its own.
     """
 
     picture: Picture
     working: ImageArray
     windows: tuple[EncodedWindow, ...]
     settings: SegmentSettings | None = None
-    region_map: LabelArray | None = None
+    divided: DividedPicture | None = None
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -88,21 +88,21 @@ def encode_image(
     wanted = working_size(picture.size_hw, settings.shorter_side, settings.longest_side)
     working = resize_picture(picture.pixels, wanted, settings.resize)
     boxes = window_boxes((working.shape[0], working.shape[1]), settings.window, settings.stride)
-    region_map = None
+    whole = None
     if regions is not None:
-        region_map = divide_picture(regions, picture.pixels, working, settings.superpixels)
+        whole = divide_picture(regions, picture.pixels, working, settings.superpixels)
     merged = settings.merge_similarity if regions is None else None
     windows: list[EncodedWindow] = []
     # Superpixels let go of the interpreter, so that windows are divided while the networks work.
     with ThreadPoolExecutor(min(len(boxes), os.cpu_count() or 1)) as pool:
-        if region_map is None:
+        if whole is None:
             divided = [pool.submit(settings.superpixels, working[box.slices]) for box in boxes]
         else:
-            divided = [pool.submit(numbered, region_map[box.slices]) for box in boxes]
+            divided = [pool.submit(numbered, whole.labels[box.slices]) for box in boxes]
         for start in range(0, len(boxes), settings.batch_size):
             batch = slice(start, start + settings.batch_size)
             windows += _encode_batch(working, boxes[batch], divided[batch], clip, backbone, merged)
-    return EncodedImage(picture, working, tuple(windows), settings, region_map)
+    return EncodedImage(picture, working, tuple(windows), settings, whole)
 
 
 def _encode_batch(

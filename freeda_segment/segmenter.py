@@ -19,6 +19,7 @@ from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import (
     DenseBackbone,
     ImageArray,
+    LabelArray,
     ModelIdentity,
     TextEncoder,
     TextImageEncoder,
@@ -256,8 +257,8 @@ class Segmenter(Closeable):
             )
             region_map = merge_regions(request.working_hw, encoded.boxes, windows)
             bands = label_bands(request)
-            if self._settings.majority_vote:
-                voting = region_map if encoded.region_map is None else encoded.region_map
+            voting = self._voting(encoded, region_map)
+            if voting is not None:
                 bands = vote_in_bands(bands, voting, request.size_hw, len(prototypes.names))
             if self._settings.unsure is not None:
                 bands = leave_out_unsure(bands, request, self._settings.unsure)
@@ -293,6 +294,13 @@ class Segmenter(Closeable):
         """
         prototypes = classes if isinstance(classes, ClassPrototypes) else self.prepare(classes)
         return self.label(self.encode(image), prototypes, keep_evidence=keep_evidence)
+
+    def _voting(self, encoded: EncodedImage, region_map: LabelArray) -> LabelArray | None:
+        """The regions that vote; None when none does."""
+        choice = self._settings.majority_vote
+        if encoded.divided is not None:
+            return None if choice == "none" else encoded.divided.voting(choice)
+        return region_map if choice == "regions" else None
 
     def close(self) -> None:
         """Close the bank."""

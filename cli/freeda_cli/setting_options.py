@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import typer
 
 from freeda_cli.segment_settings import SettingChanges
-from freeda_models.segmentation import About, CommandSettings, Option, PresetSettings, Stage, settings_of
+from freeda_models.segmentation import About, CommandSettings, Option, Stage, settings_of
 
 _CHANGES = "changes"
 
@@ -53,7 +53,7 @@ def _read_as(hint: Any) -> tuple[Any, str | None]:
     """The type that typer reads, and what stands for it; names are text here, for the settings to check."""
     kinds = {hint, *get_args(hint)}
     if bool in kinds:
-        return bool | None, None
+        return bool, None
     if get_origin(hint) in (tuple, dict):
         return list[str] | None, "TEXT"
     if int in kinds:
@@ -63,23 +63,17 @@ def _read_as(hint: Any) -> tuple[Any, str | None]:
 
 def _option(name: str, about: About, option: Option, metavar: str | None) -> Any:
     default = getattr(CommandSettings, name, None)
-    told = option.default or ("the preset's" if default is None else f"the preset's, else {_said(default)}")
-    flag = option.flag or f"--{name.replace('_', '-')}"
-    of_preset = name in settings_of(PresetSettings)
-    if metavar is None and of_preset:  # what a preset switches on can be switched off
-        flag = f"{flag}/--no-{flag.removeprefix('--')}"
+    told: str | bool = option.default or (
+        "the preset's" if default is None else f"the preset's, else {default}"
+    )
     return typer.Option(
-        None,
-        flag,
+        False if metavar is None else None,
+        option.flag or f"--{name.replace('_', '-')}",
         metavar=option.metavar or metavar,
-        show_default=told if metavar is not None or of_preset else False,
+        show_default=metavar is not None and told,
         help=_help(about, option),
         rich_help_panel=about.stage.value,
     )
-
-
-def _said(default: Any) -> str:
-    return ("off", "on")[default] if isinstance(default, bool) else str(default)
 
 
 def _help(about: About, option: Option) -> str:

@@ -18,7 +18,7 @@ class PointOptions:
 
     Attributes:
         points_per_side: rows and columns of the grid.
-        points_per_batch: how many points are decoded together; changes memory, not the result.
+        points_per_batch: how many are decoded together (64 there); changes memory, not the result.
         pred_iou_thresh: masks whose quality the network itself rates lower are dropped.
         stability_score_thresh: masks whose parts over logit 1 and logit -1 overlap less (IoU) are dropped.
         box_nms_thresh: of two masks whose boxes overlap more (IoU), the one of lower quality is dropped.
@@ -27,7 +27,7 @@ class PointOptions:
     """
 
     points_per_side: int = number(32, least=1, most=256)
-    points_per_batch: int = number(64, least=1, most=65536, compare=False)
+    points_per_batch: int = number(16, least=1, most=65536, compare=False)
     pred_iou_thresh: float = number(0.8, least=0, most=1)
     stability_score_thresh: float = number(0.95, least=0, most=1)
     box_nms_thresh: float = number(0.7, least=0, most=1)

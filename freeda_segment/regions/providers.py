@@ -90,9 +90,32 @@ class GivenRegions:
         return resized
 
 
+@dataclass(frozen=True, eq=False)
+class DividedPicture:
+    """A working picture's regions.
+
+    Attributes:
+        labels: int32 (h, w), 0..R-1 without gaps, and -1 only where the superpixels are none.
+        given: how many of them the provider gave; these come first, and the rest are superpixels.
+    """
+
+    labels: LabelArray
+    given: int
+
+    def voting(self, choice: str) -> LabelArray:
+        """The regions in which the majority of pixels decides: int32 (h, w), -1 elsewhere.
+
+        Args:
+            choice: ``majority_vote`` of the settings.
+        """
+        voters = {"masks": self.given, "regions": int(self.labels.max()) + 1, "none": 0}[choice]
+        regions: LabelArray = np.where(self.labels < voters, self.labels, np.int32(NO_REGION))
+        return regions
+
+
 def divide_picture(
     provider: RegionProvider, image_hwc: ImageArray, working_hwc: ImageArray, superpixels: Superpixels
-) -> LabelArray:
+) -> DividedPicture:
     """Ask a provider, and divide what it leaves out into superpixels.
 
     Args:
@@ -100,9 +123,6 @@ def divide_picture(
         image_hwc: uint8 (H, W, 3), the picture.
         working_hwc: uint8 (h, w, 3), the working picture.
         superpixels: for what no region covers.
-
-    Returns:
-        int32 (h, w), 0..R-1 without gaps, and -1 only where the superpixels are none.
 
     Raises:
         OptionError: the provider gave something else than such a map.
@@ -118,7 +138,7 @@ def divide_picture(
     found = np.unique(given, return_inverse=True)[1].reshape(size_hw).astype(np.int32)
     labels: LabelArray = found - np.int32(1) if given.min() == NO_REGION else found
     rest = labels if (labels >= 0).all() else superpixels(working_hwc)
-    return cover(labels, rest, _min_size(size_hw))
+    return DividedPicture(cover(labels, rest, _min_size(size_hw)), int(labels.max()) + 1)
 
 
 def _min_size(size_hw: tuple[int, int]) -> int:

@@ -55,12 +55,14 @@ def test_a_picture_is_asked_for_once_and_windows_are_cut_from_its_map() -> None:
     encoded = opened.encode(image)
     assert proposer.seen == [(64, 128, 3)]
     assert len(encoded.windows) > 1
-    assert encoded.region_map is not None
+    assert encoded.divided is not None
+    assert encoded.divided.given == 1
+    whole = encoded.divided.labels
     for window in encoded.windows:
-        cut = encoded.region_map[window.box.slices]
+        cut = whole[window.box.slices]
         assert ((window.labels == window.labels[0, 0]) == (cut == cut[0, 0])).all()
         assert set(np.unique(window.labels)) == set(range(window.labels.max() + 1))
-    left = encoded.region_map[:, : encoded.region_map.shape[1] // 2]
+    left = whole[:, : whole.shape[1] // 2]
     assert len(np.unique(left)) == 1
 
 
@@ -140,7 +142,8 @@ def test_given_regions_are_resized_to_the_nearest() -> None:
     regions = np.arange(6).reshape(2, 3)
     image = striped_picture(["red"], 40, 60)
     divided = divide_picture(GivenRegions(regions), image, image, Felzenszwalb())
-    assert (divided == regions.repeat(20, 0).repeat(20, 1)).all()
+    assert (divided.labels == regions.repeat(20, 0).repeat(20, 1)).all()
+    assert divided.given == 6
     assert (GivenRegions(regions)(image, (1, 1)) == 4).all()
 
 
@@ -234,21 +237,43 @@ def test_a_vote_at_the_original_size_is_one_of_pixels(
             assert (voted[large == index] == np.bincount(inside + 1, minlength=4).argmax() - 1).all()
 
 
-def test_a_segmenter_lets_regions_vote() -> None:
-    """Patches alone label a picture; the vote then makes each given region one class."""
-    image = striped_picture(["red", "green", "green", "green"], 32, 32)
-    regions = GivenRegions((np.arange(32) >= 12)[None].repeat(32, 0).astype(np.int32))
-    opened = segmenter(alpha=1.0).with_regions(regions)
-    encoded, prototypes = opened.encode(image), opened.prepare("red,green")
+def test_masks_vote_and_superpixels_only_when_asked() -> None:
+    """Patches alone label a picture; the vote then makes one class of the mask, or of every region."""
+    image = striped_picture(["red", "green", "green", "red", "green"], 32, 40)
+    regions = np.full((32, 40), -1)
+    regions[:, :12] = 3
+    opened = segmenter(alpha=1.0, superpixels=parse_superpixels("slic", {"n_segments": 1}))
+    giving = opened.with_regions(GivenRegions(regions))
+    encoded, prototypes = giving.encode(image), giving.prepare("red,green")
+    assert encoded.divided is not None
+    assert encoded.divided.given == 1
     patches = tuple(replace(each, labels=np.full_like(each.labels, -1)) for each in encoded.windows)
     mixed = replace(encoded, windows=patches)
-    plain = opened.label(mixed, prototypes)
-    assert len(np.unique(plain.labels[:, :12])) == 2
-    voting = opened.with_settings(majority_vote=True)
-    voted = voting.label(mixed, prototypes)
-    assert len(np.unique(voted.labels[:, :12])) == len(np.unique(voted.labels[:, 12:])) == 1
-    for share in voted.shares:
-        assert share.pixels == (voted.labels == share.index).sum()
+
+    def mixtures(vote: str) -> list[int]:
+        voting = giving.with_settings(majority_vote=vote)
+        result = voting.label(mixed, prototypes)
+        for share in result.shares:
+            assert share.pixels == (result.labels == share.index).sum()
+        return [len(np.unique(result.labels[:, part])) for part in (slice(12), slice(12, None))]
+
+    assert mixtures("none") == [2, 2]
+    assert mixtures("masks") == [1, 2]
+    assert mixtures("regions") == [1, 1]
+
+
+def test_superpixels_of_windows_vote_only_when_asked() -> None:
+    image = striped_picture(["red", "green", "red"], 32, 32)
+    opened = segmenter(alpha=1.0, superpixels=parse_superpixels("slic", {"n_segments": 1}))
+    encoded, prototypes = opened.encode(image), opened.prepare("red,green")
+    nothing = np.zeros_like(encoded.windows[0].regions.covered)
+    uncovered = replace(encoded.windows[0], regions=replace(encoded.windows[0].regions, covered=nothing))
+    mixed = replace(encoded, windows=(uncovered,))
+    found = [
+        len(np.unique(opened.with_settings(majority_vote=vote).label(mixed, prototypes).labels))
+        for vote in ("none", "masks", "regions")
+    ]
+    assert found == [2, 2, 1]
 
 
 def test_settings_of_a_preset_name_networks() -> None:
