@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from freeda_cli.main import app
 from freeda_models.check import ComponentState, check_preset
 from freeda_segment import open_segmenter
 from freeda_segment.evaluation.datasets import load_scenes
+from freeda_segment.evaluation.labelled import open_dataset
+from freeda_segment.evaluation.plan import plan_freeda
 
 PICTURE = Path(__file__).parents[2] / "examples" / "car-and-tree.png"
 
@@ -76,15 +79,14 @@ def test_a_picture_is_segmented_with_proposed_masks(example_bank: Path, preset: 
     assert told["settings"]["regions.points_per_side"] == 4
 
 
-def test_two_processes_propose_as_one_does(example_bank: Path, preset: Path, tmp_path: Path) -> None:
-    figures = []
-    for processes in ("1", "2"):
-        out = tmp_path / processes
-        common = ("--bank", example_bank, "--preset", preset, "--device", "cpu", "--limit", "2", "--out", out)
-        told = json.loads(run("evaluate", "tiny", *common, "--processes", processes, "--json").stdout)
-        assert told["results"][0]["models"]["regions"]["id"] == "eomt"
-        figures.append(told["results"][0]["pixel_accuracy"])
-    assert figures[1] == pytest.approx(figures[0], abs=0.01)
+def test_an_evaluation_in_other_processes_loads_the_network_there(example_bank: Path, preset: Path) -> None:
+    plan = plan_freeda(open_dataset("tiny"), example_bank, preset=str(preset), device="cpu", processes=2)
+    assert plan.models["regions"]["id"] == "eomt"
+    assert plan.settings["regions"] == "eomt"
+    labeller = pickle.loads(pickle.dumps(plan.recipe)).make()
+    assert labeller.segmenter.proposer.id == "eomt"
+    picture = plan.pictures.load(0)
+    assert labeller(picture.image).shape == picture.truth.shape
 
 
 def test_models_check_looks_for_the_network_of_regions(preset: Path) -> None:
