@@ -159,7 +159,7 @@ def test_the_dashboards_address_is_refused_with_the_right_one(
     monkeypatch.setenv("FREEDA_SETTINGS", str(file))
     for end in ("/dashboard", "/dashboard/", "/dashboard#/welcome"):
         file.write_text(f'[profiles.team]\nqdrant_url = "http://localhost:6333{end}"\n')
-        with pytest.raises(SettingsError, match=r"team\.qdrant_url: .*without /dashboard"):
+        with pytest.raises(SettingsError, match=r"team\.qdrant_url': .*without /dashboard"):
             load_settings()
 
 
