@@ -30,7 +30,10 @@ ALL = dict(commands(get_command(app)))
 
 
 def test_the_commands_are_those_of_the_documentation() -> None:
-    assert {path[0] for path in ALL if path} == {"evaluate", "explain", "ingest", "segment", "bank", "models"}
+    assert {path[0] for path in ALL if path} == {
+        *("demo", "evaluate", "explain", "ingest", "segment"),
+        *("bank", "models"),
+    }
     assert ("bank", "stats") in ALL
     assert ("models", "check") in ALL
 
@@ -161,7 +164,8 @@ def test_a_bank_in_use_is_said_to_be_so(freeda: Any, bank: Path) -> None:
     from freeda_store import Bank
 
     with Bank.open(bank):
-        result = freeda("bank", "stats", "--bank", bank)
+        assert freeda("bank", "stats", "--bank", bank).exit_code == 0, "readers do not mind a writer"
+        result = freeda("bank", "tag", "v1", "--bank", bank)
     assert result.exit_code == 1
     assert "in use" in result.stderr
     assert result.stderr.count("\n") == 1
