@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freeda_models.presets import Preset, load_preset
+from freeda_models.regions.options import EomtOptions
 from freeda_segment import segmenter as segmenters
 from freeda_segment.errors import OptionError
 from freeda_segment.evaluation.journal import Journal
@@ -148,7 +149,7 @@ def plan_freeda(
         models=_manifest_models(bank) | proposer,
         settings=provenance.settings,
         identity={"manifest": bank.manifest.model_dump(mode="json"), "revision": _moment(bank)},
-        notes=prototypes.notes,
+        notes=(*prototypes.notes, *_footnotes(provenance.settings)),
     )
 
 
@@ -206,6 +207,15 @@ def parse_methods(expressions: str) -> tuple[Method, ...]:
 def _changes(spec: DatasetSpec | None, settings: SegmentSettings) -> dict[str, Any]:
     wanted = dataset_settings(spec, settings)
     return {"superpixels": wanted.superpixels, "background": wanted.background}
+
+
+def _footnotes(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What must stand beside figures that were measured with some settings."""
+    if settings["regions"] != EomtOptions.name:
+        return ()
+    return (
+        "EoMT, which proposes regions here, was trained on COCO's panoptic masks; say so beside the figures.",
+    )
 
 
 def _manifest_models(bank: ReadBank) -> dict[str, Any]:

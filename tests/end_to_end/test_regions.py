@@ -83,6 +83,7 @@ def test_an_evaluation_in_other_processes_loads_the_network_there(example_bank: 
     plan = plan_freeda(open_dataset("tiny"), example_bank, preset=str(preset), device="cpu", processes=2)
     assert plan.models["regions"]["id"] == "eomt"
     assert plan.settings["regions"] == "eomt"
+    assert "trained on COCO's panoptic masks" in plan.notes[-1]
     labeller = pickle.loads(pickle.dumps(plan.recipe)).make()
     assert labeller.segmenter.proposer.id == "eomt"
     picture = plan.pictures.load(0)
