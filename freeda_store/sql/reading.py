@@ -15,6 +15,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class _Copies:
             before = _state(self._source)
             self._copy.unlink(missing_ok=True)
             self._count += 1
-            if _journal(self._source).exists():
+            with suppress(FileNotFoundError):  # its writer may end it at any moment; the state tells
                 shutil.copyfile(_journal(self._source), _journal(self._copy))
             shutil.copyfile(self._source, self._copy)
             if before == _state(self._source) and _header(self._copy) == _header(self._source):
