@@ -52,7 +52,7 @@ def room_to_read(vectors: Path) -> int:
     """Bytes that may be written while vectors are opened and read."""
     if fills_holes(vectors):
         return _READING_BYTES + sum(file_bytes(path) - held_bytes(path) for path in _files(vectors))
-    log = sum(held_bytes(path) for path in _files(vectors / "wal"))
+    log = held_below(vectors / "wal")
     return _READING_BYTES + _REPLAYED * log
 
 
@@ -123,6 +123,11 @@ def held_bytes(path: Path) -> int:
     status = path.stat()
     blocks = getattr(status, "st_blocks", None)
     return int(status.st_size if blocks is None else blocks * 512)
+
+
+def held_below(folder: Path) -> int:
+    """What the files in a folder, and in those in it, take on disk; 0 where there is none."""
+    return sum(map(held_bytes, _files(folder)))
 
 
 def fills_holes(folder: Path) -> bool:

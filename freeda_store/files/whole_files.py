@@ -7,6 +7,7 @@ replaced. What is no regular file is never replaced; ``own_files.py`` has the re
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -53,6 +54,19 @@ def put_in_place(part: Path, target: Path) -> None:
         if (kind := kind_of(target.stat().st_mode)) is not None:
             raise OSError(errno.EEXIST, f"it is {kind}", str(target))
     part.replace(target)
+
+
+def sync(path: Path) -> None:
+    """Make what a file or a folder holds survive a power cut.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sweep_parts(folder: Path) -> int:

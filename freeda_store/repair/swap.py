@@ -8,7 +8,6 @@ makes the second step.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from freeda_store.address import DATABASE_NAME
 from freeda_store.errors import StorageError
 from freeda_store.files.folder_lock import sole_user
 from freeda_store.files.system_faults import system_error
+from freeda_store.files.whole_files import sync
 from freeda_store.sql.backup import copy_database
 
 logger = logging.getLogger(__name__)
@@ -42,23 +42,23 @@ def finish_swap(folder: Path) -> None:
     with repairing(folder), refusing(folder):
         if not vectors.exists() and ready.is_dir():
             ready.rename(vectors)
-            _sync(folder)
+            sync(folder)
 
 
 def swap(folder: Path, place: Path) -> None:
     """Put the folder ``vectors.new`` in the place of ``vectors``, which goes to ``place``."""
     vectors, ready = folder / VECTORS, folder / _READY
     for path in sorted((folder / NEW).rglob("*")):
-        _sync(path)
-    _sync(folder / NEW)
+        sync(path)
+    sync(folder / NEW)
     clear(ready)
     (folder / NEW).rename(ready)
-    _sync(folder)
+    sync(folder)
     if vectors.exists():
         vectors.rename(place / VECTORS)
-        _sync(place)
+        sync(place)
     ready.rename(vectors)
-    _sync(folder)
+    sync(folder)
 
 
 def clear_leftovers(folder: Path) -> None:
@@ -108,12 +108,3 @@ def refusing(folder: Path) -> Iterator[None]:
             f"{folder / DATABASE_NAME} cannot be copied ({error}); free disk space or correct the "
             "permissions, then run the same command again. Nothing was given up."
         ) from error
-
-
-def _sync(path: Path) -> None:
-    """Make a file or a folder survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

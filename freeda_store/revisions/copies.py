@@ -13,11 +13,11 @@ import numpy as np
 
 from freeda_store.digests import vectors_digest
 from freeda_store.errors import BankDamagedError
-from freeda_store.files.room import held_bytes
+from freeda_store.files.room import held_below
 from freeda_store.files.system_faults import system_error
-from freeda_store.files.whole_files import sweep_parts
+from freeda_store.files.whole_files import sweep_parts, sync
 from freeda_store.records import FloatArray
-from freeda_store.revisions.file import VectorFile, id_bytes, open_file, sync_folder, write_file
+from freeda_store.revisions.file import VectorFile, id_bytes, open_file, write_file
 from freeda_store.revisions.layout import FOLDER, PART_PROTOTYPES, UNFINISHED, Part, parts_in
 from freeda_store.revisions.library import Library
 from freeda_store.revisions.selection import committed_counts
@@ -67,7 +67,7 @@ class RevisionFiles:
                 self._write(place, catalog, vectors, revision)
             try:
                 place.rename(self.folder)
-                sync_folder(self.folder.parent)
+                sync(self.folder.parent)
             except OSError as error:
                 raise system_error(error, place) from error
         else:
@@ -132,7 +132,7 @@ class RevisionFiles:
 
     def size_bytes(self) -> int:
         """Bytes that the files take on disk."""
-        return sum(held_bytes(path) for path in self.folder.rglob("*") if path.is_file())
+        return held_below(self.folder)
 
     # inside
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from freeda_store.errors import BankDamagedError
 from freeda_store.files.room import lies_on_network
 from freeda_store.files.system_faults import system_error
-from freeda_store.files.whole_files import replaced
+from freeda_store.files.whole_files import replaced, sync
 from freeda_store.records import FloatArray
 from freeda_store.vectors.protocol import VectorSizes
 
@@ -111,7 +111,7 @@ def write_file(path: Path, ids: Sequence[UUID], texts: FloatArray, visuals: Floa
     data = save({name: _as_bytes(tensor) for name, tensor in tensors.items()}, metadata=metadata)
     with replaced(path) as part:
         fill(part, data)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def fill(path: Path, data: bytes) -> None:
@@ -149,15 +149,6 @@ def open_file(path: Path, sizes: VectorSizes) -> VectorFile:
             f"{path} is damaged ({reason}); `freeda bank verify --repair` writes it anew from the bank's "
             "vectors, or restore it from a copy."
         ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _content(handle: int, path: Path) -> memoryview:

@@ -104,6 +104,11 @@ def committed_counts(connection: Connection) -> dict[int, int]:
     return {int(id_): int(count) for id_, count in connection.execute(query)}
 
 
+def committed_ids(connection: Connection) -> set[int]:
+    """Ids of the committed revisions."""
+    return set(connection.execute(_committed()).scalars())
+
+
 def payloads_of(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Payload]:
     """What the payloads of prototypes say, as far as there are such prototypes.
 

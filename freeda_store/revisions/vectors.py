@@ -22,13 +22,13 @@ from sqlalchemy.engine import Connection
 from typing_extensions import override
 
 from freeda_store.errors import BankDamagedError, ReadOnlyBankError, StorageError
-from freeda_store.files.room import held_bytes
+from freeda_store.files.room import held_below
 from freeda_store.files.system_faults import system_error
 from freeda_store.records import FloatArray
 from freeda_store.revisions.file import VectorFile, id_bytes, open_file
 from freeda_store.revisions.layout import FOLDER, Part, Stamp, parts_in
 from freeda_store.revisions.library import Library, Places
-from freeda_store.revisions.selection import chosen, committed_counts, counted, payloads_of
+from freeda_store.revisions.selection import chosen, committed_counts, committed_ids, counted, payloads_of
 from freeda_store.sql.database import Database
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes, VectorStore
@@ -64,7 +64,6 @@ class ReaderVectors(VectorStore):
         self._sizes = sizes
         self._lock = threading.Lock()
         self._files: dict[Part, tuple[Stamp, VectorFile]] = {}
-        self._committed: dict[int, int] = {}
         self._library = Library.of([], sizes)
 
     @property
@@ -80,11 +79,12 @@ class ReaderVectors(VectorStore):
             BankDamagedError: a file is damaged, or lacks prototypes.
             StorageError: the system refuses to read one.
         """
+        counts = self._ask(committed_counts)  # before the files, which are there before a commit counts
         self._refreshed()
         held: Counter[int] = Counter()
         for part, (_, file) in self._files.items():
             held[part.revision] += len(file.ids)
-        for revision, listed in self._committed.items():
+        for revision, listed in counts.items():
             if revision not in held:
                 raise MissingFilesError(f"revision id {revision} has no file in {self._folder / FOLDER}.")
             if held[revision] < listed:
@@ -140,8 +140,7 @@ class ReaderVectors(VectorStore):
     @override
     def size_bytes(self) -> int:
         """Bytes of these files, and of the writer's, on disk."""
-        places = (self._folder / FOLDER, self._folder / "vectors")
-        return sum(held_bytes(path) for place in places for path in place.rglob("*") if path.is_file())
+        return held_below(self._folder / FOLDER) + held_below(self._folder / "vectors")
 
     @override
     def close(self) -> None:
@@ -209,14 +208,13 @@ class ReaderVectors(VectorStore):
             BankDamagedError: one is damaged, or has become shorter.
             StorageError: the system refuses.
         """
-        committed = self._ask(committed_counts)
+        committed = self._ask(committed_ids)
         with self._lock:
             try:
                 there = parts_in(self._folder / FOLDER)
             except OSError as error:
                 raise system_error(error, self._folder / FOLDER) from error
             wanted = {part: stamp for part, stamp in there.items() if part.revision in committed}
-            self._committed = committed
             if wanted != {part: stamp for part, (stamp, _) in self._files.items()}:
                 opened = ((part, self._mapped(part, stamp)) for part, stamp in sorted(wanted.items()))
                 self._files = {part: file for part, file in opened if file is not None}

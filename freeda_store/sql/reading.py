@@ -23,9 +23,9 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from freeda_store.errors import NewerSchemaError, StorageError
+from freeda_store.errors import StorageError
 from freeda_store.files.system_faults import system_error
-from freeda_store.sql.schema import SCHEMA_VERSIONS, open_engine, schema_version
+from freeda_store.sql.schema import SCHEMA_VERSIONS, known_version, open_engine
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +44,7 @@ def open_to_read(path: Path) -> Engine | None:
     """
     engine = _open(path)
     try:
-        version = schema_version(engine, path)
-        if version not in SCHEMA_VERSIONS:
-            raise NewerSchemaError(
-                f"{path} has schema {version}, and this freeda knows schemas up to {SCHEMA_VERSIONS[-1]}; "
-                "install a newer freeda to open it."
-            )
+        version = known_version(engine, path)
     except BaseException:
         engine.dispose()
         raise

@@ -82,12 +82,7 @@ def open_database(path: Path, hindrance: SystemFault | None = None) -> Engine:
     """
     engine = open_engine(path, _flags(hindrance))
     try:
-        version = schema_version(engine, path)
-        if version not in SCHEMA_VERSIONS:
-            raise NewerSchemaError(
-                f"{path} has schema {version}, and this freeda knows schemas up to {SCHEMA_VERSIONS[-1]}; "
-                "install a newer freeda to open it."
-            )
+        version = known_version(engine, path)
         if version != SCHEMA_VERSIONS[-1] and hindrance is not None:
             raise UpgradeError(
                 f"{path} has schema {version} and cannot be upgraded to {SCHEMA_VERSIONS[-1]} "
@@ -105,6 +100,22 @@ def _flags(hindrance: SystemFault | None) -> str:
     if hindrance is None or hindrance.number == errno.ENOSPC:
         return ""
     return "mode=ro&immutable=1" if hindrance.number == errno.EROFS else "mode=ro"
+
+
+def known_version(engine: Engine, path: Path) -> str:
+    """The schema of an open database, if this version knows it.
+
+    Raises:
+        NewerSchemaError: it is newer.
+        Others: those of :func:`schema_version`.
+    """
+    version = schema_version(engine, path)
+    if version not in SCHEMA_VERSIONS:
+        raise NewerSchemaError(
+            f"{path} has schema {version}, and this freeda knows schemas up to {SCHEMA_VERSIONS[-1]}; "
+            "install a newer freeda to open it."
+        )
+    return version
 
 
 def schema_version(engine: Engine, path: Path) -> str:

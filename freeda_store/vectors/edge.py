@@ -22,7 +22,7 @@ from typing_extensions import override
 from freeda_errors.documents import Excerpt
 from freeda_store.errors import BankDamagedError, BankError, StorageError
 from freeda_store.fields import REVISION_FIELDS, Holds, names
-from freeda_store.files.room import free_bytes, held_bytes, room_to_merge
+from freeda_store.files.room import free_bytes, held_below, room_to_merge
 from freeda_store.limits import MAX_DIM
 from freeda_store.records import FloatArray
 from freeda_store.vectors.edge_faults import (
@@ -247,7 +247,7 @@ class EdgeVectors(VectorStore):
 
     @override
     def size_bytes(self) -> int:
-        return sum(held_bytes(path) for path in self._folder.rglob("*") if path.is_file())
+        return held_below(self._folder)
 
     @override
     def close(self) -> None:
