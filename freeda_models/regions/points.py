@@ -9,21 +9,18 @@ until all are known.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torchvision.ops import masks_to_boxes, nms
 
 from freeda_models.pixels import check_images
-from freeda_models.protocols import ImageArray, MaskProposals, ModelIdentity
+from freeda_models.protocols import ImageArray, MaskProposals
+from freeda_models.regions.network import LIMIT, RegionNetwork, kept_logits
 from freeda_models.regions.options import PointOptions
 
 _OFFSET = 1.0
 """How far the threshold of 0 is moved for stability."""
-
-_LIMIT = 60.0
-"""Largest logit that is kept; outside its box a mask has the negative."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +38,7 @@ class _Candidates:
     quality: torch.Tensor
 
 
-class PointProposer:
+class PointProposer(RegionNetwork[PointOptions]):
     """A :class:`~freeda_models.protocols.MaskProposer` around ``Sam2Model`` or ``EdgeTamModel``.
 
     Args:
@@ -50,15 +47,6 @@ class PointProposer:
         identity: which model this is.
         options: the grid, and which masks are kept.
     """
-
-    def __init__(self, model: Any, processor: Any, identity: ModelIdentity, options: PointOptions) -> None:
-        self._model, self._processor = model, processor
-        self._identity, self._options = identity, options
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is."""
-        return self._identity
 
     @torch.inference_mode()
     def propose(self, image_hwc: ImageArray) -> MaskProposals:
@@ -98,7 +86,7 @@ class PointProposer:
         good = steady & (area > 0) & (area <= options.max_area)
         logits, quality = logits[good], quality[good]
         boxes = _boxes(logits > 0)
-        kept = logits.clamp(-_LIMIT, _LIMIT).half().cpu()
+        kept = kept_logits(logits)
         crops = [
             mask[top:bottom, left:right].clone()
             for mask, (left, top, right, bottom) in zip(kept, boxes.tolist(), strict=True)
@@ -135,7 +123,7 @@ def _best(found: list[_Candidates], grid_hw: tuple[int, int], most_overlap: floa
     quality = torch.cat([each.quality for each in found])
     crops = [crop for each in found for crop in each.crops]
     best = nms(boxes.float(), quality, most_overlap).tolist()
-    logits = np.full((len(best), *grid_hw), -_LIMIT, dtype=np.float16)
+    logits = np.full((len(best), *grid_hw), -LIMIT, dtype=np.float16)  # outside the boxes
     for place, index in enumerate(best):
         left, top, right, bottom = boxes[index].tolist()
         logits[place, top:bottom, left:right] = crops[index].numpy()

@@ -9,19 +9,17 @@ classes are not training-free.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from freeda_models.pixels import check_images
-from freeda_models.protocols import ImageArray, MaskProposals, ModelIdentity
+from freeda_models.protocols import ImageArray, MaskProposals
+from freeda_models.regions.network import RegionNetwork, kept_logits
 from freeda_models.regions.options import EomtOptions
 
-_LIMIT = 60.0
 
-
-class QueryProposer:
+class QueryProposer(RegionNetwork[EomtOptions]):
     """A :class:`~freeda_models.protocols.MaskProposer` around EoMT of transformers.
 
     Args:
@@ -30,15 +28,6 @@ class QueryProposer:
         identity: which model this is.
         options: which queries count.
     """
-
-    def __init__(self, model: Any, processor: Any, identity: ModelIdentity, options: EomtOptions) -> None:
-        self._model, self._processor = model, processor
-        self._identity, self._options = identity, options
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is."""
-        return self._identity
 
     @torch.inference_mode()
     def propose(self, image_hwc: ImageArray) -> MaskProposals:
@@ -66,7 +55,7 @@ class QueryProposer:
         inside = logits[:, : math.ceil(extent_hw[0]), : math.ceil(extent_hw[1])]
         masks, kept = settle(inside, certainty[objects], self._options)
         return MaskProposals(
-            masks.clamp(-_LIMIT, _LIMIT).half().cpu().numpy(),
+            kept_logits(masks).numpy(),
             certainty[objects][kept].cpu().numpy(),
             extent_hw,
         )

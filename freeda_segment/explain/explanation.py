@@ -18,7 +18,8 @@ from freeda_models.protocols import BoolArray, FloatArray, IndexArray
 from freeda_models.unit_vectors import normalised
 from freeda_segment.errors import OptionError
 from freeda_segment.pixels.labelling import BACKGROUND, LabelRequest
-from freeda_segment.regions.similarity import WindowScores, axis_samples
+from freeda_segment.regions.sampling import axis_samples
+from freeda_segment.regions.similarity import WindowScores
 from freeda_segment.regions.windows import central_window
 from freeda_store.records import PrototypeInfo
 

@@ -21,6 +21,7 @@ from freeda_segment.outputs.region_names import draw_names, outlines
 from freeda_segment.outputs.result import Result
 from freeda_segment.pixels.background import OTHER
 from freeda_segment.pixels.labelling import BACKGROUND
+from freeda_segment.regions.sampling import resized_nearest
 from freeda_store.files.own_files import png_mark
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.
 
     segmentation = result.segmentation
     size_wh = _display_size(*segmentation.size_hw[::-1], style)
-    labels = _sampled(segmentation.labels, size_wh)
+    labels = resized_nearest(segmentation.labels, size_wh[::-1])
     picture = Image.fromarray(_blend(result, labels, style))
     draw_names(picture, labels, segmentation.class_names, font_size=_font_size(picture.width))
     width = max(picture.width, style.legend_width)
@@ -132,17 +133,6 @@ def _display_size(width: int, height: int, style: OverlayStyle) -> tuple[int, in
     longest = max(width, height)
     wanted = min(max(longest, style.least_side), style.most_side)
     return max(1, round(width * wanted / longest)), max(1, round(height * wanted / longest))
-
-
-def _sampled(labels: NDArray[np.int16], size_wh: tuple[int, int]) -> NDArray[np.int16]:
-    """Labels at another size, each pixel taking the nearest."""
-    height, width = labels.shape
-    rows = ((np.arange(size_wh[1]) + 0.5) * height / size_wh[1]).astype(np.int64)
-    columns = ((np.arange(size_wh[0]) + 0.5) * width / size_wh[0]).astype(np.int64)
-    sampled: NDArray[np.int16] = labels[
-        np.minimum(rows, height - 1)[:, None], np.minimum(columns, width - 1)[None, :]
-    ]
-    return sampled
 
 
 def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:

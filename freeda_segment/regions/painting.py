@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from freeda_models.protocols import BoolArray, FloatArray, IndexArray, LabelArray, MaskProposals
 from freeda_segment.regions.numbering import NO_REGION, numbered
-from freeda_segment.regions.similarity import AxisSamples
+from freeda_segment.regions.sampling import AxisSamples, half_pixel_samples
 
 _GAP = 0.005
 """Half the width of gaps between masks that are closed, as a share of the picture's shorter side."""
@@ -39,7 +39,7 @@ def paint(proposals: MaskProposals, size_hw: tuple[int, int], min_size: int = 1)
     order = np.lexsort((np.arange(len(inside)), proposals.quality, -inside.sum(axis=(1, 2), dtype=np.int64)))
     grid_hw = (inside.shape[1], inside.shape[2])
     down, across = (
-        _axis(pixels, cells, extent)
+        half_pixel_samples(cells, pixels, extent)
         for pixels, cells, extent in zip(size_hw, grid_hw, proposals.extent_hw, strict=True)
     )
     for index in order:
@@ -59,13 +59,6 @@ def _box(mask: BoolArray) -> tuple[slice, slice] | None:
     if not rows.size:
         return None
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-def _axis(pixels: int, cells: int, extent: float) -> AxisSamples:
-    """Where the pixels of an axis sample the first ``extent`` of a grid's cells, half-pixel centres."""
-    centres = np.clip((np.arange(pixels) + 0.5) * (extent / pixels) - 0.5, 0, cells - 1)
-    low = centres.astype(np.int64)
-    return AxisSamples(low, np.minimum(low + 1, cells - 1), (centres - low).astype(np.float32))
 
 
 def _reaching(axis: AxisSamples, cells: slice) -> IndexArray:

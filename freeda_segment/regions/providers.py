@@ -16,6 +16,7 @@ from freeda_models.protocols import ImageArray, LabelArray, MaskProposer, ModelI
 from freeda_segment.errors import OptionError
 from freeda_segment.regions.numbering import NO_REGION
 from freeda_segment.regions.painting import cover, paint
+from freeda_segment.regions.sampling import resized_nearest
 from freeda_segment.regions.superpixels import Superpixels
 
 SUPERPIXELS = "superpixels"
@@ -83,11 +84,7 @@ class GivenRegions:
     def __call__(self, image_hwc: ImageArray, size_hw: tuple[int, int]) -> LabelArray:
         """The map, resized to the nearest."""
         del image_hwc
-        (high, wide), (height, width) = self.labels_hw.shape, size_hw
-        rows = ((np.arange(height) + 0.5) * (high / height)).astype(np.intp)
-        columns = ((np.arange(width) + 0.5) * (wide / width)).astype(np.intp)
-        resized: LabelArray = self.labels_hw[np.ix_(rows, columns)].astype(np.int32)
-        return resized
+        return resized_nearest(self.labels_hw, size_hw).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)

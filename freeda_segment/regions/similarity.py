@@ -15,45 +15,13 @@ import numpy as np
 
 from freeda_models.protocols import BoolArray, FloatArray, IndexArray, LabelArray
 from freeda_models.unit_vectors import normalised
+from freeda_segment.regions.sampling import axis_samples
 
 if TYPE_CHECKING:
     import torch
 
     from freeda_segment.retrieval.bank_nouns import BankNouns
     from freeda_segment.retrieval.prototypes import ClassPrototypes
-
-
-@dataclass(frozen=True, eq=False)
-class AxisSamples:
-    """Where the tokens of one axis sample the pixels of that axis, corners aligned.
-
-    Attributes:
-        low, high: int64 (tokens,), the two pixels; equal at the far end.
-        weight: float32 (tokens,), of ``high``; ``low`` has 1 - weight.
-    """
-
-    low: IndexArray
-    high: IndexArray
-    weight: FloatArray
-
-    def at(self, indices: IndexArray) -> AxisSamples:
-        """The samples of some tokens."""
-        return AxisSamples(self.low[indices], self.high[indices], self.weight[indices])
-
-
-def axis_samples(pixels: int, tokens: int) -> AxisSamples:
-    """Bilinear samples of one axis, in the float32 arithmetic of ``F.interpolate``.
-
-    Whether a superpixel at the edge is touched hangs on the last bit. Each step here is one operation
-    of numpy, which every processor rounds alike.
-    """
-    positions = np.arange(tokens, dtype=np.float32)
-    if pixels != tokens:
-        positions *= np.float32(pixels - 1) / np.float32(tokens - 1) if tokens > 1 else np.float32(0)
-    low = np.minimum(positions.astype(np.int64), pixels - 1)
-    high = np.minimum(low + 1, pixels - 1)
-    weight = np.clip(positions - low.astype(np.float32), 0, 1)
-    return AxisSamples(low, high, weight.astype(np.float32))
 
 
 def region_weights(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_models.protocols import ImageArray
+from freeda_segment.regions.sampling import half_pixel_samples
 
 if TYPE_CHECKING:
     import torch
@@ -73,23 +74,12 @@ def _antialiased(image_hwc: ImageArray, size_hw: tuple[int, int]) -> ImageArray:
 
 
 def _plain(image_hwc: ImageArray, size_hw: tuple[int, int]) -> ImageArray:
-    (top, bottom, down), (left, right, across) = (
-        _nearest_two(source, target) for source, target in zip(image_hwc.shape[:2], size_hw, strict=True)
-    )
-    down, across = down[:, None, None], across[None, :, None]
-    upper = image_hwc[np.ix_(top, left)] * (1 - across) + image_hwc[np.ix_(top, right)] * across
-    lower = image_hwc[np.ix_(bottom, left)] * (1 - across) + image_hwc[np.ix_(bottom, right)] * across
+    y, x = (half_pixel_samples(*sides) for sides in zip(image_hwc.shape[:2], size_hw, strict=True))
+    down, across = y.weight[:, None, None], x.weight[None, :, None]
+    upper = image_hwc[np.ix_(y.low, x.low)] * (1 - across) + image_hwc[np.ix_(y.low, x.high)] * across
+    lower = image_hwc[np.ix_(y.high, x.low)] * (1 - across) + image_hwc[np.ix_(y.high, x.high)] * across
     resized: ImageArray = np.rint(upper * (1 - down) + lower * down).astype(np.uint8)
     return resized
-
-
-def _nearest_two(
-    source: int, target: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """The two pixels around the centre of each target pixel, and the weight of the second."""
-    centres = np.maximum((np.arange(target) + 0.5) * (source / target) - 0.5, 0)
-    low = np.minimum(centres.astype(np.int64), source - 1)
-    return low, np.minimum(low + 1, source - 1), (centres - low).astype(np.float32)
 
 
 RESIZES: Mapping[str, Callable[[ImageArray, tuple[int, int]], ImageArray]] = MappingProxyType(

@@ -191,13 +191,14 @@ def _gather(bank: NounSource, where: Filter) -> BankNouns:
     wanted = [noun for noun in frequent if counts[noun] >= LEAST_PROTOTYPES]
     vectors = _Sampled(bank, [ids[noun] for noun in wanted])
     used = [index for index in range(len(wanted)) if vectors.count(index) >= LEAST_PROTOTYPES]
-    looks = vectors.means([vectors.visuals[vectors.rows[index]] for index in used])
+    visuals = [vectors.visuals[vectors.rows[index]] for index in used]
+    looks = vectors.means(visuals)
     return BankNouns(
         names=tuple(wanted[index] for index in used),
         keys=vectors.means([vectors.text_keys[vectors.rows[index]] for index in used]),
         looks=looks,
         groups=_group(looks),
-        likeness=_likeness([vectors.visuals[vectors.rows[index]] for index in used], looks),
+        likeness=_likeness(visuals, looks),
     )
 
 

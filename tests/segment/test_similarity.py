@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from freeda_models.unit_vectors import normalised
 from freeda_segment.classes import ClassName
+from freeda_segment.regions.sampling import axis_samples
 from freeda_segment.regions.similarity import (
     PixelScores,
-    axis_samples,
     pool_regions,
     region_weights,
     score_window,
