@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -72,9 +71,9 @@ def examples_folder() -> Path:
     Raises:
         UsageError: they are missing.
     """
-    with resources.as_file(resources.files("freeda_cli")) as package:
-        inside, beside = package / "examples", package.parents[1] / "examples"
-    folder = inside if inside.is_dir() else beside
+    from freeda_store.files.shipped import shipped_folder
+
+    folder = shipped_folder("freeda_cli", "examples", "../../examples")
     if not (folder / SMALL_BANK).is_file():
         raise UsageError(f"{folder} is missing from the installation; install freeda again.")
     return folder

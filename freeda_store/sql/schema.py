@@ -9,7 +9,6 @@ import errno
 import logging
 import sqlite3
 import threading
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.exc import DatabaseError
 
 from freeda_store.errors import BankDamagedError, NewerSchemaError, UpgradeError
+from freeda_store.files.shipped import shipped_folder
 from freeda_store.files.system_faults import SystemFault
 from freeda_store.files.whole_files import replaced, sweep_parts
 from freeda_store.sql.backup import copy_database
@@ -184,13 +184,8 @@ def run_migrations(engine: Engine) -> None:
 
 
 def migrations_folder() -> Path:
-    """The migrations: inside the package when it is installed, beside it in a checkout.
-
-    By place and not by name, since a user's own project may hold a folder called migrations.
-    """
-    with resources.as_file(resources.files("freeda_store")) as package:
-        inside, beside = package / "migrations", package.parent / "migrations"
-    folder = inside if inside.is_dir() else beside
+    """The migrations: inside the package when it is installed, beside it in a checkout."""
+    folder = shipped_folder("freeda_store", "migrations", "../migrations")
     if not (folder / "env.py").is_file():
         raise UpgradeError(f"{folder} is missing from the installation; install freeda again.")
     return folder

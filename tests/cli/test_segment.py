@@ -311,3 +311,10 @@ def test_a_bank_that_is_not_there_is_the_first_thing_told(freeda: Any, picture: 
             result = freeda(command, picture, "-c", "car", "--bank", "nowhere", *preset)
             assert result.exit_code == 2
             assert result.stderr.startswith("error: there is no bank in the folder nowhere")
+
+
+def test_the_command_covers_as_much_as_the_library_does() -> None:
+    from freeda_cli.segment_options import DEFAULT_OPACITY
+    from freeda_segment.outputs import result
+
+    assert DEFAULT_OPACITY == result.DEFAULT_OPACITY
