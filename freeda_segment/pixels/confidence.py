@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from freeda_models.protocols import FloatArray, LabelArray
 from freeda_segment.pixels.labelling import BACKGROUND, LabelledPixels, LabelMap, LabelRequest
+from freeda_segment.pixels.voting import commonest, count_labels
+from freeda_segment.regions.sampling import nearest_samples, resized_nearest
 from freeda_segment.regions.similarity import PixelScores, Resemblance, WindowScores
 from freeda_segment.regions.windows import central_window
 
@@ -119,16 +121,13 @@ class Sureness:
     def at_working_size(self, labels_hw: LabelMap) -> LabelMap:
         """A label map, sampled at the middles of the working picture's pixels."""
         height, width = self.confidence.shape
-        rows = (2 * np.arange(height) + 1) * labels_hw.shape[0] // (2 * height)
-        columns = (2 * np.arange(width) + 1) * labels_hw.shape[1] // (2 * width)
-        sampled: LabelMap = labels_hw[np.ix_(rows, columns)]
-        return sampled
+        return resized_nearest(labels_hw, (height, width))
 
     def below(self, threshold: float, size_hw: tuple[int, int], rows: slice) -> NDArray[np.bool_]:
         """Which pixels of some rows of the original picture lie below a threshold: bool (rows, W)."""
         height, width = self.confidence.shape
-        down = (2 * np.arange(rows.start, rows.stop) + 1) * height // (2 * size_hw[0])
-        right = (2 * np.arange(size_hw[1]) + 1) * width // (2 * size_hw[1])
+        down = nearest_samples(height, np.arange(rows.start, rows.stop), size_hw[0])
+        right = nearest_samples(width, np.arange(size_hw[1]), size_hw[1])
         unsure: NDArray[np.bool_] = self.confidence[np.ix_(down, right)] < threshold
         return unsure
 
@@ -232,11 +231,7 @@ def _cosine(local: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _majority(region: NDArray[np.int64], labels: LabelMap, regions: int) -> NDArray[np.int64]:
     """The most frequent label of each region; of equal ones the first, other before all classes."""
-    shifted = labels.astype(np.int64) - BACKGROUND
-    most = int(shifted.max(initial=0)) + 1
-    counts = np.bincount(region * most + shifted, minlength=regions * most).reshape(regions, most)
-    majority: NDArray[np.int64] = counts.argmax(axis=1) + BACKGROUND
-    return majority
+    return commonest(count_labels(region, labels, regions, int(labels.max(initial=BACKGROUND)) + 1))
 
 
 def leave_out_unsure(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,29 +47,51 @@ class RegionVote:
     """
 
     def __init__(self, regions_hw: LabelArray, size_hw: tuple[int, int], classes: int) -> None:
-        self._regions, self._choices = regions_hw, classes + 1
+        self._regions, self._classes = regions_hw, classes
         self._rows, self._columns = (
             np.arange(side) * working // side for side, working in zip(size_hw, regions_hw.shape, strict=True)
         )
         count = int(regions_hw.max(initial=-1)) + 1
-        self._counts = np.zeros((count, self._choices), dtype=np.int64)
+        self._counts = np.zeros((count, classes + 1), dtype=np.int64)
 
     def add(self, labels: LabelMap, rows: slice) -> None:
         """Count some rows of the label map."""
         regions = self._regions_of(rows)
         inside = regions >= 0
-        votes = regions[inside].astype(np.int64) * self._choices + (
-            labels[inside].astype(np.int64) - BACKGROUND
-        )
-        self._counts += np.bincount(votes, minlength=self._counts.size).reshape(self._counts.shape)
+        self._counts += count_labels(regions[inside], labels[inside], len(self._counts), self._classes)
 
     def decide(self, labels: LabelMap, rows: slice) -> LabelMap:
         """The labels of some rows after the vote: int16, of the shape of ``labels``."""
         regions = self._regions_of(rows)
-        winners = np.append(self._counts.argmax(axis=1) + BACKGROUND, 0).astype(np.int16)  # -1 is the last
+        winners = np.append(commonest(self._counts), 0).astype(np.int16)  # -1 is the last
         decided: LabelMap = np.where(regions >= 0, winners[regions], labels)
         return decided
 
     def _regions_of(self, rows: slice) -> NDArray[np.int32]:
         regions: NDArray[np.int32] = self._regions[np.ix_(self._rows[rows], self._columns)]
         return regions
+
+
+def count_labels(
+    regions: NDArray[np.integer[Any]], labels: LabelMap, count: int, classes: int
+) -> NDArray[np.int64]:
+    """How many pixels of each region have each label.
+
+    Args:
+        regions: integers (N,), 0..R-1, the region of each pixel.
+        labels: int16 (N,), its label, -1 for none.
+        count: R.
+        classes: C.
+
+    Returns:
+        int64 (R, 1 + C), background first.
+    """
+    votes = regions.astype(np.int64) * (classes + 1) + (labels.astype(np.int64) - BACKGROUND)
+    counts = np.bincount(votes, minlength=count * (classes + 1))
+    return counts.reshape(count, classes + 1)
+
+
+def commonest(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The label of most pixels of each region: int64 (R,); of equals the first, background foremost."""
+    labels: NDArray[np.int64] = counts.argmax(axis=1) + BACKGROUND
+    return labels

@@ -63,7 +63,12 @@ def half_pixel_samples(sources: int, targets: int, extent: float | None = None) 
 def resized_nearest(labels_hw: NDArray[N], size_hw: tuple[int, int]) -> NDArray[N]:
     """Labels at another size, each pixel taking the nearest."""
     rows, columns = (
-        ((np.arange(targets) + 0.5) * sources / targets).astype(np.intp)
+        nearest_samples(sources, np.arange(targets), targets)
         for sources, targets in zip(labels_hw.shape, size_hw, strict=True)
     )
     return labels_hw[np.ix_(rows, columns)]
+
+
+def nearest_samples(sources: int, chosen: IndexArray, targets: int) -> IndexArray:
+    """The sources under the middles of some of the targets of one axis."""
+    return (2 * chosen + 1) * sources // (2 * targets)
