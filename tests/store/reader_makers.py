@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -21,13 +22,13 @@ from freeda_store.sql.schema import create_tables
 from freeda_store.vectors.protocol import Point, VectorSizes
 
 
-def full_payload(id_: UUID, index: int, fields: dict[str, object]) -> dict[str, object]:
+def full_payload(id_: UUID, index: int, fields: dict[str, Any]) -> dict[str, Any]:
     """The payload that a prototype of a bank has, with some fields given."""
-    return dict(make_payload(_prototype(id_, index, fields), fields["retired_in"]))  # type: ignore
+    return dict(make_payload(_prototype(id_, index, fields), fields["retired_in"]))
 
 
-def _prototype(id_: UUID, index: int, told: dict[str, object]) -> StoredPrototype:
-    fields = {"source": "", "license": "", "contrast": 1.0, "seed": 0} | told
+def _prototype(id_: UUID, index: int, told: dict[str, Any]) -> StoredPrototype:
+    fields: dict[str, Any] = {"source": "", "license": "", "contrast": 1.0, "seed": 0} | told
     caption = Caption(
         f"caption {index}",
         str(index),
@@ -39,14 +40,14 @@ def _prototype(id_: UUID, index: int, told: dict[str, object]) -> StoredPrototyp
         id=id_,
         generation=UUID(int=index + 1),
         caption=caption,
-        seed=int(fields["seed"]),  # type: ignore
+        seed=int(fields["seed"]),
         picture_key="",
         noun=str(fields["noun"]),
         kind="noun",
         span=(0, 7),
-        scores=Scores(float(fields["contrast"]), 0.25, 0.5, 0.125),  # type: ignore
+        scores=Scores(float(fields["contrast"]), 0.25, 0.5, 0.125),
         attribution_key="",
-        added_in=int(fields["added_in"]),  # type: ignore
+        added_in=int(fields["added_in"]),
     )
 
 
@@ -56,7 +57,8 @@ def make_reader(folder: Path, points: Sequence[Point], sizes: VectorSizes) -> Re
     catalog = Catalog(create_tables(folder / "bank.sqlite"))
     canonical = [canonical_point(p.id, p.text, p.visual, p.payload) for p in points]
     proofs = {point.id: checksums(point) for point in canonical}
-    revisions = range(1, 1 + max([1, *(int(p.payload["added_in"]) for p in points)], default=1))  # type: ignore
+    payloads: list[dict[str, Any]] = [dict(p.payload) for p in points]
+    revisions = range(1, 1 + max([1, *(int(payload["added_in"]) for payload in payloads)]))
     for revision in [*revisions, *range(revisions.stop, revisions.stop + 5)]:
         assert catalog.open_revision(f"run {revision}", "m") == revision
     for revision in revisions:
@@ -72,8 +74,9 @@ def make_reader(folder: Path, points: Sequence[Point], sizes: VectorSizes) -> Re
                 np.stack([p.visual for p in part]),
             )
     for point in canonical:
-        for revision in point.payload["retired_in"]:  # type: ignore
-            catalog.retire(int(revision), [point.id])  # type: ignore
+        kept: dict[str, Any] = dict(point.payload)
+        for revision in kept["retired_in"]:
+            catalog.retire(int(revision), [point.id])
     for revision in [*revisions, *range(revisions.stop, revisions.stop + 5)]:
         catalog.commit_revision(revision, revision - 1 or None)
     catalog.close()
@@ -85,8 +88,8 @@ def make_reader(folder: Path, points: Sequence[Point], sizes: VectorSizes) -> Re
 
 
 def _generation(point: Point) -> StoredGeneration:
-    told = dict(point.payload)
+    told: dict[str, Any] = dict(point.payload)
     index = UUID(str(told["generation"])).int - 1
-    prototype = _prototype(point.id, index, told)  # type: ignore
-    assert make_payload(prototype, told["retired_in"]) == told  # type: ignore
+    prototype = _prototype(point.id, index, told)
+    assert make_payload(prototype, told["retired_in"]) == told
     return StoredGeneration(prototype.generation, prototype.caption, prototype.seed, "", (), (prototype,))

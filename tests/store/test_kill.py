@@ -39,10 +39,10 @@ def contents(folder: Path) -> dict[str, Any]:
         fetched = store.fetch(ids, texts=True, visuals=True)
         payloads = []
         for payload in fetched.payloads:
-            plain = dict(payload)
+            plain: dict[str, Any] = dict(payload)
             retired = plain.pop("retired_in")
             number_of = bank._history().number_of
-            plain["retired"] = [number_of(r) for r in retired if number_of(r)]  # type: ignore
+            plain["retired"] = [number_of(r) for r in retired if number_of(r)]
             payloads.append(plain)
         return {
             "ids": ids,

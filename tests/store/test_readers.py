@@ -27,6 +27,7 @@ from freeda_store.errors import BankDamagedError, BankInUseError, ReadOnlyBankEr
 from freeda_store.files.room import held_bytes
 from freeda_store.revisions.layout import FOLDER
 from freeda_store.sql import reading
+from freeda_store.vectors.filters import PointFilter
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "reading_process.py"
@@ -178,7 +179,7 @@ def test_what_it_reads_is_refused_to_be_written(bank: Bank) -> None:
         with pytest.raises(StorageError):
             reader._stores.catalog.set_tag("v1", 1)
     with pytest.raises(StorageError, match="closed; open it again"):
-        next(vectors.scroll(parse_filter([])))  # type: ignore
+        next(vectors.scroll(PointFilter()))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import numpy as np
@@ -97,7 +98,7 @@ def make_points(count: int, *, seed: int = 0) -> list[Point]:
             uuid5(NAMESPACE, f"{seed}-{index}"),
             texts[index],
             visuals[index],
-            full_payload(  # type: ignore
+            full_payload(
                 uuid5(NAMESPACE, f"{seed}-{index}"),
                 1000 * seed + index,
                 {
@@ -124,8 +125,9 @@ def shown(point: Point, view: View) -> bool:
     def inside(value: int) -> bool:
         return any(first <= value <= last for first, last in view.ranges)
 
-    added, retired = point.payload["added_in"], point.payload["retired_in"]
-    return inside(int(added)) and not any(inside(int(value)) for value in retired)  # type: ignore
+    payload: dict[str, Any] = dict(point.payload)
+    added, retired = payload["added_in"], payload["retired_in"]
+    return inside(int(added)) and not any(inside(int(value)) for value in retired)
 
 
 def test_nearest_is_exact_inside_a_view(holding: Holding) -> None:
