@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tiny_quality import generated_bank
-from freeda_segment import GivenRegions, Refinement, Segmenter, open_segmenter, parse_superpixels
+from freeda_segment import GivenRegions, Pamr, RandomWalk, Segmenter, open_segmenter, parse_superpixels
 from freeda_segment.classes import ClassList, ClassName
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
 from freeda_segment.evaluation.metrics import Counts, Metrics
@@ -62,12 +62,12 @@ class Timed:
 
 def divisions() -> list[Row]:
     """The ways to divide pictures that the tiny world has."""
-    fine = parse_superpixels("felzenszwalb", {"scale": 20.0, "sigma": 0.5, "min_size": 10})
+    coarse = parse_superpixels("felzenszwalb", {"scale": 50.0, "sigma": 0.5, "min_size": 10})
     return [
+        Row("coarser superpixels (scale 50)", {"superpixels": coarse}),
+        Row("coarser superpixels, merged at cosine 0.85", {"superpixels": coarse, "merge_similarity": 0.85}),
         Row("superpixels of the preset"),
         Row("the same, merged at cosine 0.85", {"merge_similarity": 0.85}),
-        Row("finer superpixels (scale 20)", {"superpixels": fine}),
-        Row("finer superpixels, merged at cosine 0.85", {"superpixels": fine, "merge_similarity": 0.85}),
         Row("none, patches alone", {"superpixels": parse_superpixels("none")}),
         Row(EXACT, exact=True),
         Row(f"{EXACT}, without their vote", {"majority_vote": "none"}, exact=True),
@@ -76,7 +76,13 @@ def divisions() -> list[Row]:
 
 def refinements() -> dict[str, Mapping[str, Any]]:
     """What a segmenter's settings take for each refinement that there is, by its name."""
-    return {NONE: {"refinement": None}, "PAMR": {"refinement": Refinement()}}
+    kinds = {
+        NONE: None,
+        "walk": RandomWalk(),
+        "walk, no pixels": RandomWalk(iterations=0),
+        "PAMR": Pamr(),
+    }
+    return {name: {"refinement": refinement} for name, refinement in kinds.items()}
 
 
 def all_rows(wanted: Sequence[str]) -> list[Row]:

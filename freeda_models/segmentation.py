@@ -246,6 +246,14 @@ class PresetSettings(PlainSettings):
         most=1,
         option=Option(),
     )
+    refinement: Literal["none", "walk", "pamr"] = _setting(
+        "none",
+        "How borders are refined along the picture's colours",
+        Stage.LABELS,
+        more="`walk`: scores walk between superpixels of like colours, then pixels at borders are refined; "
+        "`pamr`: PAMR as published, for every class and pixel, which is slow.",
+        option=Option(),
+    )
     where: tuple[str, ...] = _setting(
         (),
         "Use only prototypes that pass this filter",
@@ -261,9 +269,17 @@ class PresetSettings(PlainSettings):
 
 @dataclass(frozen=True)
 class CommandSettings(PresetSettings):
-    """With what only a command says: no preset refines."""
+    """With what only a command says."""
 
-    refine: bool = _setting(False, "Refine borders along colours (PAMR); slow", Stage.LABELS, option=Option())
+    as_published: bool = _setting(
+        False,
+        "Start from the procedure of the paper's authors, not from the preset's",
+        Stage.LABELS,
+        more="No refinement, no background by the bank, no filter, K = 350, alpha = 0.8, pictures resized "
+        "without antialiasing, prompts averaged before they are normalised. Sizes and superpixels stay, and "
+        "other options still count.",
+        option=Option(),
+    )
 
 
 @cache

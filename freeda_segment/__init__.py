@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from freeda_segment.explain.explanation import Explanation
     from freeda_segment.images import Picture, open_image, read_picture
     from freeda_segment.pixels.background import Background, BackgroundStrategy
-    from freeda_segment.pixels.refinement import Refinement
+    from freeda_segment.pixels.refinement import Pamr, RandomWalk
     from freeda_segment.regions.providers import GivenRegions, RegionProvider
     from freeda_segment.regions.superpixels import parse_superpixels
     from freeda_segment.result import Segmentation
@@ -35,8 +35,9 @@ _HOMES = {
     "EncodedImage": "encoding",
     "Explanation": "explain.explanation",
     "GivenRegions": "regions.providers",
+    "Pamr": "pixels.refinement",
     "Picture": "images",
-    "Refinement": "pixels.refinement",
+    "RandomWalk": "pixels.refinement",
     "RegionProvider": "regions.providers",
     "SegmentSettings": "settings",
     "Segmentation": "result",
@@ -60,8 +61,9 @@ __all__ = [
     "EncodedImage",
     "Explanation",
     "GivenRegions",
+    "Pamr",
     "Picture",
-    "Refinement",
+    "RandomWalk",
     "RegionProvider",
     "SegmentSettings",
     "Segmentation",

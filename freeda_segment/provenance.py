@@ -11,6 +11,7 @@ from freeda_models.presets import Preset
 from freeda_models.regions.files import region_source
 from freeda_models.segmentation import Stage, names_at
 from freeda_segment.pixels.background import Background
+from freeda_segment.pixels.refinement import NO_REFINEMENT
 from freeda_segment.regions.providers import SUPERPIXELS
 from freeda_segment.result import Provenance, Setting
 from freeda_segment.settings import NO_BACKGROUND, OwnRegions, SegmentSettings
@@ -84,7 +85,7 @@ def describe_settings(settings: SegmentSettings, templates: str) -> dict[str, Se
         elif field.name == "background":
             flat[field.name] = NO_BACKGROUND if value is None else _background(value)
         elif field.name == "refinement":
-            flat[field.name] = "none" if value is None else _short(value)
+            flat[field.name] = NO_REFINEMENT if value is None else f"{value.name} {_short(value)}"
         else:
             flat[field.name] = str(value) if field.name == "where" else value
     return flat

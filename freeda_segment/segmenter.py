@@ -32,6 +32,7 @@ from freeda_segment.errors import OptionError
 from freeda_segment.images import Picture, as_picture
 from freeda_segment.pixels.confidence import leave_out_unsure
 from freeda_segment.pixels.labelling import LabelRequest, label_bands
+from freeda_segment.pixels.refinement import between_masks
 from freeda_segment.pixels.voting import vote_in_bands
 from freeda_segment.provenance import describe_provenance
 from freeda_segment.region_networks import load_regions, settings_naming
@@ -243,7 +244,7 @@ class Segmenter(Closeable):
                 score_window(each.labels, each.regions, each.tokens, each.embedding, compared)
                 for each in encoded.windows
             )
-            background = self._settings.background
+            background, refinement = self._settings.background, self._settings.refinement
             request = LabelRequest(
                 working=encoded.working,
                 size_hw=encoded.size_hw,
@@ -251,7 +252,7 @@ class Segmenter(Closeable):
                 windows=windows,
                 alpha=self._settings.alpha,
                 background=background if background is not None and background.by_threshold else None,
-                refinement=self._settings.refinement,
+                refinement=between_masks(refinement) if encoded.divided is not None else refinement,
                 others=compared.competitors is not None,
                 nouns=compared.nouns,
             )

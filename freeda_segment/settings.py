@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from freeda_models.regions.options import RegionOptions, region_options
 from freeda_models.segmentation import (
@@ -16,7 +16,7 @@ from freeda_models.segmentation import (
 )
 from freeda_segment.errors import OptionError
 from freeda_segment.pixels.background import Background, BackgroundStrategy
-from freeda_segment.pixels.refinement import Refinement
+from freeda_segment.pixels.refinement import Refinement, parse_refinement
 from freeda_segment.regions.providers import SUPERPIXELS
 from freeda_segment.regions.superpixels import Felzenszwalb, Superpixels, parse_superpixels
 from freeda_store import Filter, parse_filter
@@ -57,7 +57,7 @@ class SegmentSettings(PlainSettings):
             divides each window into superpixels.
         where: which prototypes may be retrieved.
         background: how pixels of no class are found; None gives every pixel one.
-        refinement: PAMR; None for none.
+        refinement: how borders are refined; None for not at all.
 
     Raises:
         OptionError: a value outside its range.
@@ -105,8 +105,40 @@ class SegmentSettings(PlainSettings):
         except (OptionError, FilterError) as error:
             raise OptionError(f"the preset's table [segment] is wrong: {error}") from error
         background = parse_background(defaults.background, defaults.background_threshold)
+        refinement = parse_refinement(defaults.refinement)
         plain = {name: getattr(defaults, name) for name in _PLAIN}
-        return cls(superpixels=superpixels, regions=regions, where=where, background=background, **plain)
+        return cls(
+            superpixels=superpixels,
+            regions=regions,
+            where=where,
+            background=background,
+            refinement=refinement,
+            **plain,
+        )
+
+    def as_published(self) -> SegmentSettings:
+        """What the authors of the paper do, where these settings do otherwise.
+
+        Sizes, superpixels and a background by threshold stay, for they go with the models and with the data
+        set. ``docs/method.md`` lists what still differs.
+        """
+        by_threshold = self.background is not None and self.background.by_threshold
+        return replace(
+            self,
+            regions=None,
+            merge_similarity=None,
+            majority_vote="none",
+            resize="plain",
+            k=350,
+            similarity_threshold=None,
+            aggregation="mean",
+            templates="openai_subset_raw",
+            alpha=0.8,
+            unsure=None,
+            where=Filter(),
+            background=self.background if by_threshold else None,
+            refinement=None,
+        )
 
 
 def parse_background(strategy: str, threshold: float) -> Background | None:

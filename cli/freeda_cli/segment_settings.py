@@ -40,9 +40,14 @@ class SettingChanges:
             OptionError, FilterError, UsageError: an option cannot be read, or is outside its range.
         """
         from freeda_models.segmentation import PlainSettings, settings_of
-        from freeda_segment import Refinement
+        from freeda_segment.pixels.refinement import parse_refinement
 
         given, plain = self.given, settings_of(PlainSettings)
+        if given.get("as_published"):
+            settings = settings.as_published()
+        refinement = settings.refinement
+        if "refinement" in given:
+            refinement = parse_refinement(given["refinement"])
         numbers = option_numbers(given.get("superpixel_options", ()), "superpixel option", "scale=100")
         region_numbers = option_numbers(
             given.get("region_options", ()), "region option", "points_per_side=16"
@@ -56,7 +61,7 @@ class SettingChanges:
             regions=chosen_regions(settings.regions, given.get("regions"), region_numbers),
             where=chosen_filter(settings.where, given.get("where", ())),
             background=background,
-            refinement=Refinement() if given.get("refine") else settings.refinement,
+            refinement=refinement,
             **{name: value for name, value in given.items() if name in plain},
         )
 

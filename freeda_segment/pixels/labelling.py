@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_models.protocols import FloatArray, ImageArray
+from freeda_models.protocols import BoolArray, FloatArray, ImageArray, IndexArray
 from freeda_segment.pixels.background import Background, WindowBackground
-from freeda_segment.pixels.refinement import Refinement, refine
+from freeda_segment.pixels.pamr import PixelMixing, refine
+from freeda_segment.pixels.random_walk import walk
+from freeda_segment.pixels.refinement import Pamr, RandomWalk, Refinement
 from freeda_segment.regions.similarity import PixelScores, WindowScores
 from freeda_segment.regions.windows import Box, overlap_count, upsample_rows
 
@@ -122,62 +124,132 @@ def label_bands(
     request: LabelRequest, chunk_bytes: int = CHUNK_BYTES, band_pixels: int = BAND_PIXELS
 ) -> Iterator[LabelledPixels]:
     """:func:`label_pixels` a band of rows at a time, from top to bottom."""
-    import torch
-
-    working = _WorkingScores(request, chunk_bytes)
+    working = _working_scores(request, chunk_bytes)
     height, width = request.size_hw
     step = max(1, band_pixels * (1 if working.kept else _UNKEPT_BANDS) // width)
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
-        best = torch.full((rows.stop - top, width), -torch.inf)
-        labels = torch.full((rows.stop - top, width), BACKGROUND, dtype=torch.int16)
-        for first, scores in working.chunks():
-            _keep_best(scores, first, request.size_hw, rows, best, labels, chunk_bytes)
+        labels, best = _label_rows(working, request.size_hw, rows, chunk_bytes)
         background = working.background()
         if background is not None:
             _put_background(background, request.size_hw, rows, best, labels, chunk_bytes)
         yield LabelledPixels(labels.numpy(), best.numpy(), top)
 
 
-class _WorkingScores:
-    """Averaged scores over the working picture, a few classes at a time, as often as they are wanted."""
+def _label_rows(
+    working: _WorkingScores, size_hw: tuple[int, int], rows: slice, chunk_bytes: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The best class of some rows' pixels, int16 (rows, W), and its score, float32 (rows, W)."""
+    import torch
 
-    def __init__(self, request: LabelRequest, chunk_bytes: int) -> None:
+    best = torch.full((rows.stop - rows.start, size_hw[1]), -torch.inf)
+    labels = torch.full(best.shape, BACKGROUND, dtype=torch.int16)
+    for classes, scores in working.chunks():
+        _keep_best(scores, classes, size_hw, rows, best, labels, chunk_bytes)
+    return labels, best
+
+
+def _working_scores(request: LabelRequest, chunk_bytes: int) -> _WorkingScores:
+    """The scores of a request, refined as it says."""
+    windows, refinement = request.windows, request.refinement
+    every = np.arange(request.classes)
+    if not isinstance(refinement, RandomWalk):
+        return _WorkingScores(request, windows, every, chunk_bytes)
+    windows = [
+        walk(window, request.working[box.slices], refinement)
+        for box, window in zip(request.boxes, windows, strict=True)
+    ]
+    rough = _WorkingScores(request, windows, every, chunk_bytes)
+    if not refinement.iterations:
+        return rough
+    size_hw = request.working_hw
+    rows = slice(0, size_hw[0])
+    labels, best = _label_rows(rough, size_hw, rows, chunk_bytes)
+    shown = np.unique(labels.numpy()).astype(np.intp)
+    background = rough.background()
+    if background is not None:
+        _put_background(background, size_hw, rows, best, labels, chunk_bytes)
+    border = _border(labels.numpy(), max(refinement.dilations))
+    fine = _WorkingScores(request, windows, shown, chunk_bytes)
+    fine.refine_border(PixelMixing(request.working, border, refinement.dilations), refinement, background)
+    return fine
+
+
+def _border(labels_hw: LabelMap, reach: int) -> BoolArray:
+    """Which pixels have another label no further away than ``reach``, in rows and columns."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    side = 2 * reach + 1
+    border: BoolArray = minimum_filter(labels_hw, side) != maximum_filter(labels_hw, side)
+    return border
+
+
+class _WorkingScores:
+    """Averaged scores over the working picture, a few classes at a time, as often as they are wanted.
+
+    Args:
+        request: what is labelled.
+        windows: its windows' scores.
+        classes: int64 (C,), which classes, in their order.
+        chunk_bytes: size of one block of scores.
+    """
+
+    def __init__(
+        self,
+        request: LabelRequest,
+        windows: Sequence[WindowScores],
+        classes: IndexArray,
+        chunk_bytes: int,
+    ) -> None:
         import torch
 
-        self._request = request
+        self._request, self._windows = request, windows
         self._count = torch.from_numpy(overlap_count(request.working_hw, request.boxes))
-        self._pixels = [PixelScores(window) for window in request.windows]
-        self._chunks = list(_chunks(request, chunk_bytes))
-        self._background: torch.Tensor | None = None
+        self._pixels = [PixelScores(window) for window in windows]
         height, width = request.working_hw
+        size = max(1, chunk_bytes // (4 * height * width))
+        self._chunks = [classes[start : start + size] for start in range(0, len(classes), size)]
+        self._background: torch.Tensor | None = None
+        self._border: tuple[PixelMixing, int] | None = None
         most = _KEPT_BYTES if request.refinement is None else _KEPT_REFINED_BYTES
-        fits = 4 * height * width * self._chunks[-1].stop <= most
-        self._kept: list[tuple[int, torch.Tensor]] | None = [] if fits else None
+        fits = 4 * height * width * len(classes) <= most
+        self._kept: list[tuple[IndexArray, torch.Tensor]] | None = [] if fits else None
         self._seen = False
+
+    def refine_border(
+        self, mixing: PixelMixing, settings: RandomWalk, background: torch.Tensor | None
+    ) -> None:
+        """Refine along the borders, the background's score (1, h, w) with those of the classes."""
+        self._border = (mixing, settings.iterations)
+        if background is not None:
+            mixing.apply(background, settings.iterations)
+        self._background = background
 
     @property
     def kept(self) -> bool:
         """Whether they are computed once and kept."""
         return self._kept is not None
 
-    def chunks(self) -> Iterator[tuple[int, torch.Tensor]]:
-        """The first class of each chunk, and scores float32 (c, h, w)."""
+    def chunks(self) -> Iterator[tuple[IndexArray, torch.Tensor]]:
+        """The classes of each chunk, and their scores float32 (c, h, w)."""
         if self._seen and self._kept is not None:
             yield from self._kept
             return
-        strategy = None if self._seen else self._request.background
+        first = not self._seen and self._border is None
+        strategy = self._request.background if first else None
         states = [strategy.of_window(box.size_hw) for box in self._request.boxes] if strategy else []
         for classes in self._chunks:
-            scores = _average_scores(self._request, self._pixels, classes, self._count, states)
+            scores = self._average(classes, states)
+            if self._border is not None:
+                mixing, iterations = self._border
+                mixing.apply(scores, iterations)
             if self._kept is not None:
-                self._kept.append((classes.start, scores))
-            yield classes.start, scores
+                self._kept.append((classes, scores))
+            yield classes, scores
         if states:
             self._background = self._average_background(states)
-        if self._request.others and not self._seen:
-            last = slice(self._request.classes, self._request.classes + 1)
-            self._background = _average_scores(self._request, self._pixels, last, self._count, ())
+        if self._request.others and first:
+            self._background = self._average(np.array([self._request.classes]), ())
         self._seen = True
 
     def background(self) -> torch.Tensor | None:
@@ -192,51 +264,37 @@ class _WorkingScores:
             total[(0, *box.slices)] += state.score()
         return total / self._count
 
+    def _average(self, classes: IndexArray, backgrounds: Sequence[WindowBackground]) -> torch.Tensor:
+        """Scores of some classes over the working picture, float32 (c, h, w); backgrounds observe them."""
+        import torch
 
-def _chunks(request: LabelRequest, chunk_bytes: int) -> Iterator[slice]:
-    """Slices of classes whose scores over the working picture fit in a block."""
-    classes = request.classes
-    size = max(1, chunk_bytes // (4 * request.working_hw[0] * request.working_hw[1]))
-    for start in range(0, classes, size):
-        yield slice(start, min(start + size, classes))
-
-
-def _average_scores(
-    request: LabelRequest,
-    pixels: Sequence[PixelScores],
-    classes: slice,
-    count: torch.Tensor,
-    backgrounds: Sequence[WindowBackground],
-) -> torch.Tensor:
-    """Scores of some classes over the working picture, float32 (c, h, w); backgrounds observe them."""
-    import torch
-
-    total = torch.zeros(0)
-    if len(request.boxes) > 1:
-        total = torch.zeros(classes.stop - classes.start, *request.working_hw)
-    for index, box in enumerate(request.boxes):
-        local = pixels[index].local(classes)
-        scores = _window_scores(request, request.windows[index], box, local, classes)
-        if backgrounds:
-            backgrounds[index].observe(local, scores)
-        if len(request.boxes) == 1:
-            return scores
-        total[(slice(None), *box.slices)] += scores
-    return total.div_(count)
+        request = self._request
+        total = torch.zeros(0)
+        if len(request.boxes) > 1:
+            total = torch.zeros(len(classes), *request.working_hw)
+        for index, box in enumerate(request.boxes):
+            local = self._pixels[index].local(classes)
+            scores = _window_scores(request, self._windows[index], box, local, classes)
+            if backgrounds:
+                backgrounds[index].observe(local, scores)
+            if len(request.boxes) == 1:
+                return scores
+            total[(slice(None), *box.slices)] += scores
+        return total.div_(self._count)
 
 
 def _window_scores(
-    request: LabelRequest, window: WindowScores, box: Box, local: torch.Tensor, classes: slice
+    request: LabelRequest, window: WindowScores, box: Box, local: torch.Tensor, classes: IndexArray
 ) -> torch.Tensor:
-    """alpha * local + (1 - alpha) * global, refined when asked for: float32 (c, H, W)."""
+    """alpha * local + (1 - alpha) * global, by PAMR when asked for: float32 (c, H, W)."""
     import torch
 
     global_score = torch.from_numpy(window.global_score[classes])[:, None, None]
     scores = torch.add((1 - request.alpha) * global_score, local, alpha=request.alpha)
-    if request.refinement is None:
+    if not isinstance(request.refinement, Pamr):
         return scores
     crop = torch.from_numpy(request.working[box.slices].astype(np.float32)).permute(2, 0, 1)
-    return refine(crop, scores, request.refinement)
+    return refine(crop, scores, request.refinement.iterations, request.refinement.dilations)
 
 
 def _bands(classes: int, rows: slice, width: int, chunk_bytes: int) -> Iterator[slice]:
@@ -248,21 +306,21 @@ def _bands(classes: int, rows: slice, width: int, chunk_bytes: int) -> Iterator[
 
 def _keep_best(
     scores_chw: torch.Tensor,
-    first: int,
+    classes: IndexArray,
     size_hw: tuple[int, int],
     rows: slice,
     best: torch.Tensor,
     labels: torch.Tensor,
     chunk_bytes: int,
 ) -> None:
-    """Let some classes, numbered from ``first``, compete for rows; changes ``best`` and ``labels``."""
+    """Let some classes compete for rows; changes ``best`` and ``labels``."""
     import torch
 
     for part in _bands(scores_chw.shape[0], rows, size_hw[1], chunk_bytes):
         inside = slice(part.start - rows.start, part.stop - rows.start)
         best_here, labels_here = best[inside], labels[inside]
-        for offset, scores in enumerate(upsample_rows(scores_chw, size_hw, part)):
-            labels_here.masked_fill_(scores > best_here, first + offset)
+        for index, scores in zip(classes.tolist(), upsample_rows(scores_chw, size_hw, part), strict=True):
+            labels_here.masked_fill_(scores > best_here, index)
             torch.maximum(best_here, scores, out=best_here)
 
 

@@ -199,8 +199,8 @@ class PixelScores:
         self._vertical = axis_samples(scores.tokens.shape[0], self._size_hw[0]).at(rows)
         self._horizontal = axis_samples(scores.tokens.shape[1], self._size_hw[1]).at(columns)
 
-    def local(self, classes: slice) -> torch.Tensor:
-        """Some classes: float32 (c, H, W)."""
+    def local(self, classes: slice | IndexArray) -> torch.Tensor:
+        """Some classes, by their indices: float32 (c, H, W)."""
         import torch
         import torch.nn.functional as F
 

@@ -21,8 +21,9 @@ from freeda_models.presets import SegmentDefaults, load_preset
 from freeda_models.regions.options import REGION_NETWORKS, EomtOptions, Sam2Options
 from freeda_models.segmentation import CommandSettings, Option, PlainSettings, PresetSettings, settings_of
 from freeda_models.text.keys import TEMPLATE_SETS
-from freeda_segment import BackgroundStrategy, SegmentSettings
+from freeda_segment import Background, BackgroundStrategy, SegmentSettings
 from freeda_segment.errors import OptionError
+from freeda_segment.pixels.refinement import NO_REFINEMENT, REFINEMENTS, Pamr, RandomWalk
 from freeda_segment.provenance import describe_settings
 from freeda_segment.regions.superpixels import ALGORITHMS
 from freeda_segment.regions.windows import RESIZES
@@ -66,6 +67,7 @@ def test_the_presets_table_has_the_fields_of_the_settings() -> None:
         ("superpixels", ALGORITHMS),
         ("background", [*BackgroundStrategy, NO_BACKGROUND]),
         ("regions", ["superpixels", *REGION_NETWORKS]),
+        ("refinement", [*REFINEMENTS, NO_REFINEMENT]),
     ],
 )
 def test_the_names_of_a_setting_are_those_of_its_registry(name: str, registry: Any) -> None:
@@ -124,7 +126,7 @@ def test_a_new_setting_becomes_an_option_by_its_field_alone(monkeypatch: pytest.
     assert "How sharp, 0 to 1." in help_text
     assert ran.invoke(own, ["--sharpness", "0", "--name", "y"]).exit_code == 0
     assert seen[0].given["sharpness"] == 0
-    assert json.dumps(sorted(seen[0].given)) == '["refine", "sharpness"]'
+    assert json.dumps(sorted(seen[0].given)) == '["as_published", "sharpness"]'
 
 
 def test_networks_of_regions_are_chosen_with_their_options() -> None:
@@ -143,3 +145,31 @@ def test_networks_of_regions_are_chosen_with_their_options() -> None:
     ):
         with pytest.raises(FreedaError, match=told):
             SettingChanges(wrong).change(settings)
+
+
+def test_a_refinement_is_chosen_by_name() -> None:
+    settings = SegmentSettings(refinement=RandomWalk(tie=1.0))
+    assert SettingChanges({}).change(settings).refinement == RandomWalk(tie=1.0)
+    assert SettingChanges({"refinement": "pamr"}).change(settings).refinement == Pamr()
+    assert SettingChanges({"refinement": "none"}).change(settings).refinement is None
+    with pytest.raises(OptionError, match="walk, pamr, none"):
+        SettingChanges({"refinement": "brush"}).change(settings)
+
+
+def test_as_published_is_where_other_options_start_from() -> None:
+    tiny = SegmentSettings.of(load_preset("tiny").segment)
+    assert tiny.refinement == RandomWalk()
+    published = SettingChanges({"as_published": True}).change(tiny)
+    assert published == tiny.as_published()
+    assert (published.refinement, published.background, str(published.where)) == (None, None, "")
+    assert (published.k, published.alpha, published.similarity_threshold) == (350, 0.8, None)
+    assert (published.resize, published.templates) == ("plain", "openai_subset_raw")
+    assert (published.window, published.superpixels) == (tiny.window, tiny.superpixels)
+    own = SettingChanges({"as_published": True, "k": 7, "refinement": "pamr"}).change(tiny)
+    assert (own.k, own.alpha, own.refinement) == (7, 0.8, Pamr())
+
+
+def test_the_background_of_a_data_set_is_as_published() -> None:
+    by_threshold = Background(BackgroundStrategy.WINNER, 0.4)
+    assert SegmentSettings(background=by_threshold).as_published().background == by_threshold
+    assert SegmentSettings(background=Background(BackgroundStrategy.BANK)).as_published().background is None

@@ -106,3 +106,55 @@ def pamr(image_3hw: Any, scores_chw: Any, iterations: int, dilations: Sequence[i
             refined[:, y, x] = sum(weight * at(scores, *place) for place, weight in terms)
         scores = refined
     return scores
+
+
+def walk(labels: Any, regions: Any, covered: Any, tokens: Any, lab_hwc: Any, settings: Any) -> np.ndarray:
+    """Scores of superpixels after the random walk, (S, C): step 9, pixel by pixel and densely."""
+    height, width = labels.shape
+    rows, columns, classes = tokens.shape
+    count = len(regions)
+    side = np.sqrt(height * width / (rows * columns))
+    fill = np.zeros((count, rows, columns))
+    lengths, steps = np.zeros((count, count)), np.zeros((count, count))
+    for y in range(height):
+        for x in range(width):
+            one = labels[y, x]
+            if one < 0:
+                continue
+            fill[one, y * rows // height, x * columns // width] += 1 / side**2
+            for v, u in ((y, x + 1), (y + 1, x)):
+                if v < height and u < width and labels[v, u] >= 0 and labels[v, u] != one:
+                    pair = sorted((one, labels[v, u]))
+                    lengths[*pair] += 1
+                    steps[*pair] += np.linalg.norm(lab_hwc[y, x] - lab_hwc[v, u])
+    colours = np.array([lab_hwc[labels == region].mean(axis=0) for region in range(count)])
+    ties = np.zeros((count, count))
+    for one in range(count):
+        for other in range(one + 1, count):
+            unlike = np.linalg.norm(colours[one] - colours[other])
+            if lengths[one, other]:
+                mean = (unlike + steps[one, other] / lengths[one, other]) / 2
+                ties[one, other] += lengths[one, other] / side * np.exp(-mean / settings.step)
+            if unlike < 2 * settings.likeness:
+                shared = sum(
+                    fill[one, r, c] * fill[other, v, u]
+                    for r, c in np.argwhere(fill[one])
+                    for v, u in np.argwhere(fill[other])
+                    if max(abs(r - v), abs(c - u)) <= settings.reach
+                )
+                ties[one, other] += settings.near * shared * np.exp(-((unlike / settings.likeness) ** 2) / 2)
+    ties = settings.tie * (ties + ties.T)
+    own, evidence = np.array(regions, np.float64), np.zeros(count)
+    for region in range(count):
+        mask = torch.as_tensor(labels == region).float()[None, None]
+        touched = F.interpolate(mask, (rows, columns), mode="bilinear", align_corners=True).sum().item()
+        lead = 1.0
+        if classes > 1:
+            second, best = np.sort(regions[region])[-2:].astype(float)
+            lead = min((best - second) / settings.sure, 1)
+        evidence[region] = touched * lead**2 + 1e-3
+        if not covered[region]:
+            share = fill[region] / fill[region].sum()
+            own[region] = (share[:, :, None] * tokens).sum(axis=(0, 1))
+    system = np.diag(evidence + ties.sum(axis=1)) - ties
+    return np.linalg.solve(system, evidence[:, None] * own)

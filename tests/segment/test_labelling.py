@@ -17,7 +17,7 @@ from freeda_segment.errors import OptionError
 from freeda_segment.images import Picture
 from freeda_segment.pixels.background import Background, BackgroundStrategy
 from freeda_segment.pixels.labelling import BAND_PIXELS, LabelRequest, label_pixels
-from freeda_segment.pixels.refinement import Refinement
+from freeda_segment.pixels.refinement import Pamr
 from freeda_segment.regions.similarity import WindowScores, score_window
 from freeda_segment.regions.windows import window_boxes
 from freeda_segment.retrieval.competitors import Competitors
@@ -142,7 +142,7 @@ def test_what_competes_is_one_more_class_and_means_none(
 def test_what_competes_is_refined_with_the_classes_and_kept_for_every_band(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    check(5, (20, 33), 2, 0.8, None, 3000, Refinement(2, (1, 3)), others=3)
+    check(5, (20, 33), 2, 0.8, None, 3000, Pamr(2, (1, 3)), others=3)
     monkeypatch.setattr("freeda_segment.pixels.labelling._KEPT_BYTES", 0)
     result = check(5, (31, 33), 2, 0.8, None, 3000, band_pixels=100, others=3)
     assert set(np.unique(result.labels)) == {-1, 0, 1}
@@ -162,7 +162,7 @@ def test_labels_in_bands_equal_the_literal_ones(
 @pytest.mark.parametrize("strategy", [None, *BY_THRESHOLD])
 def test_labels_equal_the_literal_ones_with_refinement(strategy: BackgroundStrategy | None) -> None:
     background = Background(strategy, 0.5) if strategy else None
-    check(5, (20, 33), 3, 0.8, background, 3000, Refinement(2, (1, 3)))
+    check(5, (20, 33), 3, 0.8, background, 3000, Pamr(2, (1, 3)))
 
 
 def test_background_takes_what_resembles_no_class() -> None:

@@ -25,7 +25,8 @@ from freeda_segment.errors import ClassesError, ImageError, ModelOutputError, Op
 from freeda_segment.evaluation.datasets import Scenes
 from freeda_segment.evaluation.evaluate import evaluate_scenes
 from freeda_segment.pixels.background import Background, BackgroundStrategy
-from freeda_segment.pixels.refinement import Refinement
+from freeda_segment.pixels.refinement import Pamr, RandomWalk
+from freeda_segment.regions.providers import GivenRegions
 from freeda_segment.regions.superpixels import ALGORITHMS, parse_superpixels
 from freeda_segment.segmenter import Segmenter, open_segmenter
 from freeda_store import Bank, parse_filter
@@ -57,10 +58,29 @@ def test_pictures_of_any_size(segmenter: Segmenter, size: tuple[int, int]) -> No
 
 
 def test_refinement_keeps_what_is_found(segmenter: Segmenter) -> None:
-    made = segmenter.with_settings(refinement=Refinement(3, (1, 2))).segment(
+    made = segmenter.with_settings(refinement=Pamr(3, (1, 2))).segment(
         striped_picture(["red", "blue"], 40, 60), "red,blue"
     )
     assert agreement(made, ["red", "blue"]) > 0.95
+
+
+def test_a_walk_keeps_what_is_found(segmenter: Segmenter) -> None:
+    walked = segmenter.with_settings(refinement=RandomWalk())
+    made = walked.segment(striped_picture(["red", "blue"], 50, 70), "red,blue")
+    assert agreement(made, ["red", "blue"]) > 0.95
+    assert str(made.provenance.settings["refinement"]).startswith("walk step=3.0")
+
+
+def test_a_walk_leaves_the_borders_of_given_regions(segmenter: Segmenter) -> None:
+    picture = striped_picture(["red", "blue"], 32, 32)
+    regions = (np.arange(32) >= 12)[None].repeat(32, 0).astype(np.int32)
+    made = (
+        segmenter.with_settings(refinement=RandomWalk(iterations=10, dilations=(1, 2, 4)))
+        .with_regions(GivenRegions(regions))
+        .segment(picture, "red,blue")
+    )
+    np.testing.assert_array_equal(made.labels, made.labels[0, regions * 31])
+    assert len(np.unique(made.labels)) == 2
 
 
 def test_background_is_what_no_class_resembles(segmenter: Segmenter) -> None:
@@ -227,9 +247,7 @@ def test_what_was_made_with_other_settings_is_not_labelled_under_their_name(
     prepared = made.prepare("red,blue")
     with pytest.raises(OptionError, match=message):
         made.with_settings(**changes).label(encoded, prepared)
-    other = made.with_settings(
-        alpha=0.5, batch_size=2, background=Background(), refinement=Refinement(1, (1,))
-    )
+    other = made.with_settings(alpha=0.5, batch_size=2, background=Background(), refinement=Pamr(1, (1,)))
     assert other.label(encoded, prepared).provenance.settings["alpha"] == 0.5
 
 
