@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 SIZE_WH = (6000, 5000)
+AT_ONCE = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""Lets the allocator give memory back at once: what it keeps otherwise differs from run to run."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("formats", ["overlay,png,report", "geojson,rle,preview"])
-def test_a_large_picture_takes_ten_bytes_a_pixel(large: Path, tmp_path: Path, formats: str) -> None:
+def test_a_large_picture_takes_seven_bytes_a_pixel(large: Path, tmp_path: Path, formats: str) -> None:
     script = Path(__file__).with_name("large_picture.py")
     done = subprocess.run(
         [sys.executable, script, large, tmp_path, formats],
@@ -31,8 +33,8 @@ def test_a_large_picture_takes_ten_bytes_a_pixel(large: Path, tmp_path: Path, fo
         check=False,
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1", "PATH": ""},
+        env={"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1", "PATH": "", **AT_ONCE},
     )
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 10
+    assert float(done.stdout) < 7
     assert any(tmp_path.glob("large.*"))
