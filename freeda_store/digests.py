@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_store.fields import FIELDS, Holds, names
+from freeda_store.fields import FIELDS, Holds, defaults, names
 from freeda_store.records import FloatArray
 from freeda_store.vectors.protocol import Payload, Point
 
@@ -84,11 +84,16 @@ def record_digest(payload: Payload, vectors: bytes) -> bytes | None:
     Returns:
         None when a field is missing or has another type than was ever written.
     """
-    fields = {name: value for name, value in payload.items() if name not in CHANGING}
+    usual = defaults()
+    fields = {
+        name: value
+        for name, value in payload.items()
+        if name not in CHANGING and (name not in usual or value != usual[name])
+    }
     values = cast("Mapping[str, Any]", fields)
     try:
         plain = fields | {name: float(values[name]) for name in names(Holds.SCORE) if name not in CHANGING}
-        plain |= {name: int(values[name]) for name in _INTEGERS}
+        plain |= {name: int(values[name]) for name in _INTEGERS if name in values or name not in usual}
         plain["span"] = [int(place) for place in values["span"]]
         document = json.dumps(plain, sort_keys=True, allow_nan=False)
     except (KeyError, TypeError, ValueError, OverflowError):

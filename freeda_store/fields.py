@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
-from freeda_store.records import Caption, JsonValue, PrototypeInfo, Scores
+from freeda_store.records import Caption, JsonValue, Origin, PrototypeInfo, Scores
 
 
 class Holder(StrEnum):
@@ -49,6 +49,9 @@ class Field:
         column: in SQL, and as the holder's attribute, where that is not ``name``.
         lasting: never written again after the prototype; only such fields are in its checksum.
         hot: often filtered by: a folder's points have an index of it, a server keeps its index in memory.
+        default: of a field that came later: what older prototypes have. Payloads, checksums and archives
+            leave this value out, so that theirs are as they were. None for a field that was always there.
+        choices: the values that there are, of a text that holds no other.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Field:
     column: str = ""
     lasting: bool = True
     hot: bool = False
+    default: str | int | None = None
+    choices: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -81,6 +86,14 @@ class Field:
         value = self.value(owner)
         return tuple(value) if self.holds is Holds.SPAN else (value,)
 
+    def said(self, values: Mapping[str, Any]) -> Any:
+        """Its value in a payload.
+
+        Raises:
+            KeyError: it is not there, and has no default.
+        """
+        return values[self.name] if self.default is None else values.get(self.name, self.default)
+
     def join(self, parts: tuple[Any, ...]) -> Any:
         """The value of its columns' values."""
         return parts if self.holds is Holds.SPAN else parts[0]
@@ -95,6 +108,15 @@ FIELDS = (
     Field("license", Holder.CAPTION, Holds.TEXT, hot=True),
     Field("url", Holder.CAPTION, Holds.TEXT),
     Field("span", Holder.PROTOTYPE, Holds.SPAN),
+    Field("part", Holder.PROTOTYPE, Holds.INTEGER, default=0),
+    Field(
+        "origin",
+        Holder.GENERATION,
+        Holds.TEXT,
+        hot=True,
+        default=Origin.GENERATED.value,
+        choices=tuple(each.value for each in Origin),
+    ),
     Field("seed", Holder.GENERATION, Holds.INTEGER),
     Field("contrast", Holder.PROTOTYPE, Holds.SCORE),
     Field("area", Holder.PROTOTYPE, Holds.SCORE),
@@ -119,6 +141,11 @@ def names(holds: Holds, *, hot: bool = False) -> tuple[str, ...]:
 def fields_of(holder: Holder) -> tuple[Field, ...]:
     """The fields of captions, generations or prototypes."""
     return tuple(field for field in FIELDS if field.holder is holder)
+
+
+def defaults() -> Mapping[str, str | int]:
+    """Values by field, of those that payloads leave out where they have this value."""
+    return {field.name: field.default for field in FIELDS if field.default is not None}
 
 
 def thumbnails_of(holder: Holder, owner: object) -> Iterator[str]:
@@ -171,7 +198,7 @@ def columns_said(holder: Holder, payload: Mapping[str, Any]) -> dict[str, Any]:
         for field in fields_of(holder)
         for column, part in zip(
             field.columns,
-            payload[field.name] if field.holds is Holds.SPAN else (payload[field.name],),
+            field.said(payload) if field.holds is Holds.SPAN else (field.said(payload),),
             strict=True,
         )
     }

@@ -32,13 +32,13 @@ def generation_key(caption: Caption, seed: int) -> UUID:
     return _name("generation", caption.text, caption.source, caption.external_id, seed)
 
 
-def prototype_id(generation: UUID, revision: int, noun: str, span: tuple[int, int]) -> UUID:
-    """UUIDv5 of a prototype, its point's id.
+def prototype_id(generation: UUID, revision: int, noun: str, span: tuple[int, int], part: int = 0) -> UUID:
+    """UUIDv5 of a prototype, its point's id. The part counts from 1 on: ids are older than parts.
 
     The writing revision is part of it, so that two concurrent writers of the same caption, or a
     writer after a rollback, never touch a point that another revision shows.
     """
-    return _name("prototype", str(generation), revision, noun, *span)
+    return _name("prototype", str(generation), revision, noun, *span, *((part,) if part else ()))
 
 
 def digest(message: str, ids: Iterable[UUID]) -> UUID:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
 from freeda_store.errors import BankDamagedError
 from freeda_store.fields import FIELDS, Holder, Holds, attributes
-from freeda_store.records import Caption, JsonValue, Prototype, PrototypeInfo
+from freeda_store.records import Caption, JsonValue, Origin, Prototype, PrototypeInfo
 from freeda_store.vectors.protocol import Payload
 
 
@@ -22,14 +22,16 @@ class StoredPrototype(Prototype):
     seed: int
     picture_key: str
     added_in: int
+    origin: str = field(default=Origin.GENERATED.value, kw_only=True)
 
 
 def make_payload(stored: StoredPrototype, retired_in: Sequence[int] = ()) -> dict[str, JsonValue]:
     """The payload of a prototype's point. Scores lie at the top, where filters reach them."""
     told: dict[str, JsonValue] = {"generation": str(stored.generation)}
-    for field in FIELDS:
-        value = field.value(stored.caption if field.holder is Holder.CAPTION else stored)
-        told[field.name] = [*value] if field.holds is Holds.SPAN else value
+    for each in FIELDS:
+        value = each.value(stored.caption if each.holder is Holder.CAPTION else stored)
+        if each.default is None or value != each.default:
+            told[each.name] = [*value] if each.holds is Holds.SPAN else value
     return told | {"added_in": stored.added_in, "retired_in": [*retired_in]}
 
 
@@ -41,7 +43,7 @@ def read_info(id_: UUID, payload: Payload, number_of: Callable[[int], int]) -> P
     """
     values = cast("dict[str, Any]", payload)
     try:
-        told = {field.name: values[field.name] for field in FIELDS}
+        told = {each.name: each.said(values) for each in FIELDS}
         start, stop = told["span"]
         told["span"] = (start, stop)
         return PrototypeInfo(id=id_, revision=number_of(values["added_in"]), **attributes(told))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +16,21 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+
+
+class Origin(StrEnum):
+    """How prototypes came to be.
+
+    GENERATED: of a picture that was drawn from a caption.
+    LEARNED: of a region that a person marked in a picture and named.
+    UNLABELLED: of a region of a picture that nobody named.
+    IMPORTED: made by another program; there is no picture.
+    """
+
+    GENERATED = "generated"
+    LEARNED = "learned"
+    UNLABELLED = "unlabelled"
+    IMPORTED = "imported"
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,8 @@ class NewPrototype:
         scores: see :class:`Scores`.
         attribution_hw: uint8 (h, w), the min-max normalised map, for the thumbnail; None when there is
             none to keep.
+        part: which prototype of its noun and span it is, where there are several: 0 is of the whole region,
+            from 1 on of parts of it.
     """
 
     noun: str
@@ -80,6 +98,7 @@ class NewPrototype:
     visual: FloatArray
     scores: Scores
     attribution_hw: ImageArray | None
+    part: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +109,7 @@ class NewGeneration:
         seed: the seed its picture was drawn with.
         image_hwc: uint8 (H, W, 3), the picture, for the thumbnail; None when there is none to keep.
         notes: what a person should know, e.g. nouns cut off by the text window.
+        origin: how it came to be. What was not drawn is one picture's example, and its caption says which.
     """
 
     caption: Caption
@@ -97,6 +117,7 @@ class NewGeneration:
     image_hwc: ImageArray | None
     prototypes: tuple[NewPrototype, ...]
     notes: tuple[str, ...] = ()
+    origin: Origin = Origin.GENERATED
 
 
 @dataclass(frozen=True)
@@ -104,8 +125,9 @@ class Prototype:
     """What every copy of a stored prototype has, without its vectors; see :data:`freeda_store.fields.FIELDS`.
 
     Attributes:
-        id: names its generation, revision, noun and span.
+        id: names its generation, revision, noun, span and part.
         attribution_key: of its map's thumbnail; empty where none was kept.
+        part: see :class:`NewPrototype`.
     """
 
     id: UUID
@@ -114,13 +136,15 @@ class Prototype:
     span: tuple[int, int]
     scores: Scores
     attribution_key: str
+    part: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
 class PrototypeInfo(Prototype):
     """A stored prototype with its provenance: what filtering and explaining need.
 
-    ``picture_key`` and ``attribution_key`` are empty where no picture was kept.
+    ``picture_key`` and ``attribution_key`` are empty where no picture was kept; ``origin`` is one of
+    :class:`Origin`.
     """
 
     caption: str
@@ -131,6 +155,7 @@ class PrototypeInfo(Prototype):
     seed: int
     picture_key: str
     revision: int
+    origin: str = field(default=Origin.GENERATED.value, kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)

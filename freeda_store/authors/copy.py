@@ -11,7 +11,7 @@ import numpy as np
 
 from freeda_store.authors.files import AuthorsBank, AuthorsRow
 from freeda_store.ids import generation_key
-from freeda_store.records import Caption, NewGeneration, NewPrototype, RevisionInfo, Scores
+from freeda_store.records import Caption, NewGeneration, NewPrototype, Origin, RevisionInfo, Scores
 from freeda_store.writing.checks import FLOAT16_MAX
 
 if TYPE_CHECKING:
@@ -129,4 +129,6 @@ def _read(source: AuthorsBank, row: AuthorsRow) -> NewGeneration | str:
         scores=_UNKNOWN,
         attribution_hw=None,
     )
-    return NewGeneration(_caption(row), seed=0, image_hwc=None, prototypes=(prototype,))
+    return NewGeneration(
+        _caption(row), seed=0, image_hwc=None, prototypes=(prototype,), origin=Origin.IMPORTED
+    )

@@ -14,6 +14,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from freeda_store.digests import CHANGING, Checksums, record_digest
+from freeda_store.fields import defaults
 from freeda_store.ids import caption_key, generation_key, prototype_id
 from freeda_store.payload import make_payload
 from freeda_store.records import Caption, JsonValue
@@ -78,7 +79,8 @@ def judge(listed: ListedPrototype, payload: Payload, vectors: bytes | None) -> J
         vectors: the checksum of the point's vectors as they are; None when they are gone or no numbers.
     """
     proof, row = listed.proof, make_payload(listed.prototype)
-    differing = tuple(name for name in row if name not in CHANGING and row[name] != payload.get(name))
+    ours, theirs = {**defaults(), **row}, {**defaults(), **payload}
+    differing = tuple(name for name in ours if name not in CHANGING and ours[name] != theirs.get(name))
     right = _by_checksum(row, payload, proof, vectors, bool(differing))
     if right is not None:
         side, true_vectors = right
@@ -96,7 +98,7 @@ def judge(listed: ListedPrototype, payload: Payload, vectors: bytes | None) -> J
         unproved=proof.vectors is None,
     )
     if differing and found.wrong is None:
-        told = (Contradiction(listed.prototype.id, f, row[f], payload.get(f)) for f in differing)
+        told = (Contradiction(listed.prototype.id, f, ours[f], theirs.get(f)) for f in differing)
         return replace(found, contradictions=(*told, *found.contradictions))
     if intact and proof.record is not None and found.wrong is not Side.ROW and proof.vectors is not None:
         return replace(found, checksums=Checksums(proof.vectors, record_digest(row, proof.vectors)))
@@ -145,7 +147,8 @@ def own_id(payload: Payload) -> UUID | None:
         caption = Caption(get["caption"], get["external_id"], get["source"])
         if generation_key(caption, get["seed"]) != generation:
             return None
-        return prototype_id(generation, get["added_in"], get["noun"], (span[0], span[1]))
+        part = get.get("part", 0)
+        return prototype_id(generation, get["added_in"], get["noun"], (span[0], span[1]), part)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return None
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from freeda_store.errors import BankDamagedError
+from freeda_store.fields import defaults
 from freeda_store.history import History
 from freeda_store.repair.comparing import Findings, compare
 from freeda_store.repair.evidence import Contradiction
@@ -119,7 +120,7 @@ def _repair_in_place(stores: Stores, history: History, found: Findings) -> Repai
     without = set(found.wrong_vectors) - set(held)
     stores.vectors.delete(sorted(found.orphans.keys() | without))
     for id_, payload in found.wrong_points.items():
-        stores.vectors.set_payload([id_], payload)
+        stores.vectors.set_payload([id_], {**defaults(), **payload})
     return Repaired(_forget(stores.catalog, history, set(found.lost) | without), _unresolved(found))
 
 

@@ -12,7 +12,20 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, String, and_, exists, func, not_, or_, select, true, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    exists,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.engine import Connection
 from typing_extensions import override
 
@@ -58,6 +71,10 @@ class _SqlDialect(FilterDialect[ColumnElement[bool]]):
             return and_(true(), *[compare(bound) for bound, compare in bounds if bound is not None])
 
         return _about(field, inside)
+
+    @override
+    def absent(self, field: str) -> ColumnElement[bool]:
+        return false()
 
     @override
     def any_of(self, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
@@ -134,7 +151,9 @@ def payloads_of(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Paylo
         rest = iter(values)
         for field in FIELDS:
             count = len(_COLUMNS[field.name])
-            told[field.name] = next(rest) if count == 1 else [next(rest) for _ in range(count)]
+            value = next(rest) if count == 1 else [next(rest) for _ in range(count)]
+            if field.default is None or value != field.default:
+                told[field.name] = value
         told[_ADDED], told[_RETIRED] = added, [*retired.get(id_, ())]
         found[UUID(id_)] = told
     return found

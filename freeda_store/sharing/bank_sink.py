@@ -338,6 +338,7 @@ def _points(part: Part, revision: int) -> list[Point]:
             caption=generation.caption,
             seed=generation.seed,
             picture_key=generation.picture_key,
+            origin=generation.origin,
             added_in=revision,
         )
         for generation in part.generations

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from freeda_store.errors import BankDamagedError
 from freeda_store.ids import generation_key, prototype_id
 from freeda_store.limits import MAX_INTEGER
-from freeda_store.records import Prototype
+from freeda_store.records import Origin, Prototype
 from freeda_store.sharing.parts import PART_GENERATIONS, Part, SharedGeneration
 from freeda_store.thumbnails.folder import KEY_PATTERN
 from freeda_store.vectors.protocol import VectorSizes
@@ -47,12 +47,15 @@ def _check_generation(generation: SharedGeneration, revision: int, source: str) 
     caption, seed = generation.caption, generation.seed
     if not caption.text or not 0 <= seed <= MAX_INTEGER or generation.key != generation_key(caption, seed):
         raise _damaged(source, f"generation {generation.key} is not that of its caption and seed")
+    if generation.origin not in tuple(Origin):
+        raise _damaged(source, f"generation {generation.key} has the origin {generation.origin[:40]!r}")
     for prototype in generation.prototypes:
         _check_prototype(prototype, generation, revision, source)
 
 
 def _check_prototype(prototype: Prototype, generation: SharedGeneration, revision: int, source: str) -> None:
-    if prototype.id != prototype_id(generation.key, revision, prototype.noun, prototype.span):
+    id_ = prototype_id(generation.key, revision, prototype.noun, prototype.span, prototype.part)
+    if prototype.id != id_ or prototype.part < 0:
         raise _damaged(source, f"prototype {prototype.id} is not that of its noun, caption and revision")
     start, stop = prototype.span
     if not prototype.noun or not 0 <= start < stop <= len(generation.caption.text):

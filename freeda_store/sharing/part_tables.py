@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -47,12 +47,28 @@ SCHEMAS: Mapping[str, Mapping[str, str]] = {
 """Columns of each file, in their order; ``texts`` is a list of strings. No value is null."""
 
 
-def _schema(file: str) -> Any:
+def _later(holder: Holder) -> dict[str, str | int]:
+    """Columns that came later, with what rows have that were written before; see ``Field.default``."""
+    return {field.name: field.default for field in fields_of(holder) if field.default is not None}
+
+
+LATER: Mapping[str, Mapping[str, str | int]] = {
+    GENERATIONS: _later(Holder.GENERATION),
+    PROTOTYPES: _later(Holder.PROTOTYPE),
+    THUMBNAILS: {},
+    RETIREMENTS: {},
+}
+"""Columns that a file has only where a row holds something else, so that all other files are as they were."""
+
+
+def _schema(file: str, without: Collection[str] = ()) -> Any:
     import pyarrow as pa
 
     texts = pa.list_(pa.field("item", pa.string(), nullable=False))
     types = {
-        name: texts if kind == "texts" else pa.type_for_alias(kind) for name, kind in SCHEMAS[file].items()
+        name: texts if kind == "texts" else pa.type_for_alias(kind)
+        for name, kind in SCHEMAS[file].items()
+        if name not in without
     }
     return pa.schema([pa.field(name, type_, nullable=False) for name, type_ in types.items()])
 
@@ -66,9 +82,10 @@ def write_table(file: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
-    buffer = BytesIO()
+    buffer, told = BytesIO(), list(rows)
+    without = [name for name, usual in LATER[file].items() if all(row[name] == usual for row in told)]
     try:
-        table = pa.Table.from_pylist(list(rows), schema=_schema(file))
+        table = pa.Table.from_pylist(told, schema=_schema(file, without))
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise BankDamagedError(
             f"the bank holds a value that does not fit into {file} ({str(error)[:80]}); restore it "
@@ -99,7 +116,7 @@ def read_table(file: str, data: bytes) -> Iterator[dict[str, Any]]:
                     raise ArchiveError(f"{file} would grow beyond its size")
                 if any(column.null_count for column in batch.columns):
                     raise ArchiveError(f"{file} leaves a value out")
-                yield from batch.to_pylist()
+                yield from (dict(LATER[file]) | row for row in batch.to_pylist())
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ArchiveError(f"{file} cannot be read ({str(error)[:120]})") from error
 
@@ -110,7 +127,8 @@ def _check_metadata(file: str, opened: Any, limit: int) -> None:
     What a file says of itself may be wrong; who reads it counts again. Codecs and encodings are not
     asked for, since pyarrow ends the process on unknown ones.
     """
-    if not opened.schema_arrow.equals(_schema(file), check_metadata=False):
+    without = LATER[file].keys() - opened.schema_arrow.names
+    if not opened.schema_arrow.equals(_schema(file, without), check_metadata=False):
         raise ArchiveError(f"{file} has other columns than {', '.join(SCHEMAS[file])}")
     metadata = opened.metadata
     told = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from freeda_store.fields import Holder, thumbnails_of
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
-from freeda_store.records import Caption, FloatArray, Prototype
+from freeda_store.records import Caption, FloatArray, Origin, Prototype
 
 HalfArray = NDArray[np.float16]
 
@@ -43,6 +43,7 @@ class SharedGeneration:
     notes: tuple[str, ...]
     complete: bool
     prototypes: tuple[Prototype, ...]
+    origin: str = Origin.GENERATED.value
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from freeda_store.digests import Checksums
 from freeda_store.fields import Holder, Holds, attributes, caption_of, fields_of, from_columns, to_columns
 from freeda_store.ids import caption_key
 from freeda_store.payload import StoredPrototype
-from freeda_store.records import Caption, JsonValue, Prototype
+from freeda_store.records import Caption, JsonValue, Origin, Prototype
 from freeda_store.sql.row_values import check_row
 from freeda_store.sql.tables import Base, CaptionRow, GenerationRow, PrototypeRow, RetirementRow
 
@@ -37,6 +37,7 @@ class StoredGeneration:
     notes: tuple[str, ...]
     prototypes: tuple[StoredPrototype, ...]
     complete: bool = True
+    origin: str = Origin.GENERATED.value
 
 
 Generation: TypeAlias = "StoredGeneration | SharedGeneration"

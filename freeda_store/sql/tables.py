@@ -88,6 +88,7 @@ class GenerationRow(Base):
     key: Mapped[UUID]
     revision_id: Mapped[int] = mapped_column(ForeignKey("revision.id"), index=True)
     caption_id: Mapped[UUID] = mapped_column(ForeignKey("caption.id"), index=True)
+    origin: Mapped[str] = mapped_column(String(16), server_default="generated")
     seed: Mapped[int] = mapped_column(BigInteger)
     picture_key: Mapped[str] = mapped_column(String(64))
     notes: Mapped[list[str]] = mapped_column(JSON, info={"holds": list})
@@ -107,6 +108,7 @@ class PrototypeRow(Base):
     kind: Mapped[str] = mapped_column(String(32))
     span_start: Mapped[int]
     span_stop: Mapped[int]
+    part: Mapped[int] = mapped_column(BigInteger, server_default="0")
     contrast: Mapped[float] = mapped_column(Double)
     area: Mapped[float] = mapped_column(Double)
     clip_agreement: Mapped[float] = mapped_column(Double)

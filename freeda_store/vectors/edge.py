@@ -51,7 +51,9 @@ _SCROLL_BATCH = 2048
 _INDEXED_FIELDS = dict.fromkeys(REVISION_FIELDS, engine.PayloadSchemaType.Integer) | dict.fromkeys(
     names(Holds.TEXT, hot=True), engine.PayloadSchemaType.Keyword
 )
-_DIALECT = QdrantDialect(engine.FieldCondition, engine.MatchAny, engine.RangeFloat, engine.Filter)
+_DIALECT = QdrantDialect(
+    engine.FieldCondition, engine.MatchAny, engine.RangeFloat, engine.Filter, engine.IsEmptyCondition
+)
 
 
 def _settings(sizes: VectorSizes) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from typing_extensions import override
 
 from freeda_store.errors import FilterError
-from freeda_store.fields import Holds, names
+from freeda_store.fields import FIELDS, Holds, defaults, names
 from freeda_store.limits import MAX_INTEGER, storable
 
 
@@ -34,6 +34,7 @@ class Operator(StrEnum):
 TEXT_FIELDS = names(Holds.TEXT)
 NUMBER_FIELDS = names(Holds.SCORE)
 INTEGER_FIELDS = names(Holds.INTEGER)
+_CHOICES = {field.name: field.choices for field in FIELDS if field.choices}
 
 _EXPRESSION = re.compile(r"\s*([a-z_]+)\s*(!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 _EQUALITIES = (Operator.EQ, Operator.NE)
@@ -76,6 +77,8 @@ class Condition:
         if self.field in TEXT_FIELDS:
             if not isinstance(value, str) or storable(value) != value:
                 raise FilterError(f"'{self.field}' is compared with Unicode text, and {value!r} is none.")
+            if value not in (choices := _CHOICES.get(self.field, (value,))):
+                raise FilterError(f"'{self.field}' is one of {', '.join(choices)}, not '{value}'.")
         elif isinstance(value, str | bool):
             raise FilterError(f"'{self.field}' is compared with a number, and {value!r} is none.")
         elif self.field in INTEGER_FIELDS and not (isinstance(value, int) and 0 <= value <= MAX_INTEGER):
@@ -173,7 +176,7 @@ C = TypeVar("C")
 
 
 class FilterDialect(Protocol[C]):
-    """The four words that an engine's filter language needs."""
+    """The five words that an engine's filter language needs."""
 
     def one_of(self, field: str, values: Sequence[str] | Sequence[int]) -> C:
         """The field, or an item of it, equals one of the values."""
@@ -189,6 +192,9 @@ class FilterDialect(Protocol[C]):
     ) -> C:
         """The field, or an item of it, lies in the range."""
 
+    def absent(self, field: str) -> C:
+        """The payload does not say the field. Where every field is always said, this never holds."""
+
     def any_of(self, conditions: Sequence[C]) -> C:
         """At least one holds."""
 
@@ -202,12 +208,14 @@ class QdrantDialect(FilterDialect[Any]):
 
     Attributes:
         FieldCondition, MatchAny, Range, Filter: those classes.
+        is_empty: makes the condition that a field is not said.
     """
 
     FieldCondition: Callable[..., Any]
     MatchAny: Callable[..., Any]
     Range: Callable[..., Any]
     Filter: Callable[..., Any]
+    is_empty: Callable[[str], Any]
 
     @override
     def one_of(self, field: str, values: Sequence[str] | Sequence[int]) -> Any:
@@ -226,6 +234,10 @@ class QdrantDialect(FilterDialect[Any]):
         return self.FieldCondition(key=field, range=self.Range(gte=gte, gt=gt, lte=lte, lt=lt))
 
     @override
+    def absent(self, field: str) -> Any:
+        return self.is_empty(field)
+
+    @override
     def any_of(self, conditions: Sequence[Any]) -> Any:
         return self.Filter(should=list(conditions))
 
@@ -242,6 +254,12 @@ class _Translation(Generic[C]):
     dialect: FilterDialect[C]
 
     def condition(self, condition: Condition) -> C:
+        told = self._told(condition)
+        if defaults().get(condition.field) in condition.values:
+            return self.dialect.any_of([told, self.dialect.absent(condition.field)])
+        return told
+
+    def _told(self, condition: Condition) -> C:
         if condition.operator in _RANGE_WORDS:
             word = _RANGE_WORDS[condition.operator]
             return self.dialect.between(condition.field, **{word: float(condition.values[0])})

@@ -45,7 +45,10 @@ T = TypeVar("T")
 def _dialect() -> QdrantDialect:
     from qdrant_client import models
 
-    return QdrantDialect(models.FieldCondition, models.MatchAny, models.Range, models.Filter)
+    def is_empty(field: str) -> models.IsEmptyCondition:
+        return models.IsEmptyCondition(is_empty=models.PayloadField(key=field))
+
+    return QdrantDialect(models.FieldCondition, models.MatchAny, models.Range, models.Filter, is_empty)
 
 
 class ServerVectors(VectorStore):

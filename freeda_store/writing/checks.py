@@ -8,7 +8,7 @@ import numpy as np
 
 from freeda_store.errors import InvalidGenerationError
 from freeda_store.limits import MAX_INTEGER, storable
-from freeda_store.records import Caption, NewGeneration, NewPrototype
+from freeda_store.records import Caption, NewGeneration, NewPrototype, Origin
 from freeda_store.thumbnails.folder import MAX_PIXELS
 from freeda_store.vectors.protocol import VectorSizes
 
@@ -37,10 +37,13 @@ def check_generation(generation: NewGeneration, sizes: VectorSizes) -> None:
             f"{name}: image_hwc has {image.shape[1]} x {image.shape[0]} pixels; "
             f"at most {MAX_PIXELS:,} can be kept."
         )
-    seen: set[tuple[str, tuple[int, int]]] = set()
+    if generation.origin not in tuple(Origin):
+        known = ", ".join(Origin)
+        raise InvalidGenerationError(f"{name}: origin is {generation.origin!r}; expected one of {known}.")
+    seen: set[tuple[str, tuple[int, int], int]] = set()
     for prototype in generation.prototypes:
         _check_prototype(prototype, f"{name}, noun {prototype.noun!r}", sizes, len(generation.caption.text))
-        place = (prototype.noun, prototype.span)
+        place = (prototype.noun, prototype.span, prototype.part)
         if place in seen:
             raise InvalidGenerationError(f"{name}: noun {prototype.noun!r} at {prototype.span} comes twice.")
         seen.add(place)
@@ -65,6 +68,8 @@ def _check_prototype(prototype: NewPrototype, name: str, sizes: VectorSizes, len
     if not prototype.noun:
         raise InvalidGenerationError(f"{name}: the noun is empty.")
     _check_text(prototype.noun, f"{name}: noun")
+    if not 0 <= prototype.part <= MAX_INTEGER:
+        raise InvalidGenerationError(f"{name}: part {prototype.part} is outside 0 to 2**63 - 1.")
     start, stop = prototype.span
     if not 0 <= start < stop <= length:
         raise InvalidGenerationError(f"{name}: span {prototype.span} is outside the caption (0, {length}).")

@@ -206,7 +206,13 @@ class RevisionWriter(Closeable):
             attribution_key = "" if attribution is None else put(encode_attribution(attribution))
             prototypes.append(_name(key, revision, generation, new, picture_key, attribution_key))
         return StoredGeneration(
-            key, generation.caption, generation.seed, picture_key, generation.notes, tuple(prototypes)
+            key,
+            generation.caption,
+            generation.seed,
+            picture_key,
+            generation.notes,
+            tuple(prototypes),
+            origin=str(generation.origin),
         )
 
     def _view(self) -> View:
@@ -228,7 +234,7 @@ def _name(
 ) -> StoredPrototype:
     scores = new.scores
     return StoredPrototype(
-        id=prototype_id(key, revision, new.noun, new.span),
+        id=prototype_id(key, revision, new.noun, new.span, new.part),
         generation=key,
         caption=generation.caption,
         seed=int(generation.seed),
@@ -243,6 +249,8 @@ def _name(
             outlier_distance=0.0,  # until the commit; see outliers.py
         ),
         attribution_key=attribution_key,
+        part=int(new.part),
+        origin=str(generation.origin),
         added_in=revision,
     )
 

@@ -153,6 +153,7 @@ def _keys(condition: Any) -> Iterator[str]:
     elif isinstance(condition, dict):
         if isinstance(condition.get("key"), str):
             yield condition["key"]
+        yield from _keys(condition.get("is_empty"))
         for name in ("must", "must_not", "should", "min_should", "conditions"):
             yield from _keys(condition.get(name))
 

@@ -28,7 +28,8 @@ def full_payload(id_: UUID, index: int, fields: dict[str, Any]) -> dict[str, Any
 
 
 def _prototype(id_: UUID, index: int, told: dict[str, Any]) -> StoredPrototype:
-    fields: dict[str, Any] = {"source": "", "license": "", "contrast": 1.0, "seed": 0} | told
+    usual = {"source": "", "license": "", "contrast": 1.0, "seed": 0, "origin": "generated", "part": 0}
+    fields: dict[str, Any] = usual | told
     caption = Caption(
         f"caption {index}",
         str(index),
@@ -47,6 +48,8 @@ def _prototype(id_: UUID, index: int, told: dict[str, Any]) -> StoredPrototype:
         span=(0, 7),
         scores=Scores(float(fields["contrast"]), 0.25, 0.5, 0.125),
         attribution_key="",
+        origin=str(fields["origin"]),
+        part=int(fields["part"]),
         added_in=int(fields["added_in"]),
     )
 
@@ -92,4 +95,6 @@ def _generation(point: Point) -> StoredGeneration:
     index = UUID(str(told["generation"])).int - 1
     prototype = _prototype(point.id, index, told)
     assert make_payload(prototype, told["retired_in"]) == told
-    return StoredGeneration(prototype.generation, prototype.caption, prototype.seed, "", (), (prototype,))
+    return StoredGeneration(
+        prototype.generation, prototype.caption, prototype.seed, "", (), (prototype,), origin=prototype.origin
+    )

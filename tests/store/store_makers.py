@@ -71,9 +71,17 @@ def make_generation(index: int, *, prototypes: int = 2, license: str = "cc-by") 
     return NewGeneration(caption, seed=index, image_hwc=image, prototypes=tuple(made))
 
 
+WITHOUT_ORIGINS = (
+    "ALTER TABLE generation DROP COLUMN origin",
+    "ALTER TABLE prototype DROP COLUMN part",
+    "UPDATE alembic_version SET version_num = '0002'",
+)
+"""Make a database one of schema 0002, in which everything was drawn from captions."""
+
 WITHOUT_CHECKSUMS = (
     "ALTER TABLE prototype DROP COLUMN vectors_digest",
     "ALTER TABLE prototype DROP COLUMN record_digest",
+    *WITHOUT_ORIGINS[:-1],
     "UPDATE alembic_version SET version_num = '0001'",
 )
 """Make a database one of schema 0001, which kept no checksums."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
+from io import BytesIO
 from uuid import UUID
 
 import pytest
+from pyarrow import parquet
 from sqlalchemy import BigInteger, Double, Integer, String
 
 from freeda_store.digests import record_digest
@@ -24,10 +26,11 @@ from freeda_store.fields import (
     to_columns,
     to_json,
 )
+from freeda_store.ids import prototype_id
 from freeda_store.payload import StoredPrototype, make_payload, read_info
 from freeda_store.records import Caption, Prototype, PrototypeInfo, Scores
 from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES
-from freeda_store.sharing.part_tables import SCHEMAS
+from freeda_store.sharing.part_tables import SCHEMAS, read_table, write_table
 from freeda_store.sql.tables import Base
 from freeda_store.vectors.collection import payload_indexes
 from freeda_store.views.table_export import COLUMNS
@@ -68,18 +71,32 @@ def test_formats_have_the_columns_they_always_had() -> None:
         "key",
         *caption,
         "extra",
+        "origin",
         "seed",
         "picture_key",
         "notes",
         "complete",
     )
-    own = ("noun", "kind", *span, *scores, "attribution_key")
+    own = ("noun", "kind", *span, "part", *scores, "attribution_key")
     assert tuple(SCHEMAS[PROTOTYPES]) == ("id", "generation", *own)
     assert [SCHEMAS[PROTOTYPES][name] for name in (*span, "area")] == ["int32", "int32", "double"]
     thumbnails = ("picture_key", "attribution_key")
-    table = ("id", "revision", "noun", "kind", *caption, *span, "seed", *scores, *thumbnails)
+    table = (
+        "id",
+        "revision",
+        "noun",
+        "kind",
+        *caption,
+        *span,
+        "part",
+        "origin",
+        "seed",
+        *scores,
+        *thumbnails,
+    )
     assert tuple(COLUMNS) == table
-    assert set(payload_indexes()) == {"added_in", "retired_in", "noun", "kind", *caption, "seed", *scores}
+    indexed = {"added_in", "retired_in", "noun", "kind", *caption, "part", "origin", "seed", *scores}
+    assert set(payload_indexes()) == indexed
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
@@ -98,6 +115,29 @@ def test_every_attribute_is_a_field() -> None:
     assert {each.name for each in fields(PrototypeInfo)} == told
     scores = {field.name for field in FIELDS if field.holds is Holds.SCORE}
     assert {each.name for each in fields(Scores)} == scores
+
+
+def test_fields_that_came_later_are_said_only_where_they_say_something() -> None:
+    learned = replace(STORED, origin="learned", part=2)
+    assert not make_payload(STORED).keys() & {"origin", "part"}
+    assert make_payload(learned) == make_payload(STORED) | {"origin": "learned", "part": 2}
+    info = read_info(STORED.id, make_payload(learned), lambda revision: revision)
+    assert (info.origin, info.part) == ("learned", 2)
+    said = make_payload(STORED) | {"origin": "generated", "part": 0}
+    assert read_info(STORED.id, said, int) == read_info(STORED.id, make_payload(STORED), int)
+    assert record_digest(said, b"v") == record_digest(make_payload(STORED), b"v")
+    assert record_digest(make_payload(learned), b"v") != record_digest(said, b"v")
+    assert prototype_id(UUID(int=2), 3, "car", (0, 3), 1) != prototype_id(UUID(int=2), 3, "car", (0, 3))
+
+
+def test_files_have_later_columns_only_where_they_say_something() -> None:
+    usual = dict.fromkeys(SCHEMAS[PROTOTYPES], "") | dict.fromkeys(
+        ("span_start", "span_stop", "contrast", "area", "clip_agreement", "outlier_distance", "part"), 0
+    )
+    plain, parted = write_table(PROTOTYPES, [usual]), write_table(PROTOTYPES, [usual, usual | {"part": 3}])
+    names = [parquet.ParquetFile(BytesIO(data)).schema_arrow.names for data in (plain, parted)]
+    assert ["part" in each for each in names] == [False, True]
+    assert [row["part"] for data in (plain, parted) for row in read_table(PROTOTYPES, data)] == [0, 0, 3]
 
 
 def test_json_says_every_field() -> None:

@@ -10,9 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from store_makers import make_generation
+from store_makers import WITHOUT_ORIGINS, make_generation
 
-from freeda_store import Bank
+from freeda_store import Bank, parse_filter
 from freeda_store.errors import NewerSchemaError, UpgradeError
 from freeda_store.sql import schema
 from freeda_store.sql.tables import Base
@@ -80,12 +80,25 @@ def test_an_older_bank_is_upgraded_after_a_copy(
         assert [r.message for r in bank.revisions()] == ["first (upgraded)"]
     assert sql(filled / "bank.sqlite", "SELECT DISTINCT language FROM caption") == [("en",)]
     (copy,) = (filled / "backups").iterdir()
-    assert copy.name == "bank-schema-0002.sqlite"
+    assert copy.name == "bank-schema-0003.sqlite"
     assert sql(copy, "SELECT message FROM revision") == [("first",)]
-    assert sql(copy, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert sql(copy, "SELECT version_num FROM alembic_version") == [("0003",)]
     with Bank.open(filled) as bank:
         assert [r.message for r in bank.revisions()] == ["first (upgraded)"]
     assert len(list((filled / "backups").iterdir())) == 1
+
+
+def test_a_bank_from_before_origins_is_what_it_was(filled: Path) -> None:
+    with Bank.read(filled) as bank:
+        before = {info.id: info for info in bank.infos()}
+    for statement in WITHOUT_ORIGINS:
+        sql(filled / "bank.sqlite", statement)
+    with Bank.open(filled) as bank:
+        assert {info.id: info for info in bank.infos()} == before
+        assert {info.origin for info in before.values()} == {"generated"}
+        assert len(list(bank.infos(parse_filter(["origin=generated"])))) == len(before)
+        assert not list(bank.infos(parse_filter(["origin=learned"])))
+        assert bank.verify().ok
 
 
 def test_a_failed_upgrade_changes_nothing(
@@ -99,8 +112,8 @@ def test_a_failed_upgrade_changes_nothing(
                 Bank.open(filled)
     assert sql(filled / "bank.sqlite", "SELECT sql FROM sqlite_master ORDER BY name") == before
     assert sorted(path.name for path in (filled / "backups").iterdir()) == [
-        "bank-schema-0002-2.sqlite",
-        "bank-schema-0002.sqlite",
+        "bank-schema-0003-2.sqlite",
+        "bank-schema-0003.sqlite",
     ]
     with Bank.open(filled) as bank:
         assert [r.message for r in bank.revisions()] == ["first"]
@@ -109,7 +122,7 @@ def test_a_failed_upgrade_changes_nothing(
 def test_a_newer_bank_is_refused(filled: Path) -> None:
     sql(filled / "bank.sqlite", "UPDATE alembic_version SET version_num = '9999'")
     data = (filled / "bank.sqlite").read_bytes()
-    with pytest.raises(NewerSchemaError, match=r"has schema 9999.*up to 0002.*newer freeda"):
+    with pytest.raises(NewerSchemaError, match=r"has schema 9999.*up to 0003.*newer freeda"):
         Bank.open(filled)
     assert (filled / "bank.sqlite").read_bytes() == data
     assert not (filled / "backups").exists()

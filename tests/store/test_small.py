@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store_makers import make_generation, make_manifest
 
-from freeda_store import Address, Manifest, ModelRecord, generation_key, parse_filter
+from freeda_store import Address, Manifest, ModelRecord, Origin, generation_key, parse_filter
 from freeda_store.errors import AddressError, BankDamagedError, FilterError, ManifestMismatchError
 from freeda_store.vectors.filters import (
     INTEGER_FIELDS,
@@ -101,7 +101,8 @@ orders = st.builds(
 )
 filters = st.lists(
     st.one_of(
-        conditions(TEXT_FIELDS, words),
+        conditions(tuple(name for name in TEXT_FIELDS if name != "origin"), words),
+        conditions(("origin",), st.sampled_from(Origin).map(str)),
         conditions(NUMBER_FIELDS, numbers),
         conditions(INTEGER_FIELDS, st.integers(0, 2**63 - 1)),
         orders,

@@ -109,6 +109,8 @@ def make_points(count: int, *, seed: int = 0) -> list[Point]:
                     "seed": 2**62 + index,
                     "added_in": 1 + index % 4,
                     "retired_in": [3] if index % 11 == 0 else [],
+                    "origin": ("generated", "learned", "imported")[index % 8 % 3],
+                    "part": index % 4,
                 },
             ),
         )
@@ -211,6 +213,17 @@ def test_ties_across_the_border_are_in_the_order_of_ids(store: VectorStore) -> N
         ),
         ("area=0.25,outlier_distance<=0.125,clip_agreement>0.4", lambda p: True),
         ("kind!=noun", lambda p: False),
+        ("origin=generated", lambda p: "origin" not in p),
+        ("origin!=generated", lambda p: "origin" in p),
+        ("origin=learned", lambda p: p.get("origin") == "learned"),
+        ("origin!=learned|generated", lambda p: p.get("origin") == "imported"),
+        ("origin=unlabelled", lambda p: False),
+        ("part=0", lambda p: "part" not in p),
+        (
+            "part=0|2,origin=generated|learned",
+            lambda p: p.get("part", 0) in (0, 2) and p.get("origin") != "imported",
+        ),
+        ("part!=0", lambda p: "part" in p),
     ],
 )
 def test_filters(holding: Holding, expression: str, keep: Callable[[dict[str, object]], bool]) -> None:
