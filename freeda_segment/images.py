@@ -110,6 +110,14 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     return replace(_read(path, max_pixels, _halved), source=str(path))
 
 
+def count_pixels(path: str | Path) -> int:
+    """How many pixels a picture has, by its header; 0 where it cannot be read, which reading it will say."""
+    try:
+        return _read(path, MAX_PIXELS, lambda picture: picture.size[0] * picture.size[1])
+    except ImageError:
+        return 0
+
+
 def read_stored(path: str | Path, max_pixels: int = MAX_PIXELS) -> StoredPicture:
     """Read a picture as its file stores it, for who must know whether it is turned.
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,7 +28,14 @@ from freeda_models.protocols import (
 from freeda_models.text.keys import TEMPLATE_SETS
 from freeda_segment import competition
 from freeda_segment.classes import ClassList, parse_classes
-from freeda_segment.encoding import EncodedImage, encode_image
+from freeda_segment.encoding import (
+    EncodedImage,
+    EncodingFailure,
+    StartedImage,
+    encode_image,
+    encode_images,
+    start_image,
+)
 from freeda_segment.errors import OptionError
 from freeda_segment.images import Picture, as_picture
 from freeda_segment.pixels.confidence import leave_out_unsure
@@ -185,6 +193,19 @@ class Segmenter(Closeable):
         picture = as_picture(image)
         with _timed("encode"):
             return encode_image(picture, self._clip, self._backbone, self._settings, self._regions)
+
+    def start(self, picture: Picture, pool: Executor) -> StartedImage:
+        """The part of :meth:`encode` that needs no network, for :meth:`encode_each`; may run in a thread.
+
+        Args:
+            picture: to be encoded.
+            pool: of threads, see :func:`freeda_segment.encoding.superpixel_pool`.
+        """
+        return start_image(picture, self._settings, pool, self._regions)
+
+    def encode_each(self, images: Iterable[StartedImage | None]) -> Iterator[EncodedImage | EncodingFailure]:
+        """Encode several pictures, whose windows share batches; see :func:`encode_images`."""
+        return encode_images(images, self._clip, self._backbone, self._settings, self._regions)
 
     def prepare(self, classes: ClassList | str | Sequence[str]) -> ClassPrototypes:
         """Prototypes of classes from the bank; classes that were asked for before cost nothing.

@@ -145,6 +145,23 @@ class EvaluationBar(Bar):
         self.show("counting", progress.done, progress.total)
 
 
+class SegmentBar(Bar):
+    """Shows how many pictures of a job are done.
+
+    Args:
+        total: how many there are.
+    """
+
+    def __init__(self, total: int, *, speed: Speed | None = None) -> None:
+        super().__init__("pictures", speed=speed)
+        self._total = total
+
+    def __call__(self, done: int, failed: int) -> None:
+        """Show that so many are done, of which some failed."""
+        self._speed.update(done)
+        self.show("segmenting" if not failed else f"segmenting, {failed:,} failed", done, self._total)
+
+
 class CopyBar(Bar):
     """Shows how far the copying of a bank is, in prototypes; an instance is its progress callback.
 

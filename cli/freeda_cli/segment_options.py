@@ -44,6 +44,12 @@ FormatOption = Annotated[
         "(outlines), npz (label map and scores). A JSON report is always written.",
     ),
 ]
+RecursiveOption = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Of folders, take also the pictures of the folders in them.")
+]
+LinesOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print a line for each picture, also where there are many.")
+]
 OpacityOption = Annotated[
     float,
     typer.Option("--opacity", metavar="0..1", min=0, max=1, help="How much the colours of an overlay cover."),

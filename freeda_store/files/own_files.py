@@ -78,14 +78,29 @@ def png_mark() -> PngInfo:
 
 def is_ours(path: Path) -> bool:
     """Whether a regular file carries freeda's mark, or is empty and so has nothing to lose."""
+    return (ends := _ends(path)) == b"" or is_marked(path, ends)
+
+
+def is_marked(path: Path, ends: bytes | None = None) -> bool:
+    """Whether a regular file carries freeda's mark.
+
+    Args:
+        path: the file.
+        ends: its beginning and end, where they were read.
+    """
+    found = _ends(path) if ends is None else ends
+    return found is not None and any(found.startswith(begin) and mark in found for begin, mark in _MARKS)
+
+
+def _ends(path: Path) -> bytes | None:
+    """The beginning and the end of a file; None where it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_LOOKED_AT)
             file.seek(max(len(head), file.seek(0, os.SEEK_END) - _LOOKED_AT))
-            tail = file.read()
+            return head + file.read()
     except OSError:
-        return False
-    return not head or any(head.startswith(begin) and mark in head + tail for begin, mark in _MARKS)
+        return None
 
 
 def require_free(

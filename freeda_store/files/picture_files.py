@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, ClassVar, Self
 
 from freeda_store.errors import BankError
+from freeda_store.files.picture_kinds import HEIF, HEIF_ADVICE, LOOKED_AT, kind_by_content, reads_heif
 
 if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
-"""Formats that pictures may have, by Pillow's names; each is tested."""
+"""Formats that pictures may have, by Pillow's names, beside HEIF where the extra is there; each is tested."""
 
 _BROKEN = (
     OSError,
@@ -43,6 +44,19 @@ _BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 12}
 
 _MOST_BYTES = 7 * 64_000_000
 """What decoding one picture may take in memory."""
+
+_MAGIC = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"RIFF",
+    b"GIF8",
+    b"BM",
+    b"II*\x00",
+    b"MM\x00*",
+    b"II+\x00",
+    b"MM\x00+",
+)
+"""How files begin that are meant to be pictures of these formats."""
 
 _MOST_SCANS = 200
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
@@ -73,6 +87,12 @@ class UnknownFormatError(UnreadablePictureError):
     advice = "convert it to PNG or JPEG"
 
 
+class HeifMissingError(UnknownFormatError):
+    """It is a HEIC picture, and what reads those is not installed."""
+
+    advice = f"{HEIF_ADVICE}, or convert it to JPEG"
+
+
 class PictureTooLargeError(UnreadablePictureError):
     """It has too many pixels, or would take too much memory."""
 
@@ -81,35 +101,35 @@ class PictureTooLargeError(UnreadablePictureError):
 
 @contextmanager
 def opened_picture(
-    stream: BinaryIO, *, max_pixels: int, formats: Sequence[str] = FORMATS
+    stream: BinaryIO, *, max_pixels: int, formats: Sequence[str] | None = None
 ) -> Iterator[Image.Image]:
     """A picture of which only the header was read; it may be decoded inside the ``with`` block.
 
     Args:
         stream: seekable, at its start.
         max_pixels: how many it may have.
-        formats: which are tried, by Pillow's names.
+        formats: which are tried, by Pillow's names; :data:`FORMATS` if None, and HEIC where it can be read.
 
     Raises:
-        UnknownFormatError: it is none of the formats.
+        UnknownFormatError: it is none of the formats; the message says what it seems to be.
         PictureTooLargeError: it has more pixels, or there is not enough memory for it.
         UnreadablePictureError: it is broken; raised for what goes wrong inside the block, too.
     """
     from PIL import Image, UnidentifiedImageError
 
+    tried = formats or ((*FORMATS, HEIF) if reads_heif() else FORMATS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check_webp(stream, max_pixels)
-            with Image.open(stream, formats=list(formats)) as picture:
+            with Image.open(stream, formats=list(tried)) as picture:
                 _check_size(picture.size, max_pixels)
                 _check_cost(picture, stream)
                 yield picture
     except UnreadablePictureError:
         raise
     except UnidentifiedImageError:
-        known = ", ".join(formats)
-        raise UnknownFormatError(f"is not a picture of a known format ({known})") from None
+        raise _unknown_format(stream, tried) from None
     except Image.DecompressionBombError:
         raise PictureTooLargeError(f"is absurdly large, over the limit of {max_pixels:,} pixels") from None
     except MemoryError:
@@ -117,6 +137,25 @@ def opened_picture(
     except _BROKEN as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UnreadablePictureError(f"cannot be read ({reason})") from error
+
+
+def _unknown_format(stream: BinaryIO, tried: Sequence[str]) -> UnreadablePictureError:
+    """What to say of a file that no reader takes: another kind of file, or a broken picture."""
+    stream.seek(0)
+    head = stream.read(LOOKED_AT)
+    known = ", ".join(tried)
+    if not head:
+        return UnreadablePictureError("cannot be read (it is empty)")
+    kind = kind_by_content(head)
+    if kind == "HEIC" and HEIF in tried:
+        return UnreadablePictureError("cannot be read (a HEIC picture that is damaged or of a rare kind)")
+    if kind == "HEIC":
+        return HeifMissingError("is a HEIC picture")
+    if kind is not None:
+        return UnknownFormatError(f"is of the kind {kind}, which is not read (read are {known})")
+    if any(head.startswith(magic) for magic in _MAGIC):
+        return UnreadablePictureError("cannot be read (it begins as a picture, and is damaged)")
+    return UnknownFormatError(f"is not a picture of a known format ({known})")
 
 
 def _check_size(size_wh: tuple[int, int], max_pixels: int) -> None:

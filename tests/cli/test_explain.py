@@ -120,10 +120,10 @@ def test_formats_index_and_skipping(
         raise AssertionError("made again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Segmenter, "encode", never)
+        patch.setattr(Segmenter, "start", never)
         again = freeda(*line, "overlay,npz")
         assert again.exit_code == 0, again.stderr
-        assert again.stdout.count("up to date") == 2
+        assert "2 pictures: 2 up to date" in again.stdout
         assert freeda(*line, "overlay,npz", "--force").exit_code == 1
         assert freeda(*line, "overlay,png").exit_code == 1
         assert freeda(*line, "overlay", "-k", "1").exit_code == 1

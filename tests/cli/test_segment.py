@@ -75,17 +75,17 @@ def test_a_broken_picture_gets_one_line_and_others_go_on(
     assert len(errors) == 1
     assert "broken.png" in errors[0]
     assert "1 of 2 pictures failed." in result.stderr
-    assert result.stdout.startswith(f"{picture}: ")
+    assert "2 pictures: 1 segmented, 1 failed in " in result.stdout
     assert not Path("freeda-out/broken.json").exists()
 
 
 def test_an_error_that_nobody_foresaw_stops_only_its_picture(
     freeda: Any, opened: Any, bank: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def explode(self: Any, image: Any) -> None:
+    def explode(*_: Any) -> None:
         raise RuntimeError("boom\nwith a second line")
 
-    monkeypatch.setattr(Segmenter, "encode", explode)
+    monkeypatch.setattr(Segmenter, "label", explode)
     result = freeda("segment", picture, "-c", "car", "--bank", bank)
     assert result.exit_code == 1
     assert f"error: {picture}: unexpected RuntimeError: boom with a second line" in result.stderr.splitlines()
@@ -114,9 +114,10 @@ def test_folders_and_patterns_and_twins(
     folder.mkdir(parents=True)
     (folder / "photo.png").write_bytes(picture.read_bytes())
     (folder / "notes.txt").write_text("no picture")
-    result = freeda("segment", picture, folder, tmp_path / "in/**/*.png", "-c", "car", "--bank", bank)
+    patterns = (picture, folder, tmp_path / "in/**/*.png")
+    result = freeda("segment", "--verbose", *patterns, "-c", "car", "--bank", bank)
     assert result.exit_code == 0
-    lines = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    lines = [line for line in result.stdout.splitlines() if line.startswith("/")]
     assert [line.split(": ")[0] for line in lines] == [str(picture), str(folder / "photo.png")]
     assert len(list(Path("freeda-out").glob("*.overlay.png"))) == 2
 

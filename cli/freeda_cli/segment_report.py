@@ -1,0 +1,192 @@
+"""What ``freeda segment`` says of its pictures: a line each, or a bar and a table at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from freeda_cli import console
+from freeda_cli.errors import report_one
+from freeda_cli.progress import SegmentBar
+
+if TYPE_CHECKING:
+    from freeda_segment.jobs import Failed, Finished, Outcome
+    from freeda_segment.outputs import IndexEntry
+
+_SHOWN_NOTES = 10
+_SHOWN_CLASSES = 30
+_SHOWN_DOUBTS = 3
+
+
+def warn_of(notes: Sequence[str]) -> None:
+    """The first of the warnings about a list of classes, and how many more there are."""
+    for line in notes[:_SHOWN_NOTES]:
+        console.warn(line)
+    if len(notes) > _SHOWN_NOTES:
+        console.warn(f"and {len(notes) - _SHOWN_NOTES} more of this kind.")
+
+
+class RunReport:
+    """Tells what becomes of each picture, and of all in the end.
+
+    Args:
+        ctx: of the command.
+        out: where results go.
+        formats: that are written.
+        total: how many pictures there are.
+        verbose: a line for each picture, also where there are several.
+        as_json: nothing but JSON goes to standard output.
+        force: whether an index of somebody else may be replaced.
+    """
+
+    def __init__(
+        self,
+        ctx: typer.Context,
+        out: Path,
+        formats: Sequence[str],
+        total: int,
+        *,
+        verbose: bool,
+        as_json: bool,
+        force: bool,
+    ) -> None:
+        self._ctx, self._out, self._formats, self._total = ctx, out, formats, total
+        self._lines = total == 1 or verbose or bool(ctx.find_root().params.get("verbose"))
+        self._as_json, self._force = as_json, force
+        self._started = time.monotonic()
+        self._records: list[dict[str, Any]] = []
+        self._entries: list[IndexEntry] = []
+        self._doubts: list[str] = []
+        self._classes = _ClassTable()
+        self.failed = self.skipped = self.segmented = 0
+
+    def tell(self, outcomes: Iterable[Outcome]) -> None:
+        """Tell of each picture as it is done, under a bar where there are several."""
+        from freeda_segment.jobs import Failed
+
+        bar = SegmentBar(self._total) if self._total > 1 else None
+        with bar or nullcontext():
+            for done, outcome in enumerate(outcomes, start=1):
+                if isinstance(outcome, Failed):
+                    self._tell_failed(outcome)
+                else:
+                    self._tell_finished(outcome)
+                if bar is not None:
+                    bar(done, self.failed)
+
+    def end(self) -> None:
+        """Write the index and tell of the whole."""
+        from freeda_segment.outputs import write_index
+
+        for line in self._doubts[:_SHOWN_DOUBTS]:
+            console.warn(line)
+        if len(self._doubts) > _SHOWN_DOUBTS:
+            more = console.count(len(self._doubts) - _SHOWN_DOUBTS, "more picture")
+            console.warn(f"and {more} of this kind; their reports say so under 'notes'.")
+        if self._entries and self._total > 1:
+            console.note(f"side by side: {write_index(self._out, self._entries, force=self._force)}")
+        if self._as_json:
+            console.emit_json(self._records)
+        elif self._total > 1:
+            self._classes.show()
+            console.say(self._summary())
+        if self.failed and self._total > 1:
+            console.note(f"{self.failed:,} of {console.count(self._total, 'picture')} failed.")
+
+    def _summary(self) -> str:
+        seconds = time.monotonic() - self._started
+        parts = [f"{self.segmented:,} segmented"] if self.segmented or not self.skipped else []
+        if self.skipped:
+            parts.append(f"{self.skipped:,} up to date (--force makes them anew)")
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        each = f", {console.duration(seconds / self.segmented)} each" if self.segmented else ""
+        return (
+            f"{console.count(self._total, 'picture')}: {', '.join(parts)} in "
+            f"{console.duration(seconds)}{each}; results in {self._out}"
+        )
+
+    def _tell_failed(self, failed: Failed) -> None:
+        path = failed.task.path
+        self.failed += 1
+        line = report_one(self._ctx, path, failed.error)
+        if self._as_json:
+            self._records.append({"picture": {"source": str(path)}, "error": line})
+
+    def _tell_finished(self, finished: Finished) -> None:
+        path, files = finished.task.path, finished.files
+        if finished.skipped:
+            self.skipped += 1
+            self._line(path, "up to date (--force makes it anew)", {})
+        else:
+            self.segmented += 1
+            self._line(path, finished.summary, files if self._total == 1 else {})
+        if finished.doubt:
+            self._doubts.append(f"{path}: {finished.doubt}")
+        self._classes.add(finished.report)
+        if self._as_json:
+            written = {name: str(file) for name, file in files.items()}
+            self._records.append({**finished.report, "written": written, "skipped": finished.skipped})
+        if self._total > 1 and "preview" in self._formats and "overlay" in self._formats:
+            self._entries.append(_index_entry(finished))
+
+    def _line(self, path: Path, line: str, files: Mapping[str, Path]) -> None:
+        if self._lines and not self._as_json:
+            console.say(f"{path}: {line}")
+            for file in files.values():
+                console.say(f"  {file}")
+
+
+def _index_entry(finished: Finished) -> IndexEntry:
+    """With no more of the report than the index shows: a job may have many pictures."""
+    from freeda_segment.outputs import IndexEntry
+
+    shown = {name: finished.report[name] for name in ("picture", "classes", "background")}
+    return IndexEntry(shown, finished.files["preview"], finished.files["overlay"])
+
+
+class _ClassTable:
+    """In how many pictures each class was found, and how much of them it covers."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[str, int] = {}
+        self._areas: dict[str, float] = {}
+        self._counted = 0
+        self._other = 0.0
+        self._with_other = 0
+
+    def add(self, report: Mapping[str, Any]) -> None:
+        """Count a picture's report."""
+        self._counted += 1
+        for each in report["classes"]:
+            name = each["name"]
+            self._pictures[name] = self._pictures.get(name, 0) + bool(each["pixels"])
+            self._areas[name] = self._areas.get(name, 0.0) + each["area"]
+        self._other += report["background"]["area"]
+        self._with_other += bool(report["background"]["area"])
+
+    def show(self) -> None:
+        """The classes that were found, the largest first."""
+        if not self._counted:
+            return
+        found = sorted(
+            (name for name, times in self._pictures.items() if times),
+            key=lambda name: -self._areas[name],
+        )
+        rows = [
+            (name, f"{self._pictures[name]:,}", f"{self._areas[name] / self._counted:.1%}")
+            for name in found[:_SHOWN_CLASSES]
+        ]
+        if len(found) > _SHOWN_CLASSES:
+            rows.append((f"and {len(found) - _SHOWN_CLASSES} more", "", ""))
+        if self._with_other:
+            rows.append(("(no class)", f"{self._with_other:,}", f"{self._other / self._counted:.1%}"))
+        absent = len(self._pictures) - len(found)
+        if absent:
+            rows.append((f"({console.count(absent, 'class', 'classes')} not found)", "", ""))
+        console.show_table(("class", "pictures#", "mean area#"), rows)
