@@ -172,7 +172,7 @@ def test_colours_and_broken_files_are_no_label_maps(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no label map"):
         open_dataset("ade20k", tmp_path).load(0)
     (tmp_path / layout.truth).write_bytes(b"\x89PNG nothing")
-    with pytest.raises(TruthUnreadableError, match="not a picture of a known format"):
+    with pytest.raises(TruthUnreadableError, match="begins as a picture, and is damaged"):
         open_dataset("ade20k", tmp_path).load(0)
 
 

@@ -194,7 +194,9 @@ def test_an_eps_file_under_a_pictures_name_starts_nothing(
     monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
     path = tmp_path / "photo.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
-    with pytest.raises(ImageError, match=r"photo\.png is not a picture of a known format \(PNG, JPEG"):
+    with pytest.raises(
+        ImageError, match=r"photo\.png is of the kind EPS, which is not read \(read are PNG, JPEG"
+    ):
         open_image(path)
     assert not called.exists()
 
@@ -240,8 +242,8 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     [
         (lambda path: None, "does not exist"),
         (lambda path: path.mkdir(), "is a folder"),
-        (lambda path: path.write_bytes(b""), "not a picture"),
-        (lambda path: path.write_text("<svg/>"), "not a picture"),
+        (lambda path: path.write_bytes(b""), "it is empty"),
+        (lambda path: path.write_text("<svg/>"), "is of the kind SVG"),
     ],
 )
 def test_what_is_no_picture_gets_one_sentence(tmp_path: Path, make: Any, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_a_jpeg_of_several_pictures_gives_the_first() -> None:
 
 @pytest.mark.parametrize("kind", ["ICO", "PCX", "TGA", "EPS", "PDF", "JPEG2000", "SGI", "DDS"])
 def test_other_formats_are_not_tried(kind: str) -> None:
-    with pytest.raises(UnknownFormatError, match=r"not a picture of a known format \(PNG, JPEG"):
+    with pytest.raises(UnknownFormatError, match=r"\((read are )?PNG, JPEG"):
         read(encoded(kind))
 
 
@@ -161,3 +162,33 @@ def test_there_is_no_other_door() -> None:
     ]
     assert len(found) == 1
     assert found[0].startswith("freeda_store/files/picture_files.py:")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"8BPS\x00\x01", "is of the kind PSD, which is not read"),
+        (b"\x00\x00\x01\x00\x01\x00", "is of the kind ICO"),
+        (b"\x00\x00\x00\x18ftypqt  \x00\x00", "is of the kind video"),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "is of the kind JPEG 2000"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?><svg>", "is of the kind SVG"),
+        (b"<!DOCTYPE html><title>404", "is of the kind HTML"),
+        (b"", r"cannot be read \(it is empty\)"),
+        (b"\x89PNG\r\n\x1a\nrubbish", r"cannot be read \("),
+        (b"\xff\xd8\xffrubbish", r"cannot be read \(it begins as a picture"),
+        (b"some words", r"not a picture of a known format \(PNG"),
+    ],
+)
+def test_a_kind_that_is_not_read_is_told_apart_from_a_broken_picture(data: bytes, told: str) -> None:
+    with pytest.raises(UnreadablePictureError, match=told) as caught:
+        read(data)
+    assert isinstance(caught.value, UnknownFormatError) == ("cannot be read" not in told)
+
+
+def test_an_icon_is_told_the_same_whatever_picture_came_before() -> None:
+    icon = encoded("ICO")
+    for before in ("PNG", "ICO", "TIFF"):
+        with suppress(UnreadablePictureError):
+            read(encoded(before))
+        with pytest.raises(UnknownFormatError, match="is of the kind ICO"):
+            read(icon)
