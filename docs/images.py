@@ -1,21 +1,29 @@
-"""Make the first picture of the README from the demo's output: ``make demo && python -m docs.images``.
+"""Make pictures of README and docs from the demo's output: ``make demo && python -m docs.images``.
 
-``contact-sheet.png`` is what ``freeda bank show boat`` draws, ``explanation.png`` a browser's view of what
-comes of ``freeda explain examples/car-and-tree.png -c "red car,tree,grass,sky" --at 120,420``, both with
-a bank of the first 60 example captions; ``architecture.svg`` was written by hand.
+``segmentation.png`` is the demo's picture and overlay; ``borders.png`` the same picture with and without the
+refinement of borders. ``contact-sheet.png`` is what ``freeda bank show boat`` draws, ``explanation.png`` a
+browser's view of what comes of ``freeda explain examples/car-and-tree.png -c "red car,tree,grass,sky" --at
+120,420``, both with a bank of the first 60 example captions; ``architecture.svg`` was written by hand.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
 
+import freeda
+from freeda_segment import parse_superpixels
+
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "examples" / "car-and-tree.png"
+CLASSES = "red car,tree,grass,sky"
+BANK = ROOT / "demo-bank"
 OVERLAY = ROOT / "demo-out" / "car-and-tree.overlay.png"
-TARGET = Path(__file__).parent / "images" / "segmentation.png"
+IMAGES = Path(__file__).parent / "images"
 GAP = 16
+COARSE = {"scale": 50.0, "sigma": 0.5, "min_size": 10.0}
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
@@ -27,7 +35,15 @@ def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
     return sheet
 
 
+def borders() -> Iterator[Image.Image]:
+    """The overlay by coarse superpixels alone, and as the preset makes it."""
+    coarse = parse_superpixels("felzenszwalb", COARSE)
+    with freeda.open_segmenter(BANK) as segmenter:
+        for each in (segmenter.with_settings(refinement=None, superpixels=coarse), segmenter):
+            yield each.segment(PICTURE, CLASSES).overlay()
+
+
 if __name__ == "__main__":
-    TARGET.parent.mkdir(exist_ok=True)
-    side_by_side(Image.open(PICTURE), Image.open(OVERLAY)).save(TARGET, optimize=True)
-    print(TARGET)
+    IMAGES.mkdir(exist_ok=True)
+    side_by_side(Image.open(PICTURE), Image.open(OVERLAY)).save(IMAGES / "segmentation.png", optimize=True)
+    side_by_side(*borders()).save(IMAGES / "borders.png", optimize=True)

@@ -2,9 +2,7 @@
 
 Each pixel's scores become a mean of its neighbours' scores, weighted by how alike their colours are; some
 rounds of it, over the eight neighbours at each of some distances. :func:`refine` does so for all pixels, as
-published;
-:class:`PixelMixing` for some, which is what
-a border needs.
+published; :class:`PixelMixing` for some, which is what a border needs.
 """
 
 from __future__ import annotations

@@ -93,7 +93,11 @@ def _explaining(folder: Path, *, in_folder: bool) -> Iterator[None]:
     if not in_folder:
         yield
         return
-    logger.warning("%s is read by one process at a time: its revisions lack files; %s.", folder, _ADVICE)
+    logger.warning(
+        "%s is read by one process at a time: its database is of an earlier version, or its revisions lack files; %s.",
+        folder,
+        _ADVICE,
+    )
     try:
         yield
     except BankInUseError as error:
