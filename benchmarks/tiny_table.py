@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.tiny_quality import PRESET, generated_bank, oracle_bank
 from freeda_models.presets import load_preset
-from freeda_segment import Segmenter, SegmentSettings, open_segmenter, parse_superpixels
+from freeda_segment import Pamr, Segmenter, SegmentSettings, open_segmenter, parse_superpixels
 from freeda_segment.evaluation.datasets import load_scenes
 from freeda_segment.evaluation.evaluate import evaluate_scenes
 from freeda_segment.evaluation.labelled import open_dataset
@@ -50,6 +50,8 @@ def rows(preset: SegmentSettings) -> list[Row]:
     where = str(preset.where)
     return [
         Row("full method"),
+        Row("without refinement of borders", {"refinement": None}),
+        Row("PAMR, as published, in its place", {"refinement": Pamr()}),
         Row("without superpixels (patches, resampled)", {"superpixels": parse_superpixels("none")}),
         Row("without global similarity (alpha = 1)", {"alpha": 1.0}),
         Row(f"without the preset's filter ({where or 'it has none'})", {"where": Filter()}),
