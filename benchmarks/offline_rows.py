@@ -43,6 +43,16 @@ def changed(base: Preset, changes: Changes) -> Preset:
     return Preset.model_validate(document)
 
 
+PLAIN: Changes = {
+    "generator": {"steps": 25},
+    "segment": {
+        "superpixel_options": {"scale": 50.0, "sigma": 0.5, "min_size": 10.0},
+        "refinement": "none",
+    },
+}
+"""How a table is measured that compares banks: many steps, and labels whose borders nothing mends."""
+
+
 def fingerprint(preset: Preset, seed: int, *, without: Sequence[str] = ()) -> str:
     """Name of a preset's results: equal for equal settings."""
     text = preset.model_dump_json(exclude=set(without) | {"name", "description"}, exclude_defaults=True)
@@ -58,7 +68,7 @@ def joined(rows: Sequence[Row]) -> Changes:
     return together
 
 
-DEFAULT = Row("default", "the preset as it is")
+DEFAULT = Row("default", "the preset's offline stage")
 OTHER_SEED = 1
 KEYS = "keys"
 """How the groups of key strategies start; the key space follows."""

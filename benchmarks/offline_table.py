@@ -25,7 +25,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.offline_rows import DEFAULT, KEYS, OTHER_SEED, Row, all_rows, fingerprint, joined
+from benchmarks.offline_rows import (
+    DEFAULT,
+    KEYS,
+    OTHER_SEED,
+    PLAIN,
+    Row,
+    all_rows,
+    changed,
+    fingerprint,
+    joined,
+)
 from benchmarks.replay import ReplayedWorld
 from benchmarks.tiny_quality import CAPTIONS, PRESET
 from freeda_ingest.captions import read_captions
@@ -78,7 +88,7 @@ class Table:
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self._folder = folder
-        self._base = load_preset(PRESET)
+        self._base = changed(load_preset(PRESET), PLAIN)
         self._world = ReplayedWorld(self._base, folder / "replay")
         self._scenes: Scenes = load_scenes()
         self._count = len(self._scenes.images[:limit])

@@ -14,16 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.offline_rows import PLAIN, changed
 from benchmarks.tiny_quality import PRESET, generated_bank, measure_bank
 from freeda_models.presets import Preset, load_preset
 from freeda_store import Bank
 
 
 def preset_with(steps: int) -> Preset:
-    """The tiny preset with another number of sampling steps."""
-    preset = load_preset(PRESET)
-    generator = preset.generator.model_copy(update={"steps": steps})
-    return preset.model_copy(update={"generator": generator})
+    """The tiny preset with another number of sampling steps, and no refinement of borders."""
+    return changed(changed(load_preset(PRESET), PLAIN), {"generator": {"steps": steps}})
 
 
 def main() -> None:

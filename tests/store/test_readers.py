@@ -195,7 +195,10 @@ def old(bank: Bank) -> Path:
 def test_a_bank_of_an_earlier_version_is_read_as_it_was(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), Bank.read(old) as reader:
         assert look(reader) == 2
-        assert "is read by one process at a time: its database is of an earlier version, or its revisions lack" in caplog.text
+        assert (
+            "is read by one process at a time: its database is of an earlier version, or its revisions lack"
+            in caplog.text
+        )
         with pytest.raises(BankInUseError, match=r"verify --repair`, lets any number read it at once"):
             Bank.read(old)
         assert reader.verify().ok, "it is not damaged"
