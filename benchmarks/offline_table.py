@@ -38,7 +38,7 @@ from benchmarks.offline_rows import (
 )
 from benchmarks.replay import ReplayedWorld
 from benchmarks.tiny_quality import CAPTIONS, PRESET
-from freeda_ingest.captions import read_captions
+from freeda_ingest.captions.reader import read_captions
 from freeda_ingest.feed import CaptionFeed
 from freeda_ingest.manifests import make_manifest, stage_settings
 from freeda_ingest.pipeline import process_batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -26,11 +27,24 @@ _SHOWN_WORDS = 8
 _SHOWN_NOTES = 3
 
 
+class FormatName(StrEnum):
+    """What a captions file may be; the names of :class:`freeda_ingest.CaptionFormat`, without its imports."""
+
+    JSONL = "jsonl"
+    JSON = "json"
+    COCO = "coco"
+    TEXT = "text"
+    CSV = "csv"
+    TSV = "tsv"
+    PARQUET = "parquet"
+
+
 CaptionsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="CAPTIONS",
-        help="Captions files: JSON Lines, plain lines, or COCO captions JSON; '-' is standard input.",
+        help="Captions files, as they are or packed (.gz, .zst): JSON Lines, JSON, plain lines, COCO, CSV, "
+        "TSV, Parquet, or a folder with Hugging Face metadata; '-' is standard input.",
     ),
 ]
 NewBankOption = Annotated[
@@ -80,12 +94,27 @@ MessageOption = Annotated[
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Stop at the first line that is no caption, before drawing.")
 ]
+FieldOption = Annotated[
+    str,
+    typer.Option(
+        "--field",
+        metavar="NAME",
+        show_default="found by its name",
+        help="The field or column that holds the captions; a number is a column of a table without a header.",
+    ),
+]
+FormatOption = Annotated[
+    FormatName | None,
+    typer.Option("--format", show_default="found by content", help="How the captions files are written."),
+]
 
 
 def ingest(
     captions: CaptionsArgument,
     bank: NewBankOption = DEFAULT_BANK,
     preset: NewPresetOption = None,
+    field: FieldOption = "",
+    format: FormatOption = None,
     limit: LimitOption = None,
     batch_size: BatchSizeOption = None,
     seed: SeedOption = 0,
@@ -101,13 +130,21 @@ def ingest(
     Running the same command again adds nothing twice, and goes on where a run was cut short. Lines
     that are no captions are listed, kept in a rejects file, and do not stop the run.
     """
+    from freeda_ingest.captions.detection import CaptionFormat
     from freeda_ingest.errors import CaptionsError
     from freeda_ingest.ingestor import RunOptions, open_ingestor
     from freeda_store.opening.hindrances import require_writable
 
-    _check_files(captions)
-    size = batch_size_of(batch_size)
-    options = RunOptions(limit=limit, batch_size=size, seed=seed, message=message, strict=strict)
+    options = RunOptions(
+        limit=limit,
+        batch_size=batch_size_of(batch_size),
+        seed=seed,
+        message=message,
+        strict=strict,
+        field=field,
+        format=CaptionFormat(format.value) if format else None,
+    )
+    _check_files(captions, options)
     place = place_of(executor, device, devices, workers)
     require_writable(bank)
     chosen = preset_for(bank, preset)
@@ -125,8 +162,8 @@ def ingest(
                 useless.append("standard input" if path == "-" else path)
     if useless:
         raise CaptionsError(
-            f"no line of {', '.join(useless)} is a caption; write one per line, or JSON Lines with the field "
-            "'caption'."
+            f"nothing in {', '.join(useless)} is a caption; the reasons are above. Captions are one per "
+            "line, or in a field that is called 'caption' or named with --field."
         )
 
 
@@ -145,16 +182,17 @@ def batch_size_of(text: str | None) -> int | Literal["auto"] | None:
     return int(text)
 
 
-def _check_files(captions: list[str]) -> None:
-    """Find out before anything is drawn that a file of the list cannot be read."""
-    from freeda_ingest.captions import STDIN, open_captions
+def _check_files(captions: list[str], options: RunOptions) -> None:
+    """Find out before anything is drawn that a file of the list cannot be read, or holds no captions."""
+    from freeda_ingest.captions.reader import open_captions
+    from freeda_ingest.captions.sources import STDIN
 
     if captions.count(STDIN) > 1:
         raise UsageError("standard input can be read only once; give '-' once.")
     for path in captions:
         live = path == STDIN or Path(path).is_fifo() or Path(path).is_char_device()
         if not live:
-            open_captions(path).close()
+            open_captions(path, field=options.field, format=options.format).close()
 
 
 def _tell_how_to_go_on(report: IngestReport, options: RunOptions) -> None:

@@ -11,8 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freeda_ingest.caption_records import Reject
-    from freeda_ingest.captions import read_captions
+    from freeda_ingest.captions.detection import CaptionFormat
+    from freeda_ingest.captions.reader import read_captions
+    from freeda_ingest.captions.records import Reject
     from freeda_ingest.concepts import add_concepts
     from freeda_ingest.executors.devices import devices_executor
     from freeda_ingest.executors.ray import ray_executor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from freeda_ingest.settings import StageSettings
 
 _HOMES = {
+    "CaptionFormat": "captions.detection",
     "DropReason": "masks",
     "IngestModels": "models",
     "IngestProgress": "report",
@@ -32,17 +34,18 @@ _HOMES = {
     "MaskSettings": "masks",
     "PresetModels": "models",
     "ProgressCallback": "report",
-    "Reject": "caption_records",
+    "Reject": "captions.records",
     "RunOptions": "ingestor",
     "StageSettings": "settings",
     "add_concepts": "concepts",
     "devices_executor": "executors.devices",
     "open_ingestor": "ingestor",
     "ray_executor": "executors.ray",
-    "read_captions": "captions",
+    "read_captions": "captions.reader",
 }
 
 __all__ = [
+    "CaptionFormat",
     "DropReason",
     "IngestModels",
     "IngestProgress",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from freeda_ingest.batches import SeededCaption
-from freeda_ingest.caption_records import BlankLines, Reject
+from freeda_ingest.captions.records import BlankLines, Reject
 from freeda_ingest.errors import RejectedCaptionError
 from freeda_ingest.identity import caption_seed
 from freeda_ingest.rejects import RejectsFile
@@ -23,7 +23,7 @@ class CaptionFeed:
     """Reads on demand and counts what it gives.
 
     Args:
-        records: from :func:`freeda_ingest.captions.read_captions`, or a caller's own captions.
+        records: from :func:`freeda_ingest.captions.reader.read_captions`, or a caller's own captions.
         name: the file's name, for messages.
         seed: base of every caption's seed.
         limit: how many distinct captions to give at most.

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from freeda_ingest.caption_records import BlankLines, Reject, checked_own
-from freeda_ingest.captions import STDIN, estimate_captions, read_captions
+from freeda_ingest.captions.detection import CaptionFormat
+from freeda_ingest.captions.reader import open_captions, read_captions
+from freeda_ingest.captions.records import BlankLines, Reject, checked_own
+from freeda_ingest.captions.sources import STDIN, captions_file
 from freeda_ingest.errors import OptionError
 from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.executors.protocol import Executor, ExecutorFactory
@@ -49,6 +51,9 @@ class RunOptions:
         seed: base of every caption's seed; another one draws other pictures.
         message: kept with the revision; made from the file's name when empty.
         source: provenance of captions that name none.
+        field: the field or column that holds the captions, empty to find it by its name; see
+            :func:`freeda_ingest.captions.reader.read_captions`.
+        format: how the captions file is written, None to find out.
         strict: stop at the first record that is no caption. A file is then read through before
             anything is drawn.
     """
@@ -59,6 +64,8 @@ class RunOptions:
     message: str = ""
     source: str = ""
     strict: bool = False
+    field: str = ""
+    format: CaptionFormat | None = None
 
     def __post_init__(self) -> None:
         for name in ("limit", "batch_size"):
@@ -178,13 +185,13 @@ def _open(captions: str | Path | Records, options: RunOptions) -> _Source:
     if not isinstance(captions, str | Path):
         live = not isinstance(captions, Sequence)
         return _Source("captions", None, _checked(captions), options.limit, live=live, keeps_rejects=False)
-    records = read_captions(captions, source=options.source)
-    total = estimate_captions(captions)
+    reader = open_captions(captions, field=options.field, format=options.format)
+    records, total = reader.records(options.source), reader.estimate()
     if options.limit is not None:
         total = options.limit if total is None else min(total, options.limit)
     if str(captions) == STDIN:
         return _Source("standard input", None, records, total, live=True, keeps_rejects=True)
-    path = Path(captions)
+    path = captions_file(captions)
     return _Source(path.name, path, records, total, live=not path.is_file(), keeps_rejects=True)
 
 
@@ -204,7 +211,7 @@ def _naming_captions(source: _Source, options: RunOptions) -> int:
 def _check_all(path: Path, name: str, options: RunOptions) -> None:
     """Read a file through, so that a strict run fails before anything is drawn."""
     if path.is_file():
-        records = read_captions(path, source=options.source)
+        records = read_captions(path, source=options.source, field=options.field, format=options.format)
         deque(CaptionFeed(records, name=name, seed=options.seed, limit=options.limit, strict=True), maxlen=0)
 
 

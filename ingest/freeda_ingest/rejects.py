@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Self
 
-from freeda_ingest.caption_records import Reject
+from freeda_ingest.captions.records import Reject
 from freeda_store.files.whole_files import replaced
 
 SUFFIX = ".rejects.jsonl"

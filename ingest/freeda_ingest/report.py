@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeda_ingest.batches import BatchResult
-from freeda_ingest.caption_records import Reject
+from freeda_ingest.captions.records import Reject
 from freeda_ingest.masks import DropReason
 from freeda_store.records import Caption, RevisionInfo
 

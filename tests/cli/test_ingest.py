@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from freeda_cli.ingest import report_facts
+from freeda_ingest.captions.detection import CaptionFormat
 from freeda_ingest.errors import RejectedCaptionError
 from freeda_ingest.ingestor import RunOptions
 from freeda_ingest.report import IngestProgress, IngestReport, Reject
@@ -103,10 +104,30 @@ def test_defaults_are_said_and_used(freeda: Any, ingestor: FakeIngestor, caption
 
 def test_options_reach_the_run(freeda: Any, ingestor: FakeIngestor, captions: Path) -> None:
     options = ["--limit", "9", "--batch-size", "2", "--seed", "5", "--message", "why", "--strict"]
+    options += ["--field", "caption", "--format", "jsonl"]
     result = freeda("ingest", captions, "--bank", "b", "--preset", "sd21", "--device", "cpu", *options)
     assert result.exit_code == 0
     assert ingestor.opened == [("b", "sd21", "cpu")]
-    assert ingestor.runs[0][1] == RunOptions(9, 2, 5, "why", strict=True)
+    assert ingestor.runs[0][1] == RunOptions(
+        9, 2, 5, "why", strict=True, field="caption", format=CaptionFormat.JSON_LINES
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("image,label\n1.png,cat\n", "has no field 'caption', but 'image', 'label'"),
+        ("%PDF-1.7", "is a PDF, not captions"),
+    ],
+)
+def test_a_second_file_without_captions_stops_before_the_first_is_drawn(
+    freeda: Any, ingestor: FakeIngestor, captions: Path, tmp_path: Path, content: str, told: str
+) -> None:
+    (tmp_path / "other.csv").write_text(content)
+    result = freeda("ingest", captions, tmp_path / "other.csv")
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert not ingestor.opened
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "2.5", "many", "²"])
@@ -249,6 +270,6 @@ def test_a_file_without_any_caption_is_misuse(freeda: Any, ingestor: FakeIngesto
     result = freeda("ingest", captions, captions)
     assert result.exit_code == 2
     assert len(ingestor.runs) == 2
-    assert f"no line of {captions}, {captions} is a caption; write one per line" in result.stderr
+    assert f"nothing in {captions}, {captions} is a caption; the reasons are above" in result.stderr
     ingestor.report = replace(REPORT, captions=0, rejected=0)
     assert freeda("ingest", captions).exit_code == 0

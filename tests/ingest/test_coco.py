@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeda_ingest import captions as captions_module
-from freeda_ingest.caption_records import ReaderLimits, Reject
-from freeda_ingest.captions import read_captions
-from freeda_ingest.coco import read_coco
-from freeda_ingest.json_scan import UnfinishedJsonError, scan_elements
+from freeda_ingest.captions import sources
+from freeda_ingest.captions.coco import read_coco
+from freeda_ingest.captions.json_scan import UnfinishedJsonError, scan_elements
+from freeda_ingest.captions.reader import read_captions
+from freeda_ingest.captions.records import ReaderLimits, Reject
+from freeda_ingest.errors import CaptionsError
 from freeda_store.records import Caption
 
 COCO = {
@@ -58,7 +59,7 @@ def test_captions_carry_address_and_licence(tmp_path: Path, indent: int | None, 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(json.dumps(COCO).encode())))
-    monkeypatch.setattr(captions_module.sys, "stdin", stdin)
+    monkeypatch.setattr(sources.sys, "stdin", stdin)
     assert list(read_captions("-")) == expected()
 
 
@@ -83,13 +84,14 @@ def test_a_file_cut_short_gives_what_it_has_and_says_so(tmp_path: Path) -> None:
     assert broken.line == 2
     assert isinstance(end, Reject)
     assert end.line == 0
-    assert "ends before its JSON object does" in end.reason
+    assert "ends before its JSON document does" in end.reason
 
 
 def test_no_annotations(tmp_path: Path) -> None:
     path = tmp_path / "coco.json"
     path.write_text('{"images": [], "annotations": []}')
-    assert list(read_captions(path)) == [Reject(0, "a COCO file without annotations", "")]
+    with pytest.raises(CaptionsError, match="with 'images', 'annotations' has no array of objects"):
+        read_captions(path)
 
 
 values = st.recursive(
@@ -130,7 +132,7 @@ def test_scanner_finds_every_element_however_the_bytes_come(
 @given(st.binary(max_size=200), st.integers(0, 60))
 def test_any_bytes_after_a_coco_start_are_read(noise: bytes, keep: int) -> None:
     start = b'{"annotations": [{"caption": "one"}, {"caption": "two"}], "images": []}'
-    records = list(read_coco(io.BytesIO(start[:keep] + noise), "", ReaderLimits()))
+    records = list(read_coco(lambda: iter([start[:keep] + noise]), "", ReaderLimits()))
     assert all(isinstance(record, Caption | Reject) for record in records)
     assert records
 

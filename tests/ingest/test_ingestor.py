@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -14,8 +15,8 @@ import pytest
 from bank_contents import Contents, assert_same_bank, contents_of
 from ingest_fakes import FakeGenerator, fake_manifest, fake_models, write_captions
 
-from freeda_ingest import captions as captions_module
-from freeda_ingest.caption_records import Reject
+from freeda_ingest.captions import reader, sources
+from freeda_ingest.captions.records import Reject
 from freeda_ingest.errors import CaptionsError, OptionError, RejectedCaptionError
 from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.feed import MOST_AHEAD
@@ -166,10 +167,19 @@ def test_rejects_of_standard_input_lie_with_the_bank(
     ingestor: Ingestor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'{"caption": "a car"}\n{no\n')))
-    monkeypatch.setattr(captions_module.sys, "stdin", stdin)
+    monkeypatch.setattr(sources.sys, "stdin", stdin)
     report = ingestor.run("-")
     assert (report.written, report.rejected) == (1, 1)
     assert report.rejects_path == tmp_path / "stdin.rejects.jsonl"
+
+
+def test_a_packed_table_goes_on_by_the_same_command(ingestor: Ingestor, tmp_path: Path) -> None:
+    path = tmp_path / "captions.tsv.gz"
+    rows = "".join(f"{number}\ta car and {number} trees\tno\n" for number in range(2, 9))
+    path.write_bytes(gzip.compress(f"id\talt\tcaption\n{rows}".encode()))
+    first = ingestor.run(path, RunOptions(field="alt", limit=3))
+    again = ingestor.run(path, RunOptions(field="alt"))
+    assert (first.written, again.done_before, again.written) == (3, 3, 4)
 
 
 def test_captions_behind_very_many_rejects_are_found(ingestor: Ingestor) -> None:
@@ -186,7 +196,7 @@ def test_strict_stops_before_anything_is_drawn(bank: Bank, ingestor: Ingestor, c
 
 
 def test_strict_stops_a_live_source_at_the_record(bank: Bank, ingestor: Ingestor, captions: Path) -> None:
-    records = list(captions_module.read_captions(captions))
+    records = list(reader.read_captions(captions))
     with pytest.raises(RejectedCaptionError, match="captions:7"):
         ingestor.run(records, RunOptions(strict=True))
     assert bank.revision is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from freeda_ingest.caption_records import Reject
+from freeda_ingest.captions.records import Reject
 from freeda_ingest.rejects import RejectsFile, rejects_path
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from freeda_ingest.captions import read_captions
+from freeda_ingest.captions.reader import read_captions
 from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.ingestor import Ingestor
 from freeda_ingest.manifests import make_manifest, stage_settings

@@ -1,8 +1,4 @@
-"""One record of a captions file, from bytes to a :class:`Caption`, or the reason why it is none.
-
-Every format hands its records to :func:`caption_from_json` or :func:`caption_from_text`, so that
-the rules are the same in all of them.
-"""
+"""One record of a captions file: what is accepted, what is rejected and why."""
 
 from __future__ import annotations
 
@@ -14,9 +10,8 @@ from typing import NoReturn
 
 from freeda_store.records import Caption, JsonValue
 
-_OWN_FIELDS = frozenset({"caption", "id", "source", "license", "url"})
 _BLANKS = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
-_SHOWN_CHARS = 1000
+SHOWN_CHARS = 1000
 _MAX_DEPTH = 64
 
 
@@ -25,7 +20,7 @@ class ReaderLimits:
     """What is still accepted as a caption.
 
     Attributes:
-        record_bytes: longest line, or element of a COCO file.
+        record_bytes: longest line, or element of a JSON document.
         caption_chars: longest caption. Text encoders read far less (77 tokens for CLIP); this limit
             only keeps books and broken files out.
     """
@@ -42,8 +37,8 @@ class Reject:
     """A record that is no caption.
 
     Attributes:
-        line: its line, counted from 1; in a COCO file its place among the annotations, and 0 for
-            the file as a whole.
+        line: its line, counted from 1; in a JSON document its place in the array of captions, in a Parquet
+            file its row, and 0 for the file as a whole.
         reason: why, in a few words.
         text: the record as read, bytes that are not UTF-8 as ``\\xNN``, cut at 1,000 characters.
     """
@@ -64,6 +59,10 @@ class BadRecordError(ValueError):
     """Carries the reason of a :class:`Reject`."""
 
 
+class BrokenFileError(ValueError):
+    """The bytes of a file cannot be read further: what is packed ends too soon, or is no such data."""
+
+
 def clean_text(text: str) -> str:
     """Runs of blanks, line ends and control characters become one space; ends are trimmed."""
     return _BLANKS.sub(" ", text).strip()
@@ -71,8 +70,8 @@ def clean_text(text: str) -> str:
 
 def show(raw: bytes) -> str:
     """Bytes as text that can always be printed and written."""
-    text = raw[: 4 * _SHOWN_CHARS].decode("utf-8", errors="backslashreplace")
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
+    text = raw[: 4 * SHOWN_CHARS].decode("utf-8", errors="backslashreplace")
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
 
 
 def decode(raw: bytes) -> str:
@@ -87,42 +86,12 @@ def decode(raw: bytes) -> str:
         raise BadRecordError(f"not UTF-8 (byte {error.start + 1} is 0x{raw[error.start]:02x})") from error
 
 
-def caption_from_text(text: str, source: str, limits: ReaderLimits) -> Caption:
-    """A plain line as a caption."""
-    return Caption(text=_checked_caption(text, limits), source=source)
-
-
-def caption_from_json(raw: bytes, source: str, limits: ReaderLimits) -> Caption:
-    """An object ``{"caption": ..., "id": ..., "source": ..., "license": ..., "url": ...}``.
-
-    Only ``caption`` must be there. Other fields are kept as ``extra``. ``source`` stands in when the
-    object has none.
-
-    Raises:
-        BadRecordError: it is not JSON, not an object, or a field is missing or of a wrong type.
-    """
-    record = parse_object(raw)
-    if "caption" not in record:
-        raise BadRecordError("no field 'caption'")
-    caption = record["caption"]
-    if not isinstance(caption, str):
-        raise BadRecordError(f"field 'caption' is {_kind(caption)}, not text")
-    return Caption(
-        text=_checked_caption(caption, limits),
-        external_id=_label(record, "id"),
-        source=_label(record, "source") or source,
-        license=_label(record, "license"),
-        url=_label(record, "url"),
-        extra={name: value for name, value in record.items() if name not in _OWN_FIELDS},
-    )
-
-
 def checked_own(caption: Caption, place: int) -> Caption | Reject:
     """A caption of a Python caller's, or a reject when no database can hold it; ``place`` counts from 1."""
     reason = "" if caption.text.strip() else "empty caption"
     try:
         labels: list[JsonValue] = [caption.external_id, caption.source, caption.license, caption.url]
-        _refuse_unstorable({"caption": caption.text, "labels": labels, "extra": dict(caption.extra)})
+        refuse_unstorable({"caption": caption.text, "labels": labels, "extra": dict(caption.extra)})
     except BadRecordError as error:
         reason = reason or str(error)
     except (TypeError, ValueError):
@@ -138,9 +107,17 @@ def parse_object(raw: bytes) -> dict[str, JsonValue]:
     Raises:
         BadRecordError: they are anything else.
     """
+    record = parse_json(raw)
+    if not isinstance(record, dict):
+        raise BadRecordError(f"{kind_of(record)}, not an object with a field 'caption'")
+    return record
+
+
+def parse_json(raw: bytes) -> JsonValue:
+    """Bytes as JSON that any database can hold; see :func:`parse_object`."""
     text = decode(raw)
     try:
-        record = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        record: JsonValue = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise BadRecordError("not JSON that can be read: nested too deeply") from None
     except BadRecordError:
@@ -148,37 +125,15 @@ def parse_object(raw: bytes) -> dict[str, JsonValue]:
     except ValueError as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "a number with too many digits"
         raise BadRecordError(f"not JSON ({reason})") from None
-    if not isinstance(record, dict):
-        raise BadRecordError(f"{_kind(record)}, not an object with a field 'caption'")
     if text.count("{") + text.count("[") > _MAX_DEPTH and _depth(record) > _MAX_DEPTH:
         raise BadRecordError(f"nested more than {_MAX_DEPTH} levels deep")
     if "\\u" in text:
-        _refuse_unstorable(record)
+        refuse_unstorable(record)
     return record
 
 
-def _checked_caption(text: str, limits: ReaderLimits) -> str:
-    cleaned = clean_text(text)
-    if not cleaned:
-        raise BadRecordError("empty caption")
-    if len(cleaned) > limits.caption_chars:
-        raise BadRecordError(
-            f"caption of {len(cleaned):,} characters, over the limit of {limits.caption_chars:,}"
-        )
-    return cleaned
-
-
-def _label(record: dict[str, JsonValue], name: str) -> str:
-    """A provenance field as text; numbers are welcome, since ids and licences often are."""
-    value = record.get(name)
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise BadRecordError(f"field '{name}' is {_kind(value)}, not text or a number")
-    return clean_text(str(value))
-
-
-def _kind(value: JsonValue) -> str:
+def kind_of(value: JsonValue) -> str:
+    """What a value is, in words for a message."""
     names: dict[type, str] = {
         bool: "true or false",
         int: "a number",
@@ -201,8 +156,12 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _refuse_unstorable(record: dict[str, JsonValue]) -> None:
-    r"""``\ud800`` alone is no character, and ``\u0000`` fits no SQL text."""
+def refuse_unstorable(record: JsonValue) -> None:
+    r"""Refuse what no database can hold: ``\ud800`` alone is no character, ``\u0000`` fits no SQL text.
+
+    Raises:
+        BadRecordError: the record has either, anywhere.
+    """
     text = json.dumps(record, ensure_ascii=False)
     try:
         text.encode("utf-8")

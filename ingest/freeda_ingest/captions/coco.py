@@ -1,4 +1,4 @@
-"""COCO captions JSON (``captions_train2017.json``): one object with ``images``, ``licenses`` and
+"""COCO captions JSON (``captions_train2017.json``, nocaps): one object with ``images``, ``licenses`` and
 ``annotations``, each annotation ``{"image_id", "id", "caption"}``.
 
 The file is walked, never loaded: what stays in memory is one address and one licence per image.
@@ -6,23 +6,24 @@ The file is walked, never loaded: what stays in memory is one address and one li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
 
-from freeda_ingest.caption_records import (
+from freeda_ingest.captions.documents import read_elements
+from freeda_ingest.captions.fields import CAPTION
+from freeda_ingest.captions.json_scan import Element, UnfinishedJsonError, scan_elements
+from freeda_ingest.captions.provenance import captions_of_record
+from freeda_ingest.captions.records import (
     BadRecordError,
+    BrokenFileError,
     ReaderLimits,
     Reject,
-    caption_from_json,
     clean_text,
     parse_object,
-    show,
 )
-from freeda_ingest.json_scan import Element, UnfinishedJsonError, scan_elements
 from freeda_store.records import Caption, JsonValue
 
-_CHUNK = 1 << 20
+ANNOTATIONS = "annotations"
 DEFAULT_SOURCE = "coco"
 
 
@@ -35,39 +36,40 @@ class _Images:
     license_name: dict[str, str] = field(default_factory=dict)
 
 
-def read_coco(stream: BinaryIO, source: str, limits: ReaderLimits) -> Iterator[Caption | Reject]:
+def read_coco(
+    chunks: Callable[[], Iterator[bytes]],
+    source: str,
+    limits: ReaderLimits,
+    caption: str = CAPTION,
+) -> Iterator[Caption | Reject]:
     """Captions of a COCO file, in the file's order.
 
     Args:
-        stream: the file, at its start; it must be seekable, since images may follow annotations.
+        chunks: gives the file's bytes from the start; asked twice, since images may follow annotations.
         source: stands in for ``source``; ``coco`` when empty.
         limits: see :class:`ReaderLimits`; ``record_bytes`` bounds one annotation.
+        caption: the field of an annotation that holds its caption.
 
     Yields:
         Captions with ``external_id`` the annotation's id, ``url`` and ``license`` those of its image,
         and ``image_id`` in ``extra``; or rejects, whose ``line`` is the place among the annotations.
     """
-    images = _read_images(stream, limits)
-    stream.seek(0)
-    found = 0
     try:
-        for element in scan_elements(_chunks(stream), {"annotations"}, limits.record_bytes):
-            found += 1
-            try:
-                yield _caption(element, images, source or DEFAULT_SOURCE, limits)
-            except BadRecordError as error:
-                yield Reject(element.position, str(error), show(element.raw))
-    except UnfinishedJsonError as error:
-        yield Reject(0, f"{error}; everything before the end was read", "")
-        return
-    if found == 0:
-        yield Reject(0, "a COCO file without annotations", "")
+        images = _read_images(chunks(), limits)
+    except BrokenFileError:
+        images = _Images()  # the second walk comes to the same fault and reports it
+
+    def parse(element: Element) -> list[Caption]:
+        record = parse_object(element.raw)
+        return [
+            _with_image(each, images)
+            for each in captions_of_record(record, caption, source or DEFAULT_SOURCE, limits)
+        ]
+
+    return read_elements(scan_elements(chunks(), {ANNOTATIONS}, limits.record_bytes), parse, limits)
 
 
-def _caption(element: Element, images: _Images, source: str, limits: ReaderLimits) -> Caption:
-    if element.size > limits.record_bytes:
-        raise BadRecordError(f"{element.size:,} bytes, over the limit of {limits.record_bytes:,}")
-    caption = caption_from_json(element.raw, source, limits)
+def _with_image(caption: Caption, images: _Images) -> Caption:
     image_id = _id(caption.extra.get("image_id"))
     license_id = images.license_id.get(image_id, "")
     return replace(
@@ -77,13 +79,13 @@ def _caption(element: Element, images: _Images, source: str, limits: ReaderLimit
     )
 
 
-def _read_images(stream: BinaryIO, limits: ReaderLimits) -> _Images:
+def _read_images(chunks: Iterator[bytes], limits: ReaderLimits) -> _Images:
     """Addresses and licences. In the usual order of a COCO file this stops before the annotations."""
     images = _Images()
-    wanted = {"images", "licenses", "annotations"}
+    wanted = {"images", "licenses", ANNOTATIONS}
     try:
-        for element in scan_elements(_chunks(stream), wanted, limits.record_bytes):
-            if element.array == "annotations":
+        for element in scan_elements(chunks, wanted, limits.record_bytes):
+            if element.array == ANNOTATIONS:
                 if images.url and images.license_name:
                     break
                 continue
@@ -115,8 +117,3 @@ def _id(value: JsonValue) -> str:
 
 def _text(value: JsonValue) -> str:
     return clean_text(value) if isinstance(value, str) else ""
-
-
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK):
-        yield chunk
