@@ -94,7 +94,8 @@ def _explaining(folder: Path, *, in_folder: bool) -> Iterator[None]:
         yield
         return
     logger.warning(
-        "%s is read by one process at a time: its database is of an earlier version, or its revisions lack files; %s.",
+        "%s is read by one process at a time: its database is of an earlier version, or its revisions "
+        "lack files; %s.",
         folder,
         _ADVICE,
     )
