@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def segment(
     out: o.OutOption = Path(o.DEFAULT_OUT),
     formats: o.FormatOption = None,
     opacity: o.OpacityOption = o.DEFAULT_OPACITY,
+    label_offset: o.LabelOffsetOption = 0,
+    min_area: o.MinAreaOption = o.DEFAULT_MIN_AREA,
     recursive: o.RecursiveOption = False,
     verbose: o.LinesOption = False,
     force: o.ForceOption = False,
@@ -57,6 +60,7 @@ def segment(
     from freeda_segment import SegmentSettings, open_segmenter
     from freeda_segment.jobs import Task, find_finished
     from freeda_segment.outputs import INDEX_NAME, result_stems
+    from freeda_segment.outputs.runs import RunOptions
     from freeda_segment.provenance import foresee_provenance
     from freeda_store.files.own_files import file_ids, require_free
 
@@ -65,7 +69,8 @@ def segment(
         console.note(f"left out: {found.told()}")
     paths = found.pictures
     wanted = gather_classes(classes or [], classes_file)
-    names = wanted_formats(formats or [], len(paths))
+    written = wanted_formats(formats or [], len(paths))
+    names = written.single
     with open_bank_and_preset(bank, preset) as source:
         settings = changes.change(SegmentSettings.of(source.preset.segment))
         opened, chosen = source.bank, preset or source.preset.name
@@ -73,7 +78,14 @@ def segment(
         index = [out / INDEX_NAME] if len(paths) > 1 and "preview" in names else []
         require_free(index, force=force)
         tasks = [Task(*pair) for pair in zip(paths, result_stems(out, paths), strict=True)]
-        up_to_date = partial(find_finished, folder=out, formats=names, classes=wanted, opacity=opacity)
+        up_to_date = partial(
+            find_finished,
+            label_offset=label_offset,
+            folder=out,
+            formats=names,
+            classes=wanted,
+            opacity=opacity,
+        )
         foreseen = partial(foresee_provenance, opened, source.preset, settings)
         done = {} if force else up_to_date(tasks, provenance=foreseen)
         report = RunReport(ctx, out, names, len(tasks), verbose=verbose, as_json=as_json, force=force)
@@ -90,24 +102,46 @@ def segment(
             prototypes = segmenter.prepare(wanted)
             warn_of(prototypes.notes)
             inputs = file_ids([*paths, classes_file or "", preset or ""])
-            job = Job(segmenter, prototypes, out, names, opacity, force, inputs)
+            job = Job(segmenter, prototypes, out, names, opacity, label_offset, force, inputs)
             report.tell(run_rest(job, tasks, done))
-    report.end()
+    report.end(written.run, RunOptions(min_area))
     if report.failed:
         raise typer.Exit(FAILURE)
 
 
-def wanted_formats(expressions: Sequence[str], pictures: int) -> list[str]:
+@dataclass(frozen=True)
+class WantedFormats:
+    """What a person asks to be written.
+
+    Attributes:
+        single: for each picture, names of :data:`freeda_segment.outputs.FORMATS`.
+        run: for all together, names of :data:`freeda_segment.outputs.runs.RUN_FORMATS`.
+    """
+
+    single: tuple[str, ...]
+    run: tuple[str, ...] = ()
+
+
+def wanted_formats(expressions: Sequence[str], pictures: int) -> WantedFormats:
     """The formats of ``--format``; several pictures with overlays get previews, for their index.
 
     Raises:
         OptionError: a format is unknown.
     """
-    from freeda_segment.outputs import DEFAULT_FORMATS, output_paths
+    from freeda_segment.errors import OptionError
+    from freeda_segment.outputs import DEFAULT_FORMATS, FORMATS
+    from freeda_segment.outputs.runs import LABELS, RUN_FORMATS
 
     given = [name.strip() for expression in expressions for name in expression.split(",")]
-    names = list(dict.fromkeys(name for name in given if name)) or list(DEFAULT_FORMATS)
-    output_paths("", "", names)
-    if pictures > 1 and "overlay" in names:
-        names = list(dict.fromkeys([*names, "preview"]))
-    return names
+    names = [name for name in given if name] or list(DEFAULT_FORMATS)
+    for name in names:
+        if name not in FORMATS and name not in RUN_FORMATS:
+            known = ", ".join([*FORMATS, *RUN_FORMATS])
+            raise OptionError(f"unknown output format '{name}'; choose from {known}.")
+    run = dict.fromkeys(name for name in names if name in RUN_FORMATS)
+    single = dict.fromkeys(name for name in names if name in FORMATS)
+    if run:
+        single[LABELS] = None
+    if pictures > 1 and "overlay" in single:
+        single["preview"] = None
+    return WantedFormats(tuple(single), tuple(run))

@@ -9,6 +9,7 @@ import typer
 
 DEFAULT_OUT = "freeda-out"
 DEFAULT_OPACITY = 0.5
+DEFAULT_MIN_AREA = 0.0005
 
 PicturesArgument = Annotated[
     list[str],
@@ -40,8 +41,31 @@ FormatOption = Annotated[
         "-f",
         metavar="NAMES",
         show_default="overlay,png",
-        help="What to write, between commas: overlay, png (label map), rle (COCO JSON), geojson "
-        "(outlines), npz (label map and scores). A JSON report is always written.",
+        help="What to write, between commas. For each picture: overlay, png (label map), rle (COCO JSON), "
+        "geojson (outlines), npz (label map and scores). For the whole run, in a folder of that name: coco, "
+        "coco-panoptic, yolo, labelme, label-studio (brush masks), label-studio-polygons, mmseg. A JSON "
+        "report is always written.",
+    ),
+]
+LabelOffsetOption = Annotated[
+    int,
+    typer.Option(
+        "--label-offset",
+        metavar="0|1",
+        min=0,
+        max=1,
+        help="Number of the first class in label maps (png); 255 is no class.",
+    ),
+]
+MinAreaOption = Annotated[
+    float,
+    typer.Option(
+        "--min-area",
+        metavar="0..1",
+        min=0,
+        max=1,
+        help="Share of the picture below which a connected area is no object of coco, yolo, labelme and "
+        "label-studio-polygons.",
     ),
 ]
 RecursiveOption = Annotated[

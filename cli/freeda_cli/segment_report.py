@@ -17,6 +17,7 @@ from freeda_cli.progress import SegmentBar
 if TYPE_CHECKING:
     from freeda_segment.jobs import Failed, Finished, Outcome
     from freeda_segment.outputs import IndexEntry
+    from freeda_segment.outputs.runs import RunOptions, RunPicture
 
 _SHOWN_NOTES = 10
 _SHOWN_CLASSES = 30
@@ -61,6 +62,8 @@ class RunReport:
         self._started = time.monotonic()
         self._records: list[dict[str, Any]] = []
         self._entries: list[IndexEntry] = []
+        self._pictures: list[RunPicture] = []
+        self._last: Mapping[str, Any] | None = None
         self._doubts: list[str] = []
         self._classes = _ClassTable()
         self.failed = self.skipped = self.segmented = 0
@@ -79,8 +82,8 @@ class RunReport:
                 if bar is not None:
                     bar(done, self.failed)
 
-    def end(self) -> None:
-        """Write the index and tell of the whole."""
+    def end(self, run_formats: Sequence[str], options: RunOptions) -> None:
+        """Write the index and the formats of the whole run, and tell of the whole."""
         from freeda_segment.outputs import write_index
 
         for line in self._doubts[:_SHOWN_DOUBTS]:
@@ -90,6 +93,7 @@ class RunReport:
             console.warn(f"and {more} of this kind; their reports say so under 'notes'.")
         if self._entries and self._total > 1:
             console.note(f"side by side: {write_index(self._out, self._entries, force=self._force)}")
+        self._write_run(run_formats, options)
         if self._as_json:
             console.emit_json(self._records)
         elif self._total > 1:
@@ -97,6 +101,16 @@ class RunReport:
             console.say(self._summary())
         if self.failed and self._total > 1:
             console.note(f"{self.failed:,} of {console.count(self._total, 'picture')} failed.")
+
+    def _write_run(self, formats: Sequence[str], options: RunOptions) -> None:
+        from freeda_segment.outputs.runs import Run, write_run
+
+        if not self._pictures or self._last is None:
+            return
+        run = Run.of(self._pictures, self._last, options)
+        for each in write_run(self._out, run, formats, force=self._force):
+            state = "" if each.fresh else " (up to date)"
+            console.note(f"{each.name} of {console.count(len(run.pictures), 'picture')}: {each.path}{state}")
 
     def _summary(self) -> str:
         seconds = time.monotonic() - self._started
@@ -119,6 +133,8 @@ class RunReport:
             self._records.append({"picture": {"source": str(path)}, "error": line})
 
     def _tell_finished(self, finished: Finished) -> None:
+        from freeda_segment.outputs.runs import LABELS, RunPicture
+
         path, files = finished.task.path, finished.files
         if finished.skipped:
             self.skipped += 1
@@ -129,6 +145,9 @@ class RunReport:
         if finished.doubt:
             self._doubts.append(f"{path}: {finished.doubt}")
         self._classes.add(finished.report)
+        if LABELS in files:
+            self._pictures.append(RunPicture.of(path, finished.task.stem, files[LABELS], finished.report))
+            self._last = finished.report
         if self._as_json:
             written = {name: str(file) for name, file in files.items()}
             self._records.append({**finished.report, "written": written, "skipped": finished.skipped})

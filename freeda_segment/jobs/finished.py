@@ -27,6 +27,7 @@ def find_finished(
     provenance: Callable[[], Provenance | None],
     *,
     opacity: float = DEFAULT_OPACITY,
+    label_offset: int = 0,
 ) -> dict[Task, Finished]:
     """The tasks whose results are up to date. No network is needed to know.
 
@@ -38,6 +39,7 @@ def find_finished(
         provenance: called only where there are reports: what results would say of where they come from, or
             None where that is not known yet.
         opacity: of overlays.
+        label_offset: of label maps.
     """
     reported = [task for task in tasks if output_paths(folder, task.stem, [REPORT])[REPORT].is_file()]
     known = provenance() if reported else None
@@ -46,7 +48,8 @@ def find_finished(
 
     def look(task: Task) -> Finished | None:
         try:
-            made = made_of(picture_hash(task.path), classes.classes, known, opacity=opacity)
+            sha256 = picture_hash(task.path)
+            made = made_of(sha256, classes.classes, known, opacity=opacity, label_offset=label_offset)
         except ImageError:  # whoever segments the picture will say so
             return None
         report = find_done(folder, task.stem, made, formats)

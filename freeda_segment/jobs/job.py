@@ -41,6 +41,7 @@ class Job:
         folder: of the results.
         formats: names of :data:`freeda_segment.outputs.FORMATS`; the report is written always.
         opacity: of the class colours in overlays, 0..1.
+        label_offset: number of the first class in label maps, 0 or 1.
         force: replace also files that freeda did not write.
         inputs: files that are never replaced; see :func:`freeda_store.files.own_files.file_ids`.
     """
@@ -50,6 +51,7 @@ class Job:
     folder: Path
     formats: Sequence[str]
     opacity: float = DEFAULT_OPACITY
+    label_offset: int = 0
     force: bool = False
     inputs: FileIds = frozenset()
 
@@ -89,7 +91,9 @@ class Job:
         """
         segmentation = self.segmenter.label(encoded, self.prototypes)
         place = picture_place(read.task.path, self.folder)
-        result = Result(segmentation, read.sha256, file=place, opacity=self.opacity)
+        result = Result(
+            segmentation, read.sha256, file=place, opacity=self.opacity, label_offset=self.label_offset
+        )
         files = write_fresh(
             self.folder, read.task.stem, result, self.formats, force=self.force, inputs=self.inputs
         )

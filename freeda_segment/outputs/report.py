@@ -52,6 +52,7 @@ def report(result: Result) -> dict[str, Any]:
         },
         "formats": list(result.formats),
         "opacity": result.opacity,
+        "label_offset": result.label_offset,
         "classes": [
             {
                 "index": share.index,

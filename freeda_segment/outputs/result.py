@@ -24,6 +24,7 @@ class Result:
         formats: what else is written of it, for the report to vouch for.
         file: where its file lies as seen from the folder of the results, "" when it is not known.
         opacity: of the class colours in its overlay, 0..1.
+        label_offset: number of the first class in its label map, 0 or 1.
     """
 
     segmentation: Segmentation
@@ -31,6 +32,7 @@ class Result:
     formats: tuple[str, ...] = ()
     file: str = ""
     opacity: float = DEFAULT_OPACITY
+    label_offset: int = 0
 
     @property
     def image(self) -> ImageArray:

@@ -64,13 +64,19 @@ def picture_hash(path: str | Path) -> str:
 
 
 def made_of(
-    sha256: str, classes: Iterable[ClassName], provenance: Provenance, *, opacity: float = DEFAULT_OPACITY
+    sha256: str,
+    classes: Iterable[ClassName],
+    provenance: Provenance,
+    *,
+    opacity: float = DEFAULT_OPACITY,
+    label_offset: int = 0,
 ) -> dict[str, Any]:
     """All that a result depends on, as JSON values."""
     made: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "sha256": sha256,
         "opacity": opacity,
+        "label_offset": label_offset,
         "classes": [list(each.texts) for each in classes],
         **provenance_values(provenance),
     }
@@ -130,7 +136,13 @@ def write_fresh(
     require_free(paths.values(), inputs=inputs, force=force)
     path = paths[REPORT]
     segmentation = result.segmentation
-    wanted = made_of(result.sha256, segmentation.classes, segmentation.provenance, opacity=result.opacity)
+    wanted = made_of(
+        result.sha256,
+        segmentation.classes,
+        segmentation.provenance,
+        opacity=result.opacity,
+        label_offset=result.label_offset,
+    )
     old = read_report(path)
     if old is not None and _recorded(old) != wanted:
         path.unlink(missing_ok=True)
@@ -148,6 +160,7 @@ def _recorded(report: Mapping[str, Any]) -> dict[str, Any] | None:
             "format": report["format"],
             "sha256": report["picture"]["sha256"],
             "opacity": report["opacity"],
+            "label_offset": report.get("label_offset", 0),
             "classes": [each["texts"] for each in report["classes"]],
             **{name: report[name] for name in ("bank", "models", "settings")},
         }

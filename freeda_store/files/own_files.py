@@ -41,6 +41,7 @@ _MARKS = (
     (b"\x89PNG", f"{PNG_KEY}\0{GENERATOR}".encode()),
     (b"\xff\xd8", b"\xff\xfe\x00\x08" + JPEG_COMMENT),
     (b"{", f'"{JSON_KEY}": "{GENERATOR}"'.encode()),
+    (b"[", f'"{JSON_KEY}": "{GENERATOR}"'.encode()),
     (b"<!doctype html>", HTML_MARK.encode()),
     (b"PK", b"\x06\x00" + ZIP_COMMENT),
     (b"PAR1", b"generator\x18\x06" + GENERATOR.encode()),

@@ -23,6 +23,7 @@ from freeda_models.presets import load_preset
 from freeda_segment import Background, BackgroundStrategy, Segmenter
 from freeda_segment.errors import ClassesError, OptionError
 from freeda_segment.outputs import DEFAULT_FORMATS, FORMATS, read_labels
+from freeda_segment.outputs.runs import RUN_FORMATS
 from freeda_segment.regions.superpixels import Felzenszwalb, Slic
 
 TINY_FILTER = ",".join(load_preset("tiny").segment.where)
@@ -32,6 +33,7 @@ def test_the_help_names_every_format_and_the_default() -> None:
     _, option = get_args(FormatOption)
     for_segment_alone = {"preview", "report"}
     assert set(re.findall(r"\b[a-z]+\b(?= \(|,)", option.help)) >= set(FORMATS) - for_segment_alone
+    assert set(re.findall(r"[a-z-]+(?=[ ,.])", option.help)) >= set(RUN_FORMATS)
     assert set(option.show_default.split(",")) == set(DEFAULT_FORMATS) - for_segment_alone
 
 
@@ -315,7 +317,8 @@ def test_a_bank_that_is_not_there_is_the_first_thing_told(freeda: Any, picture: 
 
 
 def test_the_command_covers_as_much_as_the_library_does() -> None:
-    from freeda_cli.segment_options import DEFAULT_OPACITY
-    from freeda_segment.outputs import result
+    from freeda_cli.segment_options import DEFAULT_MIN_AREA, DEFAULT_OPACITY
+    from freeda_segment.outputs import instances, result
 
     assert DEFAULT_OPACITY == result.DEFAULT_OPACITY
+    assert DEFAULT_MIN_AREA == instances.MIN_AREA

@@ -136,6 +136,40 @@ def test_interrupted_it_keeps_what_is_done_and_goes_on(
     assert not list(Path("freeda-out").glob(".*.part"))
 
 
+def test_formats_of_the_run_hold_old_and_new_results(
+    freeda: Any, opened: Any, bank: Path, folder: Path
+) -> None:
+    opened.small = False
+    line = ("segment", folder, "-c", "car,tree", "--bank", bank)
+    assert freeda(*line, "--format", "coco,yolo").exit_code == 1
+    coco = Path("freeda-out/coco/annotations.json")
+    names = [each["file_name"] for each in json.loads(coco.read_text())["images"]]
+    assert names == ["a.png", "b.png", "c.png", "d.png"], "all but the broken one"
+    (folder / "broken.png").unlink()
+    (folder / "f.png").write_bytes((folder / "a.png").read_bytes())
+    again = freeda(*line, "--format", "coco,yolo")
+    assert again.exit_code == 0
+    assert "5 pictures: 1 segmented, 4 up to date" in again.stdout
+    assert f"coco of 5 pictures: {coco}\n" in again.stderr
+    names = [each["file_name"] for each in json.loads(coco.read_text())["images"]]
+    assert names == ["a.png", "b.png", "c.png", "d.png", "f.png"]
+    third = freeda(*line, "--format", "coco,yolo")
+    assert f"coco of 5 pictures: {coco} (up to date)\n" in third.stderr
+    assert len(list(Path("freeda-out/yolo/labels").iterdir())) == 5
+
+
+def test_label_maps_from_one_are_other_results(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
+    opened.small = False
+    line = ("segment", picture, "-c", "car,tree", "--bank", bank, "--background", "none")
+    assert freeda(*line).exit_code == 0
+    zero = np.asarray(Image.open("freeda-out/photo.labels.png"))
+    assert freeda(*line, "--label-offset", "1").exit_code == 0
+    one = np.asarray(Image.open("freeda-out/photo.labels.png"))
+    np.testing.assert_array_equal(one, zero + 1)
+    assert "up to date" in freeda(*line, "--label-offset", "1").stdout
+    assert freeda(*line, "--label-offset", "2").exit_code == 2
+
+
 SCRIPT = """
 import json, sys
 sys.argv = ["freeda", *json.loads(sys.argv[1])]

@@ -28,6 +28,7 @@ REPORT = {
     "picture": {"source": "a.png", "file": "../a.png", "width": 4, "height": 4, "sha256": "0" * 64},
     "formats": ["overlay", "preview"],
     "opacity": 0.5,
+    "label_offset": 0,
     "classes": [{"index": 0, "name": "car", "texts": ["car"], "colour": "#102030", "pixels": 9, "area": 0.5}],
     "background": {"area": 0.5},
     "bank": {"address": "bank", "revision": 1, "committed_at": "2026-01-01T00:00:00Z"},
@@ -73,7 +74,9 @@ def test_a_report_that_was_changed_is_no_reason_to_stop(tmp_path: Path) -> None:
     for file in paths.values():
         file.touch()
     path = paths["report"]
-    wanted = {name: REPORT[name] for name in ("format", "opacity", "bank", "models", "settings")}
+    wanted = {
+        name: REPORT[name] for name in ("format", "opacity", "label_offset", "bank", "models", "settings")
+    }
     wanted |= {"sha256": "0" * 64, "classes": [["car"]]}
     path.write_text(json.dumps(REPORT))
     assert find_done(tmp_path, "a", wanted, ["overlay", "preview"]) == REPORT
