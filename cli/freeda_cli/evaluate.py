@@ -22,6 +22,7 @@ from freeda_cli.presets import (
     preset_for,
 )
 from freeda_cli.progress import EvaluationBar
+from freeda_cli.segment_options import CLASSES_FILE_HELP
 from freeda_cli.segment_settings import SettingChanges
 from freeda_cli.setting_options import with_segment_options
 
@@ -94,7 +95,7 @@ NamesOption = Annotated[
         "--names",
         metavar="FILE",
         show_default="the official ones",
-        help="Class names of your own: one class per line in the order of the labels, synonyms after '|'.",
+        help=f"Class names of your own, in the order of the data set's labels. {CLASSES_FILE_HELP}",
     ),
 ]
 

@@ -11,6 +11,12 @@ DEFAULT_OUT = "freeda-out"
 DEFAULT_OPACITY = 0.5
 DEFAULT_MIN_AREA = 0.0005
 
+CLASSES_FILE_HELP = (
+    "A text file with one class per line, whose place is its label: 'car|automobile' is one class with two "
+    "names, commas are refused, '#' at the start or after a space begins a comment."
+)
+"""What ``segment --classes-file`` and ``evaluate --names`` take."""
+
 PicturesArgument = Annotated[
     list[str],
     typer.Argument(metavar="IMAGE", help="Pictures, folders of pictures, or patterns such as 'in/**/*.jpg'."),
@@ -30,7 +36,7 @@ ClassesFileOption = Annotated[
     typer.Option(
         "--classes-file",
         metavar="FILE",
-        help="A text file with one class per line; '#' at the start or after a space begins a comment.",
+        help=f"{CLASSES_FILE_HELP} Classes of --classes come after them.",
     ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where results go.")]

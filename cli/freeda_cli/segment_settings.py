@@ -80,18 +80,17 @@ def chosen_filter(current: Filter, expressions: Sequence[str]) -> Filter:
 
 
 def gather_classes(expressions: Sequence[str], file: Path | None) -> ClassList:
-    """The classes of ``-c`` and of the file together.
+    """The classes of the file, which keep their labels, and those of ``-c`` after them.
 
     Raises:
         ClassesError: there is none, or the file cannot be read.
     """
-    from freeda_segment import parse_classes, read_classes_file
+    from freeda_segment.classes import join_classes, parse_classes, read_classes_file
 
     if file is None:
         return parse_classes(list(expressions))
     listed = read_classes_file(file)
-    together = parse_classes([*expressions, *("|".join(each.texts) for each in listed.classes)])
-    return replace(together, notes=(*listed.notes, *together.notes))
+    return join_classes(listed, parse_classes(list(expressions))) if any(expressions) else listed
 
 
 def option_numbers(expressions: Sequence[str], kind: str, example: str) -> dict[str, float]:

@@ -6,7 +6,6 @@ The folder layouts are those that mmsegmentation documents. A new data set is a 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
@@ -16,8 +15,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from freeda_errors.documents import Document, fault_of
-from freeda_segment.classes import ClassList, ClassName, check_text, read_class_lines, without_comment
-from freeda_segment.errors import ClassesError, DatasetError, OptionError
+from freeda_segment.classes import ClassList, parse_class_lines, read_classes_file
+from freeda_segment.errors import DatasetError, OptionError
 
 TINY = "tiny"
 """The bundled rendered scenes, the one data set that needs no folder."""
@@ -136,52 +135,24 @@ def load_spec(name: str) -> DatasetSpec:
 def official_classes(spec: DatasetSpec) -> ClassList:
     """The class names that come with a data set."""
     file = resources.files("freeda_segment") / "evaluation" / "sets" / "names" / f"{spec.names}.txt"
-    return read_names(file.read_text(encoding="utf-8").splitlines(), f"names/{spec.names}.txt")
+    return parse_class_lines(file.read_text(encoding="utf-8").splitlines(), f"names/{spec.names}.txt")
 
 
 def other_classes(path: str | Path, count: int) -> ClassList:
     """Class names of one's own for a data set, in the order of its labels.
 
     Args:
-        path: a file with one class per line, synonyms after ``|``; ``#`` after a space starts a comment.
+        path: a file with one class per line; see :func:`freeda_segment.classes.parse_class_lines`.
         count: how many classes the data set has, background left out.
 
     Raises:
-        DatasetError: it cannot be read, or has more or fewer classes.
+        ClassesError: it cannot be read.
+        DatasetError: it has more or fewer classes.
     """
-    try:
-        lines = read_class_lines(path)
-    except ClassesError as error:
-        raise DatasetError(str(error)) from None
-    classes = read_names(lines, str(path))
+    classes = read_classes_file(path)
     if len(classes.classes) != count:
         raise DatasetError(
             f"{path} names {len(classes.classes)} classes and the data set has {count}; "
             "write one per line, in the order of its labels."
         )
     return classes
-
-
-def read_names(given: Iterable[str], origin: str) -> ClassList:
-    """Class names, one class per line, in the order of the labels; a class may have several texts.
-
-    Raises:
-        DatasetError: a text stands in two places, so that its label would be ambiguous; or
-            one is no name of a class.
-    """
-    lines = (without_comment(line).strip() for line in given)
-    classes = tuple(
-        ClassName(tuple(part for part in (" ".join(item.split()) for item in line.split("|")) if part))
-        for line in lines
-        if line.strip("| ")
-    )
-    seen: set[str] = set()
-    for name in (name for each in classes for name in each.texts):
-        try:
-            check_text(name)
-        except ClassesError as error:
-            raise DatasetError(f"{origin}: {error}") from None
-        if name.casefold() in seen:
-            raise DatasetError(f"{origin} has '{name}' twice; each text may belong to one class only.")
-        seen.add(name.casefold())
-    return ClassList(classes)

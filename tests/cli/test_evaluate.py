@@ -165,7 +165,7 @@ def test_the_bundled_scenes_need_no_root(freeda: Any, opened: Any, bank: Path) -
         (["tiny", "--limit", "0"], 2, "--limit"),
         (["tiny", "--processes", "0"], 2, "--processes"),
         (["tiny", "--alpha", "2"], 2, "alpha"),
-        (["tiny", "--names", "none.txt"], 1, "none.txt cannot be read"),
+        (["tiny", "--names", "none.txt"], 2, "none.txt cannot be read"),
         (["tiny", "--bank", "elsewhere"], 2, "no bank in"),
     ],
 )

@@ -273,15 +273,24 @@ def test_an_old_revision_can_be_asked(freeda: Any, opened: Any, bank: Path, pict
     assert json.loads(result.stdout)[0]["bank"]["revision"] == 1
 
 
-def test_classes_of_the_line_come_before_those_of_the_file(tmp_path: Path) -> None:
+def test_classes_of_the_file_keep_their_labels(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
-    file.write_text("# streets\ncar|automobile\ntree, sky\n")
-    both = gather_classes(["sky"], file)
-    assert both.names == ("sky", "car", "tree")
-    assert both.classes[1].texts == ("car", "automobile")
-    assert any("'sky'" in note for note in both.notes)
+    file.write_text("# streets\ncar|automobile\ntree\nsky\n")
+    both = gather_classes(["Sky,sea"], file)
+    assert both.names == ("car", "tree", "sky", "sea")
+    assert both.classes[0].texts == ("car", "automobile")
+    assert any("'Sky'" in note for note in both.notes)
+    assert gather_classes([], file).names == ("car", "tree", "sky")
     with pytest.raises(ClassesError):
         gather_classes([], None)
+
+
+def test_segment_and_evaluate_say_the_same_of_their_files() -> None:
+    from freeda_cli.evaluate import NamesOption
+    from freeda_cli.segment_options import CLASSES_FILE_HELP, ClassesFileOption
+
+    for option in (NamesOption, ClassesFileOption):
+        assert CLASSES_FILE_HELP in get_args(option)[1].help
 
 
 def test_superpixel_options_change_the_presets_own() -> None:

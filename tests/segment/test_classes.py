@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freeda_segment.classes import MAX_CHARACTERS, MAX_TEXTS, parse_classes, read_classes_file
+from freeda_segment.classes import (
+    MAX_CHARACTERS,
+    MAX_TEXTS,
+    parse_class_lines,
+    parse_classes,
+    read_classes_file,
+)
 from freeda_segment.errors import ClassesError
 
 
@@ -53,12 +59,14 @@ def test_whatever_is_typed_gives_distinct_classes_or_an_error(expressions: Any) 
         return
     every = [text.casefold() for each in parsed.classes for text in each.texts]
     assert len(every) == len(set(every))
-    assert all(text.strip() == text and text and "," not in text and "|" not in text for text in every)
+    assert all(
+        text.strip() == text and text and not set(",;、，") & set(text) and "|" not in text for text in every
+    )
 
 
 def test_a_file_of_classes(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
-    file.write_bytes("\ufeff# mine\nred car\ntree, sky\n\n  # more\ncar|automobile\n".encode())
+    file.write_bytes("\ufeff# mine\nred car\ntree\nsky\n\n  # more\ncar|automobile\n".encode())
     assert read_classes_file(file).names == ("red car", "tree", "sky", "car")
 
 
@@ -75,9 +83,81 @@ def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None, message: str
     assert str(file) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("car\ntree, sky\n", r"line 2: 'tree, sky' holds ',' and may be several classes"),
+        ("car,tree,sky\n", r"line 1: 'car,tree,sky' holds ','"),
+        ("# mine\ncar;tree\n", r"line 2: 'car;tree' holds ';'"),
+        ("汽车、树\n", "holds '、'"),
+        ("汽车，树\n", "holds '，'"),
+        ("car . tree . sky .\n", r"holds '\.'"),
+        ("id,name\n1,car\n", "line 1: 'id,name' is the heading of a table"),
+        ('"index"\t"class"\n0\tcar\n', "is the heading of a table"),
+        ("0: car\n1: tree\n", "all lines begin with numbers"),
+        ("1 car\n2 tree\n", "all lines begin with numbers"),
+        ("car\n# x\ntree|Car\n", r"has 'Car' twice, in lines 1 and 3"),
+        ("caf\u00e9\ncafe\u0301\n", "twice, in lines 1 and 2"),
+        ("car\n" + "a" * 400, r"classes\.txt, line 2: the class name 'a+…' has 400 characters"),
+    ],
+)
+def test_what_a_file_may_mean_in_two_ways_is_refused_with_its_line(
+    tmp_path: Path, content: str, told: str
+) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_text(content)
+    with pytest.raises(ClassesError, match=told) as caught:
+        read_classes_file(file)
+    assert str(file) in str(caught.value)
+
+
+def test_a_name_may_hold_dots_and_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_text("St. Bernard\n4 x 4|jeep\n3D printer\nNo. 10\n")
+    found = read_classes_file(file)
+    assert found.names == ("St. Bernard", "4 x 4", "3D printer", "No. 10")
+    assert found.notes == ()
+
+
+def test_a_heading_of_one_word_is_pointed_out(tmp_path: Path) -> None:
+    file = tmp_path / "classes.txt"
+    file.write_text("Name\ncar\n")
+    found = read_classes_file(file)
+    assert found.names == ("Name", "car")
+    (note,) = found.notes
+    assert "line 1: 'Name' is taken for a class; remove it if it is a heading" in note
+
+
+@given(st.lists(st.sampled_from(["red car", "tree|bush", "sky", "sea # deep", "", "# none"]), min_size=1))
+def test_the_place_of_a_line_is_its_label(lines: list[str]) -> None:
+    meant = [line.partition("#")[0].strip() for line in lines]
+    wanted = [line for line in meant if line]
+    try:
+        found = parse_class_lines(lines, "classes.txt")
+    except ClassesError:
+        assert not wanted or len(set(wanted)) < len(wanted)
+        return
+    assert ["|".join(each.texts) for each in found.classes] == wanted
+
+
+@pytest.mark.parametrize(
+    "typed", ["car;tree", "car、tree", "car，tree", "car；tree", "car . tree .", "car , tree"]
+)
+def test_other_marks_between_classes_are_known_on_the_command_line(typed: str) -> None:
+    assert parse_classes(typed).names == ("car", "tree")
+    assert parse_classes(typed).notes == ()
+
+
+def test_sentences_are_pointed_out() -> None:
+    found = parse_classes("car. tree")
+    assert found.names == ("car. tree",)
+    assert found.notes == ("'car. tree' is taken for one class; put commas between classes.",)
+    assert parse_classes("St. Bernard,Mt. Fuji").notes == ()
+
+
 def test_a_comment_ends_a_line_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "classes.txt"
-    file.write_text("red car # the small one\ntree\t#\nC#|item#2\n   # nothing\nsky#,sea #, not this\n")
+    file.write_text("red car # the small one\ntree\t#\nC#|item#2\n   # nothing\nsky#\nsea #, not this\n")
     assert [each.texts for each in read_classes_file(file).classes] == [
         ("red car",),
         ("tree",),

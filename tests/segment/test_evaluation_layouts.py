@@ -9,10 +9,11 @@ import pytest
 from evaluation_fakes import LAYOUTS, ColourLabeller, Layout, write_picture, write_stuff, write_truth
 from PIL import Image
 
-from freeda_segment.errors import DatasetError, OptionError, TruthUnreadableError
+from freeda_segment.classes import parse_class_lines
+from freeda_segment.errors import ClassesError, DatasetError, OptionError, TruthUnreadableError
 from freeda_segment.evaluation.labelled import open_dataset
 from freeda_segment.evaluation.run import count
-from freeda_segment.evaluation.specs import TINY, dataset_names, load_spec, official_classes, read_names
+from freeda_segment.evaluation.specs import TINY, dataset_names, load_spec, official_classes
 
 COUNTS = {
     "ade20k": 150,
@@ -189,13 +190,13 @@ def test_names_of_ones_own_may_have_synonyms(tmp_path: Path) -> None:
     file.write_text("\n".join(lines[:-1]))
     with pytest.raises(DatasetError, match="19 classes and the data set has 20"):
         open_dataset("voc21", tmp_path, file)
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(ClassesError, match="cannot be read"):
         open_dataset("voc21", tmp_path, tmp_path / "none.txt")
 
 
 def test_a_text_belongs_to_one_class() -> None:
-    with pytest.raises(DatasetError, match="'Screen' twice"):
-        read_names(["monitor|screen", "Screen"], "names.txt")
+    with pytest.raises(ClassesError, match=r"names\.txt has 'Screen' twice, in lines 1 and 3"):
+        parse_class_lines(["monitor|screen", "", "Screen"], "names.txt")
 
 
 def test_the_bundled_scenes_need_no_folder() -> None:
