@@ -1,6 +1,7 @@
 from .banks import Bank, BankStats, Filter, PrototypeInfo, open_bank, parse_filter
 from .errors import FreedaError
 from .ingesting import Ingestor, IngestReport, RunOptions, devices_executor, open_ingestor, ray_executor
+from .learning import Example, Learner, LearnOptions, LearnReport, Marks, learn, new_bank, open_learner
 from .segmenting import (
     Background,
     ClassShare,
@@ -25,12 +26,17 @@ __all__ = [
     "BankStats",
     "ClassShare",
     "Comparison",
+    "Example",
     "Explanation",
     "Filter",
     "FreedaError",
     "GivenRegions",
     "IngestReport",
     "Ingestor",
+    "LearnOptions",
+    "LearnReport",
+    "Learner",
+    "Marks",
     "Pamr",
     "PrototypeInfo",
     "RandomWalk",
@@ -41,8 +47,11 @@ __all__ = [
     "Segmenter",
     "__version__",
     "devices_executor",
+    "learn",
+    "new_bank",
     "open_bank",
     "open_ingestor",
+    "open_learner",
     "open_segmenter",
     "parse_filter",
     "ray_executor",

@@ -181,6 +181,21 @@ class MaskProposer(Protocol):
 
 
 @runtime_checkable
+class PromptedProposer(Protocol):
+    """Pictures to the mask that a point or a box means."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is; ``dim`` is 0."""
+
+    def at_point(self, image_hwc: ImageArray, point_xy: tuple[int, int]) -> BoolArray:
+        """The mask at a pixel, bool (H, W), of a picture uint8 (H, W, 3) RGB: the best of several."""
+
+    def in_box(self, image_hwc: ImageArray, box: tuple[int, int, int, int]) -> BoolArray:
+        """The mask that fills a box: left, top, right and bottom, of its first and last pixel."""
+
+
+@runtime_checkable
 class ImageGenerator(Protocol):
     """A text-to-image diffusion model that gives an attribution map for each span of the caption."""
 

@@ -11,7 +11,7 @@ from freeda_segment.pixels.background import BackgroundStrategy
 from freeda_segment.retrieval.aggregation import Pooling
 from freeda_segment.retrieval.bank_nouns import BankNouns, NounSource, bank_nouns
 from freeda_segment.retrieval.competitors import Competitors, competing_nouns
-from freeda_segment.retrieval.held import unheld_texts
+from freeda_segment.retrieval.held import mute_texts, unheld_texts
 from freeda_segment.retrieval.prototypes import ClassPrototypes, build_prototypes
 from freeda_store import Filter
 from freeda_store.records import RevisionInfo
@@ -66,7 +66,7 @@ def prepare(
                 continue
             known[built.revision, where] = nouns
         unheld = unheld_texts(nouns, built, unknown, comparable=comparable)
-        built = replace(built, nouns=nouns, unheld=unheld)
+        built = replace(built, nouns=nouns, unheld=unheld, mute=mute_texts(built, unknown))
         found = [each for each in (competing_nouns(nouns, built),) if each is not None]
         return replace(built, competitors=Competitors.joined(found) if found else None)
 

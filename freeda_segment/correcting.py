@@ -14,7 +14,7 @@ from freeda_segment.classes import ClassList
 from freeda_segment.encoding import EncodedImage
 from freeda_segment.errors import NoPrototypesError, OptionError
 from freeda_segment.result import Segmentation
-from freeda_segment.retrieval.lookup import PrototypeSource
+from freeda_segment.retrieval.learned import PrototypeSource
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.segmenter import Segmenter
 from freeda_store.records import RevisionInfo

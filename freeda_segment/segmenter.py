@@ -55,7 +55,9 @@ from freeda_segment.result import (
 )
 from freeda_segment.retrieval import class_name_notes
 from freeda_segment.retrieval.bank_nouns import NounSource
-from freeda_segment.retrieval.lookup import PrototypeSource, TextCache, TextLookup
+from freeda_segment.retrieval.held import taught_texts
+from freeda_segment.retrieval.learned import PrototypeSource
+from freeda_segment.retrieval.lookup import TextCache, TextLookup
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.settings import ENCODING, RETRIEVAL, SegmentSettings
 from freeda_store import Manifest
@@ -218,7 +220,7 @@ class Segmenter(Closeable):
             NoPrototypesError: the bank, or what the filter leaves, has nothing for a class.
         """
         parsed = classes if isinstance(classes, ClassList) else parse_classes(classes)
-        notes = (*parsed.notes, *self._other_prompts(), *class_name_notes.warnings(self._preset, parsed))
+        notes = (*parsed.notes, *self._other_prompts())
         with _timed("prepare"):
             lookup = TextLookup(
                 self._bank,
@@ -238,7 +240,11 @@ class Segmenter(Closeable):
                 unknown=class_name_notes.unknown_texts(self._preset, parsed),
                 comparable=self._bank.manifest.key_strategy == "template_mean" and not self._other_prompts(),
             )
-        more = (*class_name_notes.readings(self._preset, built), *competition.warnings(built, self._settings))
+        more = (
+            *class_name_notes.warnings(self._preset, parsed, taught_texts(built)),
+            *class_name_notes.readings(self._preset, built),
+            *competition.warnings(built, self._settings),
+        )
         return dataclasses.replace(built, notes=(*notes, *more))
 
     def label(

@@ -33,6 +33,14 @@ class Origin(StrEnum):
     IMPORTED = "imported"
 
 
+EXAMPLE = "example"
+"""``kind`` of prototypes of what a person marked, or of parts of it."""
+
+REST = "rest"
+"""``kind`` of prototypes of what an example's picture shows beside it. They have the example's text key and a
+noun of their own; no class is made of them."""
+
+
 @dataclass(frozen=True)
 class Caption:
     """A caption with its provenance.
@@ -80,7 +88,8 @@ class NewPrototype:
     """A prototype on its way into a bank.
 
     Attributes:
-        noun: its key, e.g. ``red car``; ``kind`` is noun, compound or phrase.
+        noun: its key, e.g. ``red car``.
+        kind: noun, compound or phrase, :data:`EXAMPLE` or :data:`REST`.
         span: characters of the caption it was read from.
         text_key: float32 (D_text,), L2-normalised.
         visual: float32 (D_visual,), raw mean of patch features.

@@ -11,7 +11,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
-    *(ROOT / name for name in ("freeda", "freeda_errors", "freeda_models", "freeda_store", "freeda_segment")),
+    *(
+        ROOT / name
+        for name in (
+            "freeda",
+            "freeda_errors",
+            "freeda_models",
+            "freeda_store",
+            "freeda_segment",
+            "freeda_learn",
+        )
+    ),
     *(ROOT / "ingest" / "freeda_ingest", ROOT / "cli" / "freeda_cli", ROOT / "migrations"),
 )
 FOLDERS = ("benchmarks", "cli", "docs", "examples", "ingest", "migrations", "tests", "training")

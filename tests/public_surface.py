@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-PACKAGES = ("freeda", "freeda_store", "freeda_segment", "freeda_ingest", "freeda_models")
+PACKAGES = ("freeda", "freeda_store", "freeda_segment", "freeda_ingest", "freeda_learn", "freeda_models")
 WRITTEN = Path(__file__).with_suffix(".txt")
 
 

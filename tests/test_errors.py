@@ -16,6 +16,7 @@ ROOMS = (
     "freeda_store.errors",
     "freeda_ingest.errors",
     "freeda_segment.errors",
+    "freeda_learn.errors",
     "freeda_cli.errors",
 )
 MISUSE = {
@@ -41,6 +42,8 @@ MISUSE = {
     "OptionError",
     "OverwriteError",
     "ClassesError",
+    "LabelsError",
+    "MarkError",
 }
 
 

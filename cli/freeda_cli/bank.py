@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freeda_cli import bank_add, bank_archive, bank_authors, bank_table, bank_transfer, console
+from freeda_cli import bank_add, bank_archive, bank_authors, bank_new, bank_table, bank_transfer, console
 from freeda_cli.bank_views import (
     PROTOTYPE_COLUMNS,
     diff_facts,
@@ -310,6 +310,7 @@ app.command(help=help_of(verify), epilog="Example: freeda bank verify --repair")
 app.command("export-table", epilog=bank_table.EPILOG)(bank_table.export_table)
 app.command(help=help_of(bank_transfer.push), epilog=bank_transfer.PUSH_EPILOG)(bank_transfer.push)
 app.command(help=help_of(bank_transfer.pull), epilog=bank_transfer.PULL_EPILOG)(bank_transfer.pull)
+app.command(help=help_of(bank_new.new), epilog=bank_new.EPILOG)(bank_new.new)
 app.command(help=help_of(bank_add.add), epilog=bank_add.EPILOG)(bank_add.add)
 app.command(help=help_of(bank_authors.import_freeda), epilog=bank_authors.EPILOG)(bank_authors.import_freeda)
 for name, command, epilog in (

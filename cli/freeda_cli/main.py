@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from freeda.version import __version__
-from freeda_cli import bank, console, demo, errors, evaluate, explain, ingest, models, segment
+from freeda_cli import bank, console, demo, errors, evaluate, explain, ingest, learn, models, segment
 from freeda_cli.options import help_of
 from freeda_cli.quiet import set_up_logging
 
@@ -77,6 +77,7 @@ app = typer.Typer(
 )
 for command, epilog in (
     (ingest.ingest, ingest.EPILOG),
+    (learn.learn, learn.EPILOG),
     (segment.segment, segment.EPILOG),
     (explain.explain, explain.EPILOG),
     (evaluate.evaluate, evaluate.EPILOG),

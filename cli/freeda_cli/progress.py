@@ -14,6 +14,7 @@ from freeda_cli import console
 
 if TYPE_CHECKING:
     from freeda_ingest.report import IngestProgress
+    from freeda_learn.report import LearnProgress
     from freeda_segment.evaluation.run import EvaluationProgress
     from freeda_store import CopyProgress
     from freeda_store.authors.copy import AuthorsProgress
@@ -130,6 +131,23 @@ class IngestBar(Bar):
     def status_of(self, progress: IngestProgress) -> str:
         """How far it is, in words; see :meth:`status`."""
         return self.status(progress.captions_done, progress.captions_total)
+
+
+class LearnBar(Bar):
+    """Shows how far learning is; an instance is its progress callback.
+
+    Args:
+        name: of what is learned from.
+    """
+
+    def __init__(self, name: str, *, speed: Speed | None = None) -> None:
+        super().__init__(name, speed=speed)
+
+    def __call__(self, progress: LearnProgress) -> None:
+        """Show a report of the run."""
+        self._speed.update(progress.learned)
+        doing = "finishing the batch in hand" if progress.stopping else "learning"
+        self.show(doing, progress.done, progress.total)
 
 
 class EvaluationBar(Bar):

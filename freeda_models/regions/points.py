@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torchvision.ops import masks_to_boxes, nms
 
 from freeda_models.pixels import check_images
-from freeda_models.protocols import ImageArray, MaskProposals
+from freeda_models.protocols import BoolArray, ImageArray, MaskProposals
 from freeda_models.regions.network import LIMIT, RegionNetwork, kept_logits
 from freeda_models.regions.options import PointOptions
 
@@ -66,6 +67,47 @@ class PointProposer(RegionNetwork[PointOptions]):
         found = [self._decode(embeddings, grid[start : start + options.points_per_batch]) for start in starts]
         height, width = embeddings[0].shape[-2:]
         return _best(found, (height, width), options.box_nms_thresh)
+
+    def at_point(self, image_hwc: ImageArray, point_xy: tuple[int, int]) -> BoolArray:
+        """The mask at a pixel, bool (H, W); of the three that the network gives, the one it rates best."""
+        middle = torch.tensor(point_xy, dtype=torch.float32) + 0.5
+        return self._prompted(image_hwc, points_n2=middle[None])
+
+    def in_box(self, image_hwc: ImageArray, box: tuple[int, int, int, int]) -> BoolArray:
+        """The mask that fills a box: columns and rows of its first and last pixel."""
+        corners = torch.tensor([[box[0], box[1]], [box[2] + 1, box[3] + 1]], dtype=torch.float32)
+        return self._prompted(image_hwc, corners_22=corners)
+
+    @torch.inference_mode()
+    def _prompted(
+        self,
+        image_hwc: ImageArray,
+        points_n2: torch.Tensor | None = None,
+        corners_22: torch.Tensor | None = None,
+    ) -> BoolArray:
+        """The best mask of points or of a box, given in pixels of the picture as x and y."""
+        check_images(image_hwc[None])
+        model = self._model
+        prepared = self._processor(image_hwc, input_data_format="channels_last", return_tensors="pt")
+        pixels = prepared["pixel_values"].to(model.device, model.dtype)
+        (height, width), sides_hw = image_hwc.shape[:2], pixels.shape[2:]
+        scale = torch.tensor([sides_hw[1] / width, sides_hw[0] / height])
+        prompts: dict[str, torch.Tensor] = {}
+        if points_n2 is not None:
+            prompts["input_points"] = (points_n2 * scale)[None, None].to(model.device, model.dtype)
+            prompts["input_labels"] = torch.ones(1, 1, len(points_n2), dtype=torch.int, device=model.device)
+        if corners_22 is not None:
+            prompts["input_boxes"] = (corners_22 * scale).reshape(1, 1, 4).to(model.device, model.dtype)
+        answer = model(
+            image_embeddings=list(model.get_image_embeddings(pixels)),
+            multimask_output=points_n2 is not None,
+            **prompts,
+        )
+        best = int(answer.iou_scores.flatten().argmax())
+        logits = answer.pred_masks.flatten(0, 2)[best][None, None].float()
+        mask = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)[0, 0] > 0
+        found: BoolArray = mask.cpu().numpy()
+        return found
 
     def _decode(self, embeddings: list[torch.Tensor], points_n2: torch.Tensor) -> _Candidates:
         """The masks at some points that are good enough."""

@@ -30,15 +30,25 @@ def merge_similar(labels_hw: LabelArray, tokens_hwd: FloatArray, similarity: flo
     Returns:
         int32 (H, W), 0..R-1 without gaps, R at most S.
     """
+    count = int(labels_hw.max(initial=-1)) + 1
+    return merge_regions(labels_hw, sum_features(labels_hw, tokens_hwd, count), similarity)
+
+
+def merge_regions(labels_hw: LabelArray, sums: FloatArray, similarity: float) -> LabelArray:
+    """Merge neighbouring superpixels whose features are known; see :func:`merge_similar`.
+
+    Args:
+        labels_hw: as there.
+        sums: float32 (S, D), sum of the features under each superpixel's pixels.
+        similarity: as there.
+    """
     from skimage.graph import RAG, merge_hierarchical
 
-    count = int(labels_hw.max(initial=-1)) + 1
-    if count < 2:
+    if len(sums) < 2:
         return labels_hw
-    sums = _sums(labels_hw, tokens_hwd)
     graph = RAG()
-    for index in range(count):
-        graph.add_node(index, labels=[index], total=sums[index])
+    for index, total in enumerate(sums):
+        graph.add_node(index, labels=[index], total=total)
     for one, other in _touching(labels_hw):
         graph.add_edge(int(one), int(other), weight=_distance(sums[one], sums[other]))
     merged: LabelArray = merge_hierarchical(
@@ -53,8 +63,14 @@ def merge_similar(labels_hw: LabelArray, tokens_hwd: FloatArray, similarity: flo
     return merged
 
 
-def _sums(labels_hw: LabelArray, tokens_hwd: FloatArray) -> FloatArray:
-    """Sum of the patch features under the pixels of each superpixel: float32 (S, D)."""
+def sum_features(labels_hw: LabelArray, tokens_hwd: FloatArray, count: int) -> FloatArray:
+    """Sum of the patch features under the pixels of each region: float32 (count, D).
+
+    Args:
+        labels_hw: int32 (H, W), 0..count-1, or -1 for pixels of no region.
+        tokens_hwd: float32 (h, w, D), patch features of the same window.
+        count: how many regions there are.
+    """
     from scipy.sparse import csr_matrix
 
     height, width, depth = tokens_hwd.shape
@@ -63,11 +79,10 @@ def _sums(labels_hw: LabelArray, tokens_hwd: FloatArray) -> FloatArray:
         for pixels, tokens in zip(labels_hw.shape, (height, width), strict=True)
     )
     patches = (rows[:, None] * width + columns[None, :]).ravel()
-    ones = np.ones(labels_hw.size, dtype=np.float32)
-    shape = (int(labels_hw.max()) + 1, height * width)
-    sums: FloatArray = csr_matrix((ones, (labels_hw.ravel(), patches)), shape=shape) @ tokens_hwd.reshape(
-        -1, depth
-    )
+    owners, inside = labels_hw.ravel(), labels_hw.ravel() >= 0
+    ones = np.ones(int(inside.sum()), dtype=np.float32)
+    weights = csr_matrix((ones, (owners[inside], patches[inside])), shape=(count, height * width))
+    sums: FloatArray = weights @ tokens_hwd.reshape(-1, depth)
     return sums
 
 

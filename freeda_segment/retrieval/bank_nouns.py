@@ -20,7 +20,7 @@ from freeda_models.protocols import FloatArray, IndexArray
 from freeda_models.unit_vectors import normalised
 from freeda_segment.retrieval.aggregation import cluster_directions
 from freeda_store import Filter
-from freeda_store.records import PrototypeInfo
+from freeda_store.records import EXAMPLE, REST, PrototypeInfo
 
 if TYPE_CHECKING:
     from freeda_store.retrieval import PrototypeVectors
@@ -183,6 +183,8 @@ def _gather(bank: NounSource, where: Filter) -> BankNouns:
     ids: dict[str, list[UUID]] = {}
     counts: Counter[str] = Counter()
     for info in islice(bank.infos(where), _SAMPLED):
+        if info.kind == REST or (info.kind == EXAMPLE and info.part):
+            continue
         counts[info.noun] += 1
         own = ids.setdefault(info.noun, [])
         if len(own) < _PER_NOUN:

@@ -15,14 +15,12 @@ import numpy as np
 
 from freeda_models.protocols import BoolArray, FloatArray
 from freeda_segment.retrieval.bank_nouns import BankNouns, Likeness
+from freeda_segment.retrieval.learned import SAME_TEXT
 from freeda_segment.retrieval.noun_words import NounWords
 
 if TYPE_CHECKING:
     from freeda_segment.retrieval.lookup import Support
     from freeda_segment.retrieval.prototypes import ClassPrototypes
-
-SAME_TEXT = 0.95
-"""Nouns whose keys are nearer to a class than this mean the same."""
 
 _MADE_OF = 0.1
 """A noun that gave a class so large a share of its prototypes is what the class is made of."""
@@ -83,6 +81,8 @@ def _taken(nouns: BankNouns, likeness: Likeness, prototypes: ClassPrototypes) ->
     if prototypes.unheld is not None:
         supports = [each for each, gone in zip(supports, prototypes.unheld, strict=True) if not gone]
         vectors = vectors[~prototypes.unheld[prototypes.vector_texts]]
+    if prototypes.learned is not None:  # a part alone may look like what is behind it
+        vectors = np.concatenate([vectors, prototypes.learned.looks[prototypes.learned.whole]])
     if not supports:
         return np.zeros(len(nouns.names), dtype=np.bool_)
     queries = np.stack([support.query for support in supports])

@@ -8,10 +8,11 @@ import numpy as np
 
 from freeda_models.protocols import BoolArray
 from freeda_segment.retrieval.bank_nouns import BankNouns
-from freeda_segment.retrieval.competitors import SAME_TEXT
+from freeda_segment.retrieval.learned import SAME_TEXT
 from freeda_segment.retrieval.lookup import Support
 from freeda_segment.retrieval.noun_words import NounWords
 from freeda_segment.retrieval.prototypes import ClassPrototypes
+from freeda_store.records import EXAMPLE
 
 
 def unheld_texts(
@@ -36,6 +37,20 @@ def unheld_texts(
     least = nouns.unlike_text if comparable else None
     unheld = np.array([not _is_held(each, unknown, least) for each in supports], dtype=np.bool_)
     return unheld if unheld.any() else None
+
+
+def taught_texts(prototypes: ClassPrototypes) -> set[str]:
+    """The texts of classes of which something was learned from pictures."""
+    supports = [support for texts in prototypes.support for support in texts]
+    return {each.text for each in supports if any(info.kind == EXAMPLE for info in each.infos)}
+
+
+def mute_texts(prototypes: ClassPrototypes, unknown: Collection[str]) -> BoolArray | None:
+    """The texts that say nothing to CLIP, and of which something was learned: bool (T,); None for none."""
+    taught = taught_texts(prototypes)
+    texts = [support.text for texts in prototypes.support for support in texts]
+    mute = np.array([text in unknown and text in taught for text in texts], dtype=np.bool_)
+    return mute if mute.any() else None
 
 
 def _is_held(support: Support, unknown: Collection[str], least: float | None) -> bool:

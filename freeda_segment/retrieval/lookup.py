@@ -11,7 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
@@ -20,6 +20,16 @@ from freeda_models.protocols import FloatArray, TextEncoder
 from freeda_models.text.keys import embed_classes, prompts_named
 from freeda_segment.errors import ModelOutputError
 from freeda_segment.retrieval.aggregation import AGGREGATIONS
+from freeda_segment.retrieval.learned import (
+    NOTHING_LEARNED,
+    SAME_TEXT,
+    LearnedLooks,
+    PrototypeSource,
+    chosen_of,
+    holds_examples,
+    look_up_examples,
+    without_examples,
+)
 from freeda_store import Filter
 from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
 
@@ -36,13 +46,6 @@ _QUERY_MEMORY = 64 * 2**20
 
 REMEMBERED = 1024
 """Texts that are remembered: more than any data set has classes."""
-
-
-class PrototypeSource(Protocol):
-    """What retrieval needs of a bank."""
-
-    def nearest(self, queries: FloatArray, k: int, where: Filter = ...) -> list[Retrieved]:
-        """The k nearest prototypes of each query."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +74,20 @@ class TextEvidence:
     Attributes:
         embedding: float32 (D_clip,), L2-normalised CLIP embedding, mean over templates.
         rows: float32 (P, D), its prototypes; (0, D) when nothing usable came back.
-        support: the prototypes of the bank behind them.
+        support: the prototypes of the bank behind them, learned ones included.
+        examples: what was learned of it from pictures.
     """
 
     embedding: FloatArray
     rows: FloatArray
     support: Support
+    examples: LearnedLooks = NOTHING_LEARNED
+
+    @property
+    def looks(self) -> FloatArray:
+        """float32 (E, D), the prototypes of examples and of their parts, whole ones first."""
+        visuals = self.examples.found.visuals
+        return visuals.reshape(-1, self.rows.shape[1]) if not len(visuals) else visuals
 
 
 @dataclass(frozen=True)
@@ -88,9 +99,14 @@ class LookedUp:
 
 
 class TextCache:
-    """The evidence of the texts looked up last, under all that shapes it: revision, text and settings."""
+    """The evidence of the texts looked up last, under all that shapes it: revision, text and settings.
+
+    Attributes:
+        learned: whether the bank learned anything, by revision and filter.
+    """
 
     def __init__(self, capacity: int = REMEMBERED) -> None:
+        self.learned: dict[Hashable, bool] = {}
         self._found: OrderedDict[Hashable, TextEvidence] = OrderedDict()
         self._capacity = capacity
 
@@ -144,7 +160,7 @@ class TextLookup:
         wanted = {text: self._cache_key(revision, text) for text in texts}
         found = {text: kept for text, key in wanted.items() if (kept := self.cache.get(key)) is not None}
         missing = [text for text in wanted if text not in found]
-        return found | dict(zip(missing, self._find(missing), strict=True))
+        return found | dict(zip(missing, self._find(missing, revision), strict=True))
 
     def _remember(self, found: Mapping[str, TextEvidence], revision: RevisionInfo | None) -> None:
         for text, evidence in found.items():
@@ -155,19 +171,37 @@ class TextLookup:
         shaping = (chosen.k, chosen.where, chosen.similarity_threshold, chosen.aggregation, chosen.prototypes)
         return (number, self.templates, text, *shaping)
 
-    def _find(self, texts: Sequence[str]) -> Iterator[TextEvidence]:
+    def _find(self, texts: Sequence[str], revision: RevisionInfo | None) -> Iterator[TextEvidence]:
         if not texts:
             return
+        settings = self.settings
         prompts = prompts_named(self.templates)
         embeddings = _finite(embed_classes(self.clip, texts, prompts), texts, self.clip)
         queries = embeddings
         if self.key_encoder is not self.clip:
             queries = _finite(embed_classes(self.key_encoder, texts, prompts), texts, self.key_encoder)
-        retrieved = _retrieve(self.source, queries, self.settings)
-        for text, embedding, query, found in zip(texts, embeddings, queries, retrieved, strict=True):
-            used = _usable(found, self.settings.similarity_threshold)
-            support = Support(text, query, used.ids, used.similarities, used.infos)
-            yield TextEvidence(embedding, _prototypes(used, self.settings), support)
+        taught = None
+        state = (None if revision is None else revision.number, settings.where)
+        if state not in self.cache.learned:
+            self.cache.learned[state] = holds_examples(self.source, queries, settings)
+        if self.cache.learned[state]:
+            taught = look_up_examples(self.source, queries, settings)
+        where = settings.where if taught is None else without_examples(settings.where)
+        retrieved = _retrieve(self.source, queries, settings, where)
+        for place, (text, embedding, query) in enumerate(zip(texts, embeddings, queries, strict=True)):
+            used = _usable(next(retrieved), settings.similarity_threshold)
+            looks = NOTHING_LEARNED if taught is None else taught[place]
+            if len(looks.found.ids) and float(used.similarities.max(initial=-1)) < SAME_TEXT:
+                used = _first(used, 0)  # the bank drew other things only, and was shown this one
+            both = (looks.found, used)
+            support = Support(
+                text,
+                query,
+                ids=tuple(id_ for each in both for id_ in each.ids),
+                similarities=np.concatenate([each.similarities for each in both]),
+                infos=tuple(info for each in both for info in each.infos),
+            )
+            yield TextEvidence(embedding, _prototypes(used, settings), support, looks)
 
 
 def _finite(embeddings: FloatArray, texts: Sequence[str], encoder: TextEncoder) -> FloatArray:
@@ -181,12 +215,14 @@ def _finite(embeddings: FloatArray, texts: Sequence[str], encoder: TextEncoder) 
     return embeddings
 
 
-def _retrieve(source: PrototypeSource, queries: FloatArray, settings: SegmentSettings) -> Iterator[Retrieved]:
+def _retrieve(
+    source: PrototypeSource, queries: FloatArray, settings: SegmentSettings, where: Filter
+) -> Iterator[Retrieved]:
     """Retrieve in batches, so that 500 classes of 350 vectors need not fit in memory together."""
     size = 16
     start = 0
     while start < len(queries):
-        batch = source.nearest(queries[start : start + size], settings.k, settings.where)
+        batch = source.nearest(queries[start : start + size], settings.k, where)
         yield from batch
         start += size
         largest = max((found.visuals.nbytes for found in batch), default=0)
@@ -205,13 +241,11 @@ def _usable(found: Retrieved, threshold: float | None) -> Retrieved:
     if threshold is not None and keep.any():
         nearest = float(found.similarities[keep].max())
         keep &= found.similarities >= min(threshold, nearest - _SAME_TEXT_KEY)
-    chosen = np.flatnonzero(keep)
-    return Retrieved(
-        ids=tuple(found.ids[index] for index in chosen),
-        similarities=found.similarities[chosen],
-        visuals=found.visuals[chosen],
-        infos=tuple(found.infos[index] for index in chosen),
-    )
+    return chosen_of(found, np.flatnonzero(keep))
+
+
+def _first(found: Retrieved, count: int) -> Retrieved:
+    return chosen_of(found, np.arange(count))
 
 
 def _prototypes(used: Retrieved, settings: SegmentSettings) -> FloatArray:

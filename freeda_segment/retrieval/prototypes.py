@@ -20,6 +20,7 @@ from freeda_segment.errors import ModelOutputError, NoPrototypesError
 from freeda_segment.retrieval.aggregation import AGGREGATIONS, Pooling, pool_max, pool_mean, vote
 from freeda_segment.retrieval.bank_nouns import BankNouns
 from freeda_segment.retrieval.competitors import Competitors
+from freeda_segment.retrieval.learned_classes import LearnedClasses
 from freeda_segment.retrieval.lookup import Support, TextLookup
 from freeda_store import Filter
 from freeda_store.records import RevisionInfo
@@ -48,6 +49,9 @@ class ClassPrototypes:
         competitors: what may compete with the classes and is none of them; None for nothing.
         nouns: of the bank, named or not; None when they were not asked for.
         vector_texts: int64 (P,), of which text each prototype is, as a row of ``embeddings``.
+        learned: what was learned of the classes from pictures; None where nothing was.
+        mute: bool (T,), texts whose words say nothing to CLIP, and of which something was learned: to CLIP a
+            window speaks of them as much as of the text that it speaks of most. None for none.
         unheld: bool (T,), texts for which the bank holds nothing, whatever is nearest to them: they resemble
             no region. None where all count.
     """
@@ -67,6 +71,8 @@ class ClassPrototypes:
     competitors: Competitors | None = None
     nouns: BankNouns | None = None
     vector_texts: IndexArray | None = None
+    learned: LearnedClasses | None = None
+    mute: BoolArray | None = None
     unheld: BoolArray | None = None
 
     @property
@@ -77,10 +83,20 @@ class ClassPrototypes:
     def local_cosines(self, features_nd: FloatArray) -> FloatArray:
         """L2-normalised features (N, D) to float32 (N, C): cosine with each class, see ``pooling``.
 
+        Of a class that was drawn and learned, the higher one counts.
+
         Raises:
             ModelOutputError: features and prototypes have different lengths.
         """
         _check_lengths(features_nd, self.vectors)
+        drawn = self._drawn_cosines(features_nd)
+        if self.learned is None:
+            return drawn
+        drawn[:, self.learned.undrawn] = -1
+        higher: FloatArray = np.maximum(drawn, self.learned.cosines(features_nd))
+        return higher
+
+    def _drawn_cosines(self, features_nd: FloatArray) -> FloatArray:
         if self.pooling is Pooling.VOTE:
             return vote(features_nd, self.vectors, self.vector_starts, self.voters)
         cosines = features_nd @ self.vectors.T
@@ -115,6 +131,9 @@ class ClassPrototypes:
         cosines = embeddings_nd @ self.embeddings.T
         if self.unheld is not None:
             cosines[:, self.unheld] = -1
+        if self.mute is not None:
+            heard = cosines[:, ~self.mute].max(axis=1, keepdims=True, initial=-1)
+            cosines[:, self.mute] = heard
         return pool_max(cosines, self.embedding_starts)
 
 
@@ -142,6 +161,7 @@ def build_prototypes(
         NoPrototypesError: names the classes for which nothing usable came back.
     """
     settings = lookup.settings
+    pooling = AGGREGATIONS[settings.aggregation].pooling
     texts = [text for each in classes for text in each.texts]
     owners = np.repeat(np.arange(len(classes)), [len(each.texts) for each in classes])
     vectors: list[FloatArray] = []
@@ -151,11 +171,16 @@ def build_prototypes(
     support: list[list[Support]] = [[] for _ in classes]
     looked_up = lookup(texts)
     for text, (owner, found) in enumerate(zip(owners, looked_up.evidence, strict=True)):
-        if len(found.rows):
+        rows = found.rows
+        if pooling is Pooling.VOTE:  # examples vote as all others do
+            rows = np.concatenate([rows.reshape(-1, found.looks.shape[1]), found.looks])
+        elif not len(rows):
+            rows = found.looks[:1]
+        if len(rows):
             text_starts.append(len(vectors))
-        vectors += list(found.rows)
-        owner_of_vector += [int(owner)] * len(found.rows)
-        text_of_vector += [text] * len(found.rows)
+        vectors += list(rows)
+        owner_of_vector += [int(owner)] * len(rows)
+        text_of_vector += [text] * len(rows)
         support[owner].append(found.support)
     _refuse_empty(classes, owner_of_vector, settings.where)
     return ClassPrototypes(
@@ -166,12 +191,13 @@ def build_prototypes(
         embedding_starts=np.searchsorted(owners, np.arange(len(classes))),
         support=tuple(tuple(each) for each in support),
         notes=notes,
-        pooling=AGGREGATIONS[settings.aggregation].pooling,
+        pooling=pooling,
         text_starts=np.array(text_starts, dtype=np.int64),
         voters=settings.neighbours,
         revision=looked_up.revision,
         settings=settings,
         vector_texts=np.array(text_of_vector, dtype=np.int64),
+        learned=None if pooling is Pooling.VOTE else LearnedClasses.of(owners, looked_up.evidence),
     )
 
 

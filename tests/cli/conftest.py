@@ -19,6 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from freeda_cli.main import app
+from freeda_learn import Learner, LearnModels
 from freeda_models.check import PresetCheck
 from freeda_models.presets import load_preset
 from freeda_models.protocols import ModelIdentity
@@ -179,6 +180,20 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     monkeypatch.setattr("freeda_segment.segmenter.open_segmenter", fake)
     monkeypatch.setattr("freeda_models.check.check_preset", lambda name, *_: PresetCheck(name, ()))
     return fake
+
+
+@pytest.fixture
+def learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learning with networks that see colours, in small pictures."""
+    settings = replace(
+        SegmentSettings.of(load_preset("tiny").segment),
+        **{"shorter_side": 32, "longest_side": 64, "window": 32, "stride": 32},
+    )
+
+    def open_learner(address: Any, preset: Any, *, device: str = "auto") -> Learner:
+        return Learner(Bank.open(address), LearnModels(Backbone(), Clip(), Clip()), settings)
+
+    monkeypatch.setattr("freeda_learn.learner.open_learner", open_learner)
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ HOSTILE = [
 
 BASES: dict[str, Sequence[str]] = {
     "ingest": ("file", "--bank", "new"),
+    "learn": ("photo.png", "--whole", "--as", "car", "--bank", "bank"),
     "segment": ("photo.png", "-c", "car,tree", "--bank", "bank", "--out", "out", "--where", "none"),
     "explain": ("photo.png", "-c", "car,tree", "--bank", "bank", "--where", "none"),
     "evaluate": ("tiny", "--limit", "1", "--bank", "bank", "--where", "none"),
@@ -86,6 +87,7 @@ BASES: dict[str, Sequence[str]] = {
     "bank export-table": ("table.csv", "--bank", "bank"),
     "bank push": ("copy", "--bank", "bank"),
     "bank pull": ("bank", "--bank", "copy"),
+    "bank new": ("mine",),
     "bank add": ("car", "--bank", "bank"),
     "bank import-freeda": ("folder", "file", "--bank", "authors"),
     "bank export": ("bank.zip", "--bank", "bank"),
@@ -150,6 +152,7 @@ def place(tmp_path: Path, bank: Path, picture: Path, opened: Any, monkeypatch: p
 
     monkeypatch.setattr("freeda_ingest.ingestor.open_ingestor", open_ingestor)
     monkeypatch.setattr("freeda_ingest.concepts.add_concepts", nothing)
+    monkeypatch.setattr("freeda_learn.learner.open_learner", nothing)
     monkeypatch.setattr("freeda_cli.demo._segment", lambda *_, **__: None)
     monkeypatch.setattr("freeda_models.loading.load_key_encoder", lambda *_: Keys())
     return tmp_path

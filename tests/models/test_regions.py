@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from freeda_models.errors import InputError, ModelMissingError, UnsupportedModelError
 from freeda_models.presets import RegionNetworkSettings
-from freeda_models.protocols import MaskProposals, MaskProposer, ModelIdentity
+from freeda_models.protocols import MaskProposals, MaskProposer, ModelIdentity, PromptedProposer
 from freeda_models.regions.files import check_region_files, region_identity
 from freeda_models.regions.options import EdgeTamOptions, EomtOptions, Sam2Options, region_options
 from freeda_models.regions.points import PointProposer
@@ -267,3 +267,29 @@ def test_options_are_read_and_checked() -> None:
     ):
         with pytest.raises(ValueError, match=told):
             region_options(name, numbers)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_point_or_a_box_is_the_networks_own(name: str, region_settings: Any) -> None:
+    """Asked through transformers' processor, the network gives the same mask, at the picture's size."""
+    settings = region_settings(name)
+    proposer = load_proposer(settings, OPTIONS[name], "cpu")
+    assert isinstance(proposer, PromptedProposer)
+    model = getattr(transformers, NETWORKS[name]).from_pretrained(settings.model).eval()
+    processor = transformers.Sam2Processor(
+        transformers.Sam2ImageProcessor(size={"height": 128, "width": 128}), target_size=128
+    )
+    asked: dict[str, tuple[Any, Any, bool]] = {
+        "point": (proposer.at_point(picture(), (40, 30)), {"input_points": [[[[40.5, 30.5]]]]}, True),
+        "box": (proposer.in_box(picture(), (20, 10, 79, 59)), {"input_boxes": [[[20, 10, 80, 60]]]}, False),
+    }
+    for what, (found, prompts, several) in asked.items():
+        inputs = processor(picture(), return_tensors="pt", **prompts)
+        sizes = inputs.pop("original_sizes")
+        with torch.inference_mode():
+            answer = model(**inputs, multimask_output=several)
+        masks = processor.post_process_masks(answer.pred_masks, sizes, binarize=False)[0][0]
+        best = masks[int(answer.iou_scores.flatten().argmax())].numpy()
+        assert found.shape == (90, 120)
+        unlike = (found != (best > 0)) & (np.abs(best) > 1e-3)
+        assert not unlike.any(), what

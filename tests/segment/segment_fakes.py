@@ -15,6 +15,7 @@ from freeda_segment.settings import SegmentSettings
 from freeda_store import Caption, Filter, Manifest, ModelRecord, NewGeneration, NewPrototype, Scores
 from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
 from freeda_store.retrieval import PrototypeVectors
+from freeda_store.vectors.filters import Condition, Operator
 
 TEXT_DIM = 16
 COLOURS = {
@@ -139,6 +140,13 @@ def info(noun: str, number: int) -> PrototypeInfo:
     )
 
 
+def _passes(held: PrototypeInfo, condition: Condition) -> bool:
+    """Whether a prototype passes an equality; other comparisons let all pass."""
+    if condition.operator not in (Operator.EQ, Operator.NE):
+        return True
+    return (getattr(held, condition.field) in condition.values) == (condition.operator is Operator.EQ)
+
+
 class FakeBank:
     """Three prototypes a colour, their text keys the embedding of its name."""
 
@@ -151,7 +159,7 @@ class FakeBank:
             self.keys = encoder.encode_texts([each.noun for each in self.held])
         features = [colour_feature(COLOURS.get(each.noun, (127, 127, 130))) for each in self.held]
         self.visuals = np.array(features).reshape(-1, 3) + rng.normal(0, 0.02, (len(features), 3))
-        self.queries = 0
+        self.queries = self.probes = 0
         self.closed = False
 
     @property
@@ -181,11 +189,14 @@ class FakeBank:
         return make()
 
     def passing(self, where: Filter) -> list[int]:
-        wanted = {value for condition in where.conditions for value in condition.values}
-        return [row for row, each in enumerate(self.held) if not wanted or each.noun in wanted]
+        return [
+            row for row, each in enumerate(self.held) if all(_passes(each, one) for one in where.conditions)
+        ]
 
     def nearest(self, queries: FloatArray, k: int, where: Filter = Filter()) -> list[Retrieved]:  # noqa: B008
-        self.queries += len(queries)
+        asks_for_examples = any(each.field == "kind" for each in where.conditions)
+        self.queries += 0 if asks_for_examples else len(queries)
+        self.probes += len(queries) if asks_for_examples else 0
         rows = self.passing(where)
         found = []
         for query in queries:

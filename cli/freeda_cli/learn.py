@@ -1,0 +1,248 @@
+"""``freeda learn``: what a person marked in pictures becomes prototypes of its class."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from freeda_cli import console
+from freeda_cli.bank_add import hints, separation_facts
+from freeda_cli.errors import INTERRUPTED, UsageError
+from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
+from freeda_cli.presets import announce_download, preset_of_existing
+from freeda_cli.progress import LearnBar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freeda_learn import Example, LearnReport
+    from freeda_store.views.separation import Separation
+
+EPILOG = "Example: freeda learn photo.jpg --at 320,200 --as forklift --bank mine"
+_SHOWN_REJECTS = 5
+_NUMBERS = {2: "X,Y", 4: "LEFT,TOP,RIGHT,BOTTOM"}
+
+PicturesArgument = Annotated[
+    list[str], typer.Argument(metavar="PICTURE", help="A picture; with --whole also several, and folders.")
+]
+NameOption = Annotated[
+    str | None, typer.Option("--as", metavar="NAME", help="What it is: the name of its class.")
+]
+AtOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--at", metavar="X,Y", help="The region under this pixel, column and row from 0; may be repeated."
+    ),
+]
+BoxOption = Annotated[
+    list[str] | None,
+    typer.Option("--box", metavar="LEFT,TOP,RIGHT,BOTTOM", help="What fills this box; may be repeated."),
+]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option("--mask", metavar="FILE", help="What is not black in this picture of the same size."),
+]
+NotAtOption = Annotated[
+    list[str] | None,
+    typer.Option("--not-at", metavar="X,Y", help="The region under this pixel is not it; may be repeated."),
+]
+WholeOption = Annotated[bool, typer.Option("--whole", help="The whole picture is it.")]
+ByOption = Annotated[
+    str | None,
+    typer.Option("--by", metavar="NAME", show_default="your user name", help="Who marked it, for the bank."),
+]
+NoThumbnailsOption = Annotated[
+    bool, typer.Option("--no-thumbnails", help="Keep no picture: only vectors enter the bank.")
+]
+MessageOption = Annotated[
+    str,
+    typer.Option(
+        "--message",
+        "-m",
+        metavar="TEXT",
+        show_default="learn NAME",
+        help="What the history says of this revision.",
+    ),
+]
+SourceOption = Annotated[
+    str, typer.Option("--source", metavar="TEXT", show_default=False, help="Provenance: where they are from.")
+]
+LicenseOption = Annotated[
+    str, typer.Option("--license", metavar="TEXT", show_default=False, help="Provenance: their licence.")
+]
+UrlOption = Annotated[
+    str, typer.Option("--url", metavar="URL", show_default=False, help="Provenance: their address.")
+]
+
+
+def learn(
+    pictures: PicturesArgument,
+    name: NameOption = None,
+    at: AtOption = None,
+    box: BoxOption = None,
+    mask: MaskOption = None,
+    not_at: NotAtOption = None,
+    whole: WholeOption = False,
+    bank: BankOption = DEFAULT_BANK,
+    preset: PresetOption = None,
+    by: ByOption = None,
+    source: SourceOption = "",
+    license_: LicenseOption = "",
+    url: UrlOption = "",
+    no_thumbnails: NoThumbnailsOption = False,
+    message: MessageOption = "",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Teach a bank what a class looks like, by what is marked in pictures of your own.
+
+    Nothing is trained and no caption is needed. What was learned stands beside what was drawn: a region
+    belongs to the class when it resembles either. Running the same command again adds nothing. The
+    revision is taken back with `freeda bank rollback`.
+    """
+    from freeda_learn import LearnOptions, open_learner
+    from freeda_store import Bank, parse_filter
+    from freeda_store.opening.hindrances import require_writable
+    from freeda_store.views.separation import measure_separation
+
+    examples = _examples(pictures, name, at or [], box or [], mask, not_at or [], whole)
+    examples = [_with_provenance(each, source, license_, url) for each in examples]
+    require_writable(bank)
+    chosen = preset_of_existing(bank, preset)
+    console.note(f"bank {bank}, preset {chosen.name}")
+    announce_download(preset or chosen.name, bank=bank)
+    options = LearnOptions(by=by, message=message, thumbnails=not no_thumbnails)
+    with open_learner(bank, chosen, device=device) as learner, LearnBar("pictures") as bar:
+        report = learner.learn(examples, options, bar)
+    if report.interrupted:
+        console.note("stopped after the batch in hand; run the same command again to go on from here.")
+        raise typer.Exit(INTERRUPTED)
+    with Bank.read(bank) as opened:
+        names = [each for each in report.learned if any(opened.infos(parse_filter([f"noun={each}"])))]
+        measured = measure_separation(opened, names, parse_filter(["kind!=rest"])) if names else []
+    show_report(report, measured, bank, as_json=as_json)
+
+
+def _examples(
+    pictures: Sequence[str],
+    name: str | None,
+    at: Sequence[str],
+    boxes: Sequence[str],
+    mask: Path | None,
+    not_at: Sequence[str],
+    whole: bool,
+) -> list[Example]:
+    """What the arguments mark.
+
+    Raises:
+        UsageError: no name, nothing or too much is marked.
+    """
+    from freeda_cli.pictures import find_pictures
+    from freeda_learn import Example, Marks
+    from freeda_learn.examples import class_name
+    from freeda_learn.pictures import read_mask
+
+    if name is None:
+        raise UsageError("say what it is, as in --as forklift.")
+    marked = bool(at or boxes or mask)
+    if not marked and not whole:
+        raise UsageError("say where it is, with --at X,Y, --box, --mask FILE or --whole.")
+    if marked and whole:
+        raise UsageError("--whole is the whole picture; leave out --at, --box and --mask.")
+    found = find_pictures(pictures).pictures
+    if marked and len(found) > 1:
+        raise UsageError(f"the marks are of one picture, and {len(found)} are given; name one.")
+    marks = Marks(
+        at=tuple((x, y) for x, y in (_numbers("--at", each, 2) for each in at)),
+        boxes=tuple((a, b, c, d) for a, b, c, d in (_numbers("--box", each, 4) for each in boxes)),
+        not_at=tuple((x, y) for x, y in (_numbers("--not-at", each, 2) for each in not_at)),
+        mask_hw=None if mask is None else read_mask(mask),
+        whole=whole,
+    )
+    return [Example(picture, class_name(name), marks) for picture in found]
+
+
+def _with_provenance(example: Example, source: str, license_: str, url: str) -> Example:
+    from dataclasses import replace
+
+    return replace(
+        example,
+        source=source or example.source,
+        license=license_ or example.license,
+        url=url or example.url,
+    )
+
+
+def _numbers(option: str, text: str, count: int) -> tuple[int, ...]:
+    """Whole numbers between commas.
+
+    Raises:
+        UsageError: they are other ones.
+    """
+    parts = text.split(",")
+    if len(parts) != count or not all(re.fullmatch(r"\s*[0-9]{1,6}\s*", part) for part in parts):
+        example = "320,200" if count == 2 else "100,80,400,300"
+        raise UsageError(f"{option} is '{text}'; give pixels as {_NUMBERS[count]}, for example {example}.")
+    return tuple(int(part) for part in parts)
+
+
+def show_report(report: LearnReport, measured: Sequence[Separation], bank: str, *, as_json: bool) -> None:
+    """Print what a run did, and how what it learned stands apart.
+
+    Raises:
+        UnusableExampleError: nothing at all could be learned.
+    """
+    from freeda_learn.errors import UnusableExampleError
+
+    if report.rejected and not report.learned and not report.done_before:
+        first = report.first_rejected[0]
+        more = f" ({report.rejected - 1:,} more cannot be used either)" if report.rejected > 1 else ""
+        raise UnusableExampleError(f"{first.place}: {first.reason}{more}")
+    if as_json:
+        console.emit_json(report_values(report) | {"concepts": [each.to_json() for each in measured]})
+        return
+    console.show_facts(report_facts(report))
+    for each in measured:
+        console.say("")
+        console.show_facts(separation_facts(each))
+        for hint in hints(each, bank):
+            console.note(hint)
+
+
+def report_values(report: LearnReport) -> dict[str, Any]:
+    """What a run did, as JSON values."""
+    return {
+        "examples": report.examples,
+        "learned": dict(report.learned),
+        "done_before": report.done_before,
+        "prototypes": report.prototypes,
+        "rejected": report.rejected,
+        "first_rejected": [{"place": each.place, "reason": each.reason} for each in report.first_rejected],
+        "revision": None if report.revision is None else report.revision.number,
+    }
+
+
+def report_facts(report: LearnReport) -> list[tuple[str, str]]:
+    """What a run did, as names and values."""
+    learned = ", ".join(f"{name} {count:,}" for name, count in sorted(report.learned.items()))
+    facts = [("examples", f"{report.examples:,}"), ("learned", learned or "none")]
+    if report.done_before:
+        facts.append(("done before", f"{report.done_before:,}"))
+    if report.rejected:
+        lines = [f"{report.rejected:,}"]
+        lines += [f"{each.place}: {each.reason}" for each in report.first_rejected[:_SHOWN_REJECTS]]
+        if report.rejected > _SHOWN_REJECTS:
+            lines.append(f"and {report.rejected - _SHOWN_REJECTS:,} more")
+        facts.append(("not usable", "\n".join(lines)))
+    revision = report.revision
+    made = "none made, for nothing was new" if revision is None else f"{revision.number}: {revision.message}"
+    stages = ", ".join(f"{stage} {console.duration(took)}" for stage, took in report.seconds.items())
+    return [
+        *facts,
+        ("prototypes", f"{report.prototypes:,}"),
+        ("time", f"{console.duration(report.total_seconds)}: {stages}"),
+        ("revision", made),
+    ]

@@ -1,0 +1,219 @@
+"""Learning as one object: marked pictures in, prototypes into a bank."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from freeda_ingest.manifests import is_complete, make_manifest, stage_settings
+from freeda_learn.errors import OptionError
+from freeda_learn.examples import Example, Rejected
+from freeda_learn.extract import Extractor, KeySettings
+from freeda_learn.finding import RegionFinder, SuperpixelFinder
+from freeda_learn.models import LearnModels
+from freeda_learn.report import LearnProgressCallback, LearnReport
+from freeda_learn.run import LearnPlan, LearnRun
+from freeda_models.loading import identify
+from freeda_models.presets import Preset, load_preset
+from freeda_segment.settings import SegmentSettings
+from freeda_store.bank import Bank
+from freeda_store.closeable import Closeable
+from freeda_store.manifest import Manifest
+
+DEFAULT_BATCH_SIZE = 8
+
+
+@dataclass(frozen=True)
+class LearnOptions:
+    """Options of one run.
+
+    Attributes:
+        by: who marked the examples; the name of the user who runs this if None.
+        message: kept with the revision; says what was learned when empty.
+        name: of the run, for it to be found again after a kill; made from the examples when empty.
+        thumbnails: whether pictures are kept; without, nothing of a picture but vectors enters the bank.
+        batch_size: examples computed together.
+    """
+
+    by: str | None = None
+    message: str = ""
+    name: str = ""
+    thumbnails: bool = True
+    batch_size: int = DEFAULT_BATCH_SIZE
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise OptionError(f"batch size is {self.batch_size}; give a number from 1 on.")
+
+
+class Learner(Closeable):
+    """Learns examples into a bank.
+
+    Built by :func:`open_learner`, or from parts of your own. Leaving its ``with`` block closes the bank.
+
+    Args:
+        bank: an open bank whose manifest fits the models.
+        models: the networks.
+        settings: as pictures are segmented: sizes, windows and superpixels count.
+        finder: finds what points and boxes mean; superpixels merged by likeness if None.
+    """
+
+    def __init__(
+        self,
+        bank: Bank,
+        models: LearnModels,
+        settings: SegmentSettings,
+        finder: RegionFinder | None = None,
+    ) -> None:
+        self._bank = bank
+        self._models = models
+        self._settings = settings
+        self._finder = finder or SuperpixelFinder(settings.superpixels, settings.merge_similarity)
+
+    @property
+    def bank(self) -> Bank:
+        """The bank that it teaches."""
+        return self._bank
+
+    def close(self) -> None:
+        """Close the bank. Closing twice is fine."""
+        self._bank.close()
+
+    def learn(
+        self,
+        examples: Iterable[Example | Rejected],
+        options: LearnOptions = LearnOptions(),
+        progress: LearnProgressCallback | None = None,
+    ) -> LearnReport:
+        """Learn examples, and commit a revision when anything was new.
+
+        What the bank has already is left out, by the content of the picture, the marks and the class. A run
+        that was killed goes on when it is started again with the same examples; Ctrl-C stores the batch in
+        hand.
+
+        Args:
+            examples: in any number; what a reader could not use may be among them, and is counted.
+            options: see :class:`LearnOptions`.
+            progress: called after every batch, in this thread.
+
+        Raises:
+            ModelOutputError: a network gave values that are not finite.
+            BankError: the bank cannot be written.
+        """
+        known = list(examples) if isinstance(examples, Sequence) else None
+        plan = LearnPlan(
+            run_key=options.name or _run_key(known or []),
+            message=options.message or _message(known),
+            by=user_name() if options.by is None else options.by,
+            batch_size=options.batch_size,
+            total=None if known is None else len(known),
+        )
+        manifest = self._bank.manifest
+        keys = KeySettings(manifest.key_strategy, manifest.templates)
+        extractor = Extractor(self._models, self._settings, keys, self._finder, options.thumbnails)
+        return LearnRun(self._bank, extractor, plan, progress).go(examples if known is None else known)
+
+
+def _message(examples: Sequence[Example | Rejected] | None) -> str:
+    names = dict.fromkeys(each.name for each in examples or () if isinstance(each, Example))
+    return f"learn {', '.join(names)}" if names else "learn pictures"
+
+
+def _run_key(examples: Sequence[Example | Rejected]) -> str:
+    """Names a run by its examples; pictures that cannot be read by their paths."""
+    told = []
+    for each in examples[:16]:
+        marks = each.marks.fingerprint() if isinstance(each, Example) else each.reason
+        told.append([each.place, marks])
+    return hashlib.sha256(json.dumps(["learn", told]).encode()).hexdigest()
+
+
+def user_name() -> str:
+    """Who runs this, by the system; empty where it does not say."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+def open_learner(
+    address: str | Path,
+    preset: str | Preset | None = None,
+    *,
+    device: str = "auto",
+    settings: SegmentSettings | None = None,
+    finder: RegionFinder | None = None,
+) -> Learner:
+    """Open a bank to teach it, with the models of its preset; no generator is loaded.
+
+    Args:
+        address: of a bank that exists; :func:`new_bank` makes one.
+        preset: name or ``.toml`` path of a preset, or one that was read; the one that made the bank if None.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        settings: the preset's defaults if None.
+        finder: finds what points and boxes mean, in the place of what the settings name.
+
+    Raises:
+        BankError: see :meth:`freeda_store.Bank.open`.
+        PresetError: there is no such preset.
+        ManifestMismatchError: the preset's models are not those that made the bank.
+        ModelError: a model is missing.
+    """
+    from freeda_learn.prompting import load_finder
+
+    bank = Bank.open(address)
+    try:
+        chosen = preset if isinstance(preset, Preset) else load_preset(preset or bank.manifest.preset)
+        wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
+        models = LearnModels.load(chosen, device)
+        bank.check_models(
+            {
+                "clip": models.clip.identity,
+                "backbone": models.backbone.identity,
+                "keys": models.keys.identity,
+            }
+        )
+        return Learner(bank, models, wanted, finder or load_finder(chosen, wanted, device))
+    except BaseException:
+        bank.close()
+        raise
+
+
+def new_bank(address: str | Path, preset: str | Preset) -> Manifest:
+    """Make an empty bank for the models of a preset, without drawing anything.
+
+    Args:
+        address: a folder that is missing or empty, or a profile.
+        preset: name or ``.toml`` path of a preset, or one that was read.
+
+    Returns:
+        What the bank is made for.
+
+    Raises:
+        OptionError: there is a bank already.
+        PresetError, ModelError: the preset, or what must be known of its models.
+        BankError: it cannot be made there.
+    """
+    from freeda_store.errors import BankMissingError
+    from freeda_store.peek import read_manifest
+
+    chosen = preset if isinstance(preset, Preset) else load_preset(preset)
+    try:
+        read_manifest(address)
+    except BankMissingError:
+        pass
+    else:
+        raise OptionError(f"there is a bank in {address} already; give another address, or learn into it.")
+    identities = identify(chosen)
+    if not is_complete(identities):
+        from freeda_ingest.models import PresetModels
+
+        PresetModels(chosen, "cpu").load_all()
+        identities = identify(chosen)
+    manifest = make_manifest(chosen.name, identities, stage_settings(chosen))
+    Bank.open(address, create=manifest).close()
+    return manifest

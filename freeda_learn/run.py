@@ -1,0 +1,222 @@
+"""One run: pictures are read ahead, computed in batches, and stored in the background."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from uuid import UUID
+
+from freeda_ingest.background import BackgroundWriter
+from freeda_ingest.interrupts import Interrupts
+from freeda_learn.examples import Example, Rejected, example_caption, example_seed
+from freeda_learn.extract import Extractor, Read
+from freeda_learn.pictures import LearnPicture, load_picture
+from freeda_learn.report import LearnProgress, LearnProgressCallback, LearnReport
+from freeda_segment.errors import SegmentError
+from freeda_store import Bank, generation_key, parse_filter
+from freeda_store.records import RevisionInfo
+
+NAMED = 20
+"""How many examples that cannot be used a report names."""
+
+_READERS = 2
+Item = Example | Rejected
+
+
+@dataclass(frozen=True)
+class LearnPlan:
+    """What a run goes by.
+
+    Attributes:
+        run_key: names the run, so that the same command finds it again.
+        message: kept with the revision.
+        by: who marked the examples.
+        batch_size: examples computed together.
+        total: how many examples there seem to be.
+    """
+
+    run_key: str
+    message: str
+    by: str = ""
+    batch_size: int = 8
+    total: int | None = None
+
+
+class LearnRun:
+    """Made and used once by :meth:`freeda_learn.learner.Learner.learn`."""
+
+    def __init__(
+        self,
+        bank: Bank,
+        extractor: Extractor,
+        plan: LearnPlan,
+        progress: LearnProgressCallback | None,
+    ) -> None:
+        self._bank = bank
+        self._extractor = extractor
+        self._plan = plan
+        self._progress = progress
+        self._learned: Counter[str] = Counter()
+        self._rejected: list[Rejected] = []
+        self._rejects = self._given = self._before = self._prototypes = 0
+        self._seconds: dict[str, float] = {}
+        self._revision: RevisionInfo | None = None
+        self._known: set[int] = set()
+        self._stopping = self._interrupted = False
+
+    def go(self, items: Iterable[Item]) -> LearnReport:
+        """Read, compute, store and commit; after Ctrl-C leave the revision open to be resumed."""
+        started = time.perf_counter()
+        with Interrupts(self._say_stopping) as interrupts:
+            try:
+                self._store(items, interrupts)
+            except KeyboardInterrupt:
+                if interrupts.insisted:
+                    raise
+                self._interrupted = True
+        return LearnReport(
+            examples=self._given,
+            learned=dict(self._learned),
+            done_before=self._before,
+            prototypes=self._prototypes,
+            rejected=self._rejects,
+            first_rejected=tuple(self._rejected),
+            seconds=dict(self._seconds),
+            total_seconds=time.perf_counter() - started,
+            revision=self._revision,
+            interrupted=self._interrupted,
+        )
+
+    def _store(self, items: Iterable[Item], interrupts: Interrupts) -> None:
+        self._known = {info.seed for info in self._bank.infos(parse_filter(["origin=learned"]))}
+        with (
+            self._bank.write(self._plan.message, self._plan.run_key) as writer,
+            BackgroundWriter(writer) as background,
+        ):
+            with interrupts.shielded():
+                for batch in self._batches(items, background, interrupts):
+                    self._learn(batch, background)
+                background.drain()
+            self._seconds["write"] = background.seconds
+            if not interrupts.requested:
+                with interrupts.shielded():
+                    self._revision = background.commit()
+            self._interrupted = interrupts.requested
+
+    def _learn(self, batch: Sequence[Read], background: BackgroundWriter) -> None:
+        with self._timed("networks"):
+            made = self._extractor.extract(batch, self._plan.by)
+        if made.generations:
+            background.submit(made.generations)
+        self._learned.update(each.prototypes[0].noun for each in made.generations)
+        self._prototypes += sum(len(each.prototypes) for each in made.generations)
+        for each in made.rejected:
+            self._reject(each)
+        self._tell()
+
+    def _batches(
+        self, items: Iterable[Item], background: BackgroundWriter, interrupts: Interrupts
+    ) -> Iterator[list[Read]]:
+        """Examples that the bank lacks; pictures are read in threads meanwhile."""
+        ready: list[Read] = []
+        for window in self._read(items):
+            if interrupts.requested:
+                return
+            keys = {read.seed: _key(read) for read in window}
+            missing = background.missing(list(keys.values()))
+            for read in window:
+                if read.seed in self._known or keys[read.seed] not in missing:
+                    self._before += 1
+                    continue
+                self._known.add(read.seed)
+                ready.append(read)
+                if len(ready) == self._plan.batch_size:
+                    yield ready
+                    ready = []
+            self._tell()
+        if ready and not interrupts.requested:
+            yield ready
+
+    def _read(self, items: Iterable[Item]) -> Iterator[list[Read]]:
+        """Examples with their pictures, a window at a time, the next one being read meanwhile."""
+        size, source = self._plan.batch_size, iter(items)
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="freeda-reader") as pool:
+            ahead: list[_Reading] = []
+            while True:
+                with self._timed("read"):
+                    chunk = list(islice(source, size))
+                if chunk:
+                    ahead.append(_Reading(chunk, pool))
+                if not ahead:
+                    return
+                if len(ahead) > 1 or not chunk:
+                    with self._timed("read"):
+                        found = self._taken(ahead.pop(0))
+                    yield found
+
+    def _taken(self, reading: _Reading) -> list[Read]:
+        found = []
+        for item in reading.items:
+            self._given += 1
+            if isinstance(item, Rejected):
+                self._reject(item)
+                continue
+            try:
+                picture = reading.picture(item)
+            except SegmentError as error:
+                self._reject(Rejected(item.place, str(error)))
+                continue
+            found.append(Read(item, picture, example_seed(item, picture.digest)))
+        return found
+
+    def _reject(self, rejected: Rejected) -> None:
+        self._rejects += 1
+        if len(self._rejected) < NAMED:
+            self._rejected.append(rejected)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def _say_stopping(self) -> None:
+        self._stopping = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            learned = self._learned.total()
+            done = learned + self._before + self._rejects
+            self._progress(LearnProgress(done, learned, self._plan.total, self._stopping))
+
+
+class _Reading:
+    """Some items whose pictures are being read, each picture once."""
+
+    def __init__(self, items: Sequence[Item], pool: ThreadPoolExecutor) -> None:
+        self.items = items
+        self._futures: dict[object, Future[LearnPicture]] = {}
+        for item in items:
+            if isinstance(item, Example) and (name := _name(item)) not in self._futures:
+                self._futures[name] = pool.submit(load_picture, item.picture)
+
+    def picture(self, example: Example) -> LearnPicture:
+        """The picture of one of them."""
+        return self._futures[_name(example)].result()
+
+
+def _name(example: Example) -> object:
+    return example.picture if isinstance(example.picture, Path) else id(example.picture)
+
+
+def _key(read: Read) -> UUID:
+    return generation_key(example_caption(read.example, read.picture.digest, by=""), read.seed)

@@ -1,0 +1,87 @@
+"""``freeda learn`` and ``freeda bank new``: arguments, what is said, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from freeda_store import Bank, parse_filter
+
+
+def learned(bank: Path) -> list[Any]:
+    with Bank.read(bank) as opened:
+        return list(opened.infos(parse_filter(["origin=learned"])))
+
+
+@pytest.mark.usefixtures("learning")
+@pytest.mark.parametrize(
+    "marks", [("--at", "36,20"), ("--box", "22,0,47,39"), ("--whole",), ("--at", "36,20", "--not-at", "3,3")]
+)
+def test_a_marked_thing_is_learned(freeda: Any, bank: Path, picture: Path, marks: tuple[str, ...]) -> None:
+    done = freeda("learn", picture, *marks, "--as", "Red Car", "--bank", bank, "--by", "anna")
+    assert done.exit_code == 0, done.output
+    assert "red car 1" in done.output
+    assert "learn red car" in done.output
+    assert {info.noun for info in learned(bank)} - {"not red car"} == {"red car"}
+    again = freeda("learn", picture, *marks, "--as", "red car", "--bank", bank, "--json")
+    assert json.loads(again.stdout)["done_before"] == 1
+
+
+@pytest.mark.usefixtures("learning")
+def test_a_mask_and_its_provenance(freeda: Any, bank: Path, picture: Path, tmp_path: Path) -> None:
+    mask = np.zeros((40, 48), dtype=np.uint8)
+    mask[:, 24:] = 1
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    told = ("--source", "yard", "--license", "CC0", "--url", "https://x.org/1", "-m", "my own")
+    done = freeda("learn", picture, "--mask", "mask.png", "--as", "car", "--bank", bank, "--json", *told)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["learned"] == {"car": 1}
+    (whole,) = [info for info in learned(bank) if info.kind == "example" and not info.part]
+    assert (whole.source, whole.license, whole.url) == ("yard", "CC0", "https://x.org/1")
+    assert "my own" in freeda("bank", "log", "--bank", bank).output
+
+
+@pytest.mark.usefixtures("learning")
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (("--at", "1,2"), "say what it is, as in --as forklift", 2),
+        (("--as", "car"), "say where it is", 2),
+        (("--as", "car", "--whole", "--at", "1,2"), "leave out --at", 2),
+        (("--as", "a,b", "--whole"), "cannot be the name of a class", 2),
+        (("--as", "car", "--at", "1"), "--at is '1'; give pixels as X,Y", 2),
+        (("--as", "car", "--box", "1,2,3"), "give pixels as LEFT,TOP,RIGHT,BOTTOM", 2),
+        (("--as", "car", "--at", "99,2"), "photo.png: the point 99,2 is outside the picture", 1),
+        (("--as", "car", "--mask", "gone.png"), "gone.png", 1),
+        (
+            ("other.png", "--as", "car", "--at", "1,2"),
+            "are of one picture, and 2 are given",
+            2,
+        ),
+    ],
+)
+def test_misuse_is_one_sentence(
+    freeda: Any, bank: Path, picture: Path, arguments: tuple[str, ...], message: str, code: int
+) -> None:
+    picture.with_name("other.png").write_bytes(picture.read_bytes())
+    done = freeda("learn", picture, *arguments, "--bank", bank)
+    assert done.exit_code == code, done.output
+    assert message in " ".join(done.output.split())
+    assert "Traceback" not in done.output
+    assert not learned(bank)
+
+
+def test_a_new_bank_is_empty_and_made_once(freeda: Any, tmp_path: Path) -> None:
+    done = freeda("bank", "new", tmp_path / "mine", "--preset", "tiny")
+    assert done.exit_code == 0, done.output
+    assert "an empty bank for the preset tiny" in done.output
+    again = freeda("bank", "new", tmp_path / "mine")
+    assert again.exit_code == 2
+    assert "there is a bank in" in again.output
+    with Bank.read(tmp_path / "mine") as opened:
+        assert opened.stats().prototypes == 0
