@@ -1,8 +1,8 @@
 """Pictures of the formats of :data:`freeda_store.files.picture_files.FORMATS`, as uint8 RGB.
 
-What is decided here: EXIF rotation is applied; transparency is laid over white; 16-bit grey is
-scaled from its full range; 32-bit integers and floats are scaled as :func:`_number_range` says; of
-an animation or a multi-page file the first frame is taken; colour profiles are ignored.
+What is decided here: EXIF rotation is applied; transparency is laid over white; numbers of 16 and 32 bits
+become grey as :mod:`freeda_segment.grey_scale` says; of an animation or a multi-page file the first frame
+is taken; colour profiles are ignored.
 
 Pictures are converted a strip of rows at a time, so that no second picture is held in memory.
 """
@@ -13,13 +13,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freeda_models.protocols import ImageArray
 from freeda_segment.errors import ImageError
+from freeda_segment.grey_scale import find_scale
 from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
 from freeda_store.files.regular_files import open_regular
 
@@ -48,11 +48,13 @@ class Picture:
             :data:`REDUCED_PIXELS`, each the mean of its pixels there.
         size_hw: height and width of the file's picture, upright: what the label map will have.
         source: path of its file, "" when it comes from none.
+        notes: what a person should know of how it was read.
     """
 
     pixels: ImageArray
     size_hw: tuple[int, int]
     source: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +64,21 @@ class StoredPicture:
     Attributes:
         pixels: uint8 (h, w, 3), RGB.
         orientation: EXIF's, 1..8; 1 when nothing is to be turned.
+        notes: what a person should know of how it was read.
     """
 
     pixels: ImageArray
     orientation: int
+    notes: tuple[str, ...] = ()
 
     def upright(self) -> ImageArray:
         """The pixels as people see them."""
         turn = _TURNS.get(self.orientation)
         return self.pixels if turn is None else np.ascontiguousarray(turn(self.pixels))
 
+
+Converter = Callable[["Image.Image"], ImageArray]
+"""Makes uint8 (h, w, 3) of a strip of a picture."""
 
 _TURNS: dict[int, Callable[[ImageArray], ImageArray]] = {
     2: lambda pixels: pixels[:, ::-1],
@@ -151,7 +158,7 @@ def _stored(picture: Image.Image) -> StoredPicture:
     """A picture of any mode as it is stored."""
     picture.load()  # turns a TIFF upright by itself
     orientation = int(picture.getexif().get(_ORIENTATION, 1))
-    return StoredPicture(_pixels(picture, 1), orientation)
+    return _converted(picture, 1, orientation)
 
 
 def _halved(picture: Image.Image) -> Picture:
@@ -162,26 +169,29 @@ def _halved(picture: Image.Image) -> Picture:
         factor = 1  # a JPEG is halved by its decoder
     picture.load()
     orientation = int(picture.getexif().get(_ORIENTATION, 1))
-    pixels = StoredPicture(_pixels(picture, factor), orientation).upright()
+    stored = _converted(picture, factor, orientation)
     size_hw = size_wh if orientation in (5, 6, 7, 8) else (size_wh[1], size_wh[0])
-    return Picture(pixels, size_hw)
+    return Picture(stored.upright(), size_hw, notes=stored.notes)
 
 
-def _pixels(picture: Image.Image, factor: int) -> ImageArray:
-    """uint8 (H, W, 3), RGB, each the mean of ``factor`` times ``factor`` pixels."""
+def _converted(picture: Image.Image, factor: int, orientation: int) -> StoredPicture:
+    """A loaded picture as RGB, each pixel the mean of ``factor`` times ``factor``."""
     from PIL import Image
 
     width, height = picture.size
     if not (width and height):
         raise ValueError("it has no pixels")
     rgb = np.empty((-(-height // factor), -(-width // factor), 3), dtype=np.uint8)
-    convert = _converter(picture)
+    convert: Converter = _strip_to_rgb
+    notes: tuple[str, ...] = ()
+    if picture.mode.startswith("I") or picture.mode == "F":
+        convert, notes = _grey_converter(picture)
     for top, strip in _strips(picture):
         pixels = convert(strip)
         if factor > 1:
             pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
         rgb[top // factor : top // factor + len(pixels)] = pixels
-    return rgb
+    return StoredPicture(rgb, orientation, notes)
 
 
 def _strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
@@ -192,12 +202,10 @@ def _strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
         yield top, picture.crop((0, top, width, min(top + rows, height)))
 
 
-def _converter(picture: Image.Image) -> Callable[[Image.Image], ImageArray]:
-    """What makes RGB of the strips of a picture."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        low, high = _number_range(picture)
-        return lambda strip: _from_numbers(np.asarray(strip), low, high)
-    return _strip_to_rgb
+def _grey_converter(picture: Image.Image) -> tuple[Converter, tuple[str, ...]]:
+    """What makes RGB of strips of numbers, and what to say of it."""
+    scale = find_scale(lambda: (np.asarray(strip) for _, strip in _strips(picture)))
+    return (lambda strip: scale.grey(np.asarray(strip))), scale.notes
 
 
 def _strip_to_rgb(picture: Image.Image) -> ImageArray:
@@ -229,37 +237,6 @@ def _from_lab(picture: Image.Image) -> Image.Image:
     if converted is None:
         raise ValueError("its LAB colours cannot be converted")
     return converted
-
-
-def _number_range(picture: Image.Image) -> tuple[float, float]:
-    """Which numbers of a picture of more than 8 bits are black and white.
-
-    16-bit integers are scaled from 0..65535. Wider integers and floats are taken as they are when
-    they lie in 0..255, from 0..65535 when they lie in that, floats in 0..1 from that, and are
-    stretched from their smallest to their largest value otherwise. What is not finite is black.
-    """
-    low, high, kind = np.inf, -np.inf, np.dtype(np.uint8)
-    for _, strip in _strips(picture):
-        values = np.asarray(strip)
-        finite = _finite(values)
-        low, high, kind = min(low, float(finite.min())), max(high, float(finite.max())), values.dtype
-    if kind.kind == "u" and kind.itemsize == 2:
-        return 0.0, 65535.0
-    if low >= 0 and high <= 1 and kind.kind == "f":
-        return 0.0, 1.0
-    if low >= 0 and high <= 65535:
-        return 0.0, 255.0 if high <= 255 else 65535.0
-    return low, high
-
-
-def _from_numbers(values: NDArray[Any], low: float, high: float) -> ImageArray:
-    scaled = (_finite(values) - low) / max(high - low, 1e-12) * 255
-    grey = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(grey[:, :, None], (*grey.shape, 3)))
-
-
-def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
-    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def as_picture(image: ImageArray | Picture | Image.Image | str | Path) -> Picture:

@@ -301,7 +301,7 @@ class Segmenter(Closeable):
                 request=request,
                 evidence=Evidence(compared, encoded.windows) if keep_evidence else None,
                 provenance=self._provenance(prototypes.revision),
-                notes=prototypes.notes,
+                notes=(*encoded.picture.notes, *prototypes.notes),
             )
 
     def segment(

@@ -21,7 +21,7 @@ from freeda_cli.presets import (
     bank_line,
     open_bank_and_preset,
 )
-from freeda_cli.segment_report import RunReport, warn_of
+from freeda_cli.segment_report import RunReport, undrawn, warn_of
 from freeda_cli.segment_settings import SettingChanges, gather_classes
 from freeda_cli.setting_options import with_segment_options
 
@@ -71,6 +71,8 @@ def segment(
     wanted = gather_classes(classes or [], classes_file)
     written = wanted_formats(formats or [], len(paths))
     names = written.single
+    if "overlay" in names:
+        warn_of(undrawn(wanted.names))
     with open_bank_and_preset(bank, preset) as source:
         settings = changes.change(SegmentSettings.of(source.preset.segment))
         opened, chosen = source.bank, preset or source.preset.name

@@ -32,6 +32,20 @@ def warn_of(notes: Sequence[str]) -> None:
         console.warn(f"and {len(notes) - _SHOWN_NOTES} more of this kind.")
 
 
+def undrawn(names: Sequence[str]) -> list[str]:
+    """What to say of names that overlays cannot show, for want of a font."""
+    from freeda_segment.outputs.overlay import undrawn_names
+
+    found = undrawn_names(names)
+    if not found:
+        return []
+    shown = ", ".join(f"'{name}'" for name in found[:3]) + (", ..." if len(found) > 3 else "")
+    return [
+        f"no font here can draw {shown}, so overlays show the number of the class (#0 is the first); install "
+        "one that can, such as Noto Sans CJK or Noto Emoji. All other files have the names."
+    ]
+
+
 class RunReport:
     """Tells what becomes of each picture, and of all in the end.
 
@@ -89,8 +103,8 @@ class RunReport:
         for line in self._doubts[:_SHOWN_DOUBTS]:
             console.warn(line)
         if len(self._doubts) > _SHOWN_DOUBTS:
-            more = console.count(len(self._doubts) - _SHOWN_DOUBTS, "more picture")
-            console.warn(f"and {more} of this kind; their reports say so under 'notes'.")
+            more = console.count(len(self._doubts) - _SHOWN_DOUBTS, "more warning")
+            console.warn(f"and {more} of single pictures; their reports have them under 'notes'.")
         if self._entries and self._total > 1:
             console.note(f"side by side: {write_index(self._out, self._entries, force=self._force)}")
         self._write_run(run_formats, options)
@@ -142,8 +156,7 @@ class RunReport:
         else:
             self.segmented += 1
             self._line(path, finished.summary, files if self._total == 1 else {})
-        if finished.doubt:
-            self._doubts.append(f"{path}: {finished.doubt}")
+        self._doubts += [f"{path}: {doubt}" for doubt in finished.doubts]
         self._classes.add(finished.report)
         if LABELS in files:
             self._pictures.append(RunPicture.of(path, finished.task.stem, files[LABELS], finished.report))

@@ -98,7 +98,8 @@ class Job:
             self.folder, read.task.stem, result, self.formats, force=self.force, inputs=self.inputs
         )
         told = report(result.vouching(tuple(self.formats)))
-        return Finished(read.task, told, files, summary=segmentation.summary(), doubt=segmentation.doubt)
+        doubts = (*segmentation.picture.notes, *filter(None, [segmentation.doubt]))
+        return Finished(read.task, told, files, summary=segmentation.summary(), doubts=doubts)
 
 
 def run_rest(job: Job, tasks: Sequence[Task], finished: Mapping[Task, Finished]) -> Iterator[Outcome]:

@@ -32,7 +32,8 @@ class Finished:
         files: where each format is.
         skipped: whether they were there before, made in the same way.
         summary: the shares of its classes in words; empty where it was skipped.
-        doubt: that most of it is a guess, and why; empty where it is not, or was skipped.
+        doubts: what a person should know of this picture alone: how it was read, or that most of it is a
+            guess; nothing where it was skipped.
     """
 
     task: Task
@@ -40,7 +41,7 @@ class Finished:
     files: Mapping[str, Path]
     skipped: bool = False
     summary: str = ""
-    doubt: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

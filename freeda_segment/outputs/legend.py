@@ -38,15 +38,16 @@ def draw_legend(entries: Sequence[Entry], footer: str, width: int, font_size: in
 
     from freeda_store.views.fonts import font_for
 
-    font = font_for([footer, *(entry.name for entry in entries)], font_size)
+    font = font_for([entry.share for entry in entries], font_size)
+    fonts = [font_for([entry.name], font_size) for entry in entries]
     margin, line = font_size // 2, round(font_size * 1.5)
     ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     swatch = font_size + margin
     share_width = max(ruler.textlength(entry.share, font) for entry in entries)
     room = width - 2 * margin
     name_room = room - swatch - share_width - 2 * margin
-    names = [_shortened(ruler, entry.name, font, name_room) for entry in entries]
-    widest = max(ruler.textlength(name, font) for name in names)
+    names = [_shortened(ruler, entry.name, own, name_room) for entry, own in zip(entries, fonts, strict=True)]
+    widest = max(ruler.textlength(name, own) for name, own in zip(names, fonts, strict=True))
     cell = min(room, math.ceil(swatch + widest + margin + share_width + 2 * margin))
     columns = max(1, min(len(entries), room // cell))
     rows = math.ceil(len(entries) / columns)
@@ -55,15 +56,18 @@ def draw_legend(entries: Sequence[Entry], footer: str, width: int, font_size: in
     for index, (entry, name) in enumerate(zip(entries, names, strict=True)):
         left = margin + (index // rows) * cell
         top = margin + (index % rows) * line
-        _draw_entry(pen, font, (left, top), entry, name, left + cell - 2 * margin)
+        _draw_entry(pen, fonts[index], (left, top), entry, name)
+        right, middle = left + cell - 2 * margin, top + round(font_size * 0.75)
+        pen.text((right, middle), entry.share, _INK, font, anchor="rm")
     if footer:
+        font = font_for([footer], font_size)
         below = (margin, margin + rows * line + round(font_size * 0.75))
         pen.text(below, _shortened(ruler, footer, font, room), _FRAME, font, anchor="lm")
     return sheet
 
 
 def _draw_entry(
-    pen: ImageDraw.ImageDraw, font: Font, corner_xy: tuple[int, int], entry: Entry, name: str, right: int
+    pen: ImageDraw.ImageDraw, font: Font, corner_xy: tuple[int, int], entry: Entry, name: str
 ) -> None:
     left, top = corner_xy
     size = int(getattr(font, "size", 12))
@@ -72,7 +76,6 @@ def _draw_entry(
         box = (left, middle - size // 2, left + size, middle + size // 2)
         pen.rectangle(box, fill=entry.colour, outline=_FRAME)
     pen.text((left + size + size // 2, middle), name, _INK, font, anchor="lm")
-    pen.text((right, middle), entry.share, _INK, font, anchor="rm")
 
 
 def _shortened(ruler: ImageDraw.ImageDraw, name: str, font: Font, room: float) -> str:

@@ -6,6 +6,7 @@ on a screen; the label PNG keeps the exact pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.
     size_wh = _display_size(*segmentation.size_hw[::-1], style)
     labels = resized_nearest(segmentation.labels, size_wh[::-1])
     picture = Image.fromarray(_blend(result, labels, style))
-    draw_names(picture, labels, segmentation.class_names, font_size=_font_size(picture.width))
+    draw_names(picture, labels, drawn_names(segmentation.class_names), font_size=_font_size(picture.width))
     width = max(picture.width, style.legend_width)
     entries, footer = _entries(segmentation, style), _footer(segmentation)
     legend = draw_legend(entries, footer, width, font_size=_font_size(width))
@@ -83,6 +84,20 @@ def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.
     sheet.paste(picture, ((width - picture.width) // 2, 0))
     sheet.paste(legend, (0, picture.height))
     return sheet
+
+
+def drawn_names(names: Sequence[str]) -> list[str]:
+    """Names as they are drawn: those that no font of the system has become ``#`` and their label."""
+    from freeda_store.views.fonts import can_draw, drawable
+
+    return [drawable(name) if can_draw(name) else f"#{index}" for index, name in enumerate(names)]
+
+
+def undrawn_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Which names no font of the system can draw."""
+    from freeda_store.views.fonts import can_draw
+
+    return tuple(name for name in names if not can_draw(name))
 
 
 def _font_size(width: int) -> int:
@@ -140,8 +155,9 @@ def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:
     colours = class_colours(len(segmentation.shares))
     present = sorted((share for share in segmentation.shares if share.pixels), key=lambda share: -share.area)
     shown = present[: style.legend_entries]
+    names = drawn_names(segmentation.class_names)
     entries = [
-        Entry((int(red), int(green), int(blue)), share.name, _percent(share.area))
+        Entry((int(red), int(green), int(blue)), names[share.index], _percent(share.area))
         for share, (red, green, blue) in ((share, colours[share.index]) for share in shown)
     ]
     hidden = present[len(shown) :]
@@ -154,7 +170,8 @@ def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:
 
 def _footer(segmentation: Segmentation) -> str:
     """Names of the classes that got nothing."""
-    absent = [share.name for share in segmentation.shares if not share.pixels]
+    names = drawn_names(segmentation.class_names)
+    absent = [names[share.index] for share in segmentation.shares if not share.pixels]
     return f"not found ({len(absent)}): {', '.join(absent)}" if absent else ""
 
 

@@ -39,7 +39,7 @@ _BROKEN = (
 )
 """What Pillow's decoders raise on damaged files, by what their tests and ours have met."""
 
-_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 12}
+_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 12, HEIF: 8}
 """What decoding takes where it is more than 4 bytes per pixel: several whole pictures."""
 
 _MOST_BYTES = 7 * 64_000_000

@@ -86,9 +86,9 @@ def test_doubts_of_many_pictures_are_few_lines(
         "freeda_segment.result.Segmentation.doubt", property(lambda _: "it resembles nothing in the bank.")
     )
     result = freeda("segment", folder, "--recursive", "-c", "car", "--bank", bank)
-    warnings = [line for line in result.stderr.splitlines() if "resembles" in line or "of this kind" in line]
+    warnings = [line for line in result.stderr.splitlines() if "resembles" in line or "of single" in line]
     assert warnings[0].startswith(f"warning: {folder}/a.png: it resembles nothing")
-    assert "and 2 more pictures of this kind" in warnings[-1]
+    assert "and 2 more warnings of single pictures" in warnings[-1]
     assert len(warnings) == 4
 
 
@@ -168,6 +168,53 @@ def test_label_maps_from_one_are_other_results(freeda: Any, opened: Any, bank: P
     np.testing.assert_array_equal(one, zero + 1)
     assert "up to date" in freeda(*line, "--label-offset", "1").stdout
     assert freeda(*line, "--label-offset", "2").exit_code == 2
+
+
+def test_a_name_that_is_not_utf_8_goes_all_the_way(
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in (b"caf\xe9.png", b"\xff \xfe.png"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(picture.read_bytes())
+    opened.small = False
+    formats = "overlay,png,rle,geojson,npz,coco,coco-panoptic,yolo,labelme,label-studio,mmseg"
+    line = ("segment", folder, "-c", "car,tree", "--bank", bank, "--format", formats)
+    first = freeda(*line)
+    assert first.exit_code == 0, first.stderr
+    (overlay,) = Path("freeda-out").glob("caf*.overlay.png")
+    assert os.fsencode(overlay.name) == b"caf\xe9.overlay.png"
+    names = [
+        each["file_name"]
+        for each in json.loads(Path("freeda-out/coco/annotations.json").read_text())["images"]
+    ]
+    assert [os.fsencode(name) for name in names] == [b"caf\xe9.png", b"\xff \xfe.png"]
+    assert "2 pictures: 2 up to date" in freeda(*line).stdout
+    told = json.loads(freeda(*line, "--json").stdout)
+    assert [os.fsencode(Path(each["picture"]["source"]).name) for each in told] == [
+        b"caf\xe9.png",
+        b"\xff \xfe.png",
+    ]
+
+
+def test_pictures_of_few_numbers_are_told_of(freeda: Any, opened: Any, bank: Path, tmp_path: Path) -> None:
+    numbers = np.linspace(291, 694, 40 * 48).reshape(40, 48).astype(np.uint16)
+    Image.fromarray(numbers).save(tmp_path / "deep.png")
+    result = freeda("segment", tmp_path / "deep.png", "-c", "car", "--bank", bank)
+    assert result.exit_code == 0
+    assert "deep.png: most of its numbers lie in 291" in result.stderr
+    assert any("stretched" in note for note in json.loads(Path("freeda-out/deep.json").read_text())["notes"])
+
+
+def test_names_that_no_font_can_draw_are_told_of(
+    freeda: Any, opened: Any, bank: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("freeda_store.views.fonts.SYSTEM_FONTS", ())
+    result = freeda("segment", picture, "-c", "car,木", "--bank", bank)
+    assert result.exit_code == 0
+    assert "no font here can draw '木', so overlays show the number of the class" in result.stderr
+    quiet = freeda("segment", picture, "-c", "car,木", "--bank", bank, "--format", "png")
+    assert "no font" not in quiet.stderr
 
 
 SCRIPT = """

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from segment_fakes import save
 
@@ -81,6 +82,61 @@ def test_16_bits_are_scaled_from_their_full_range(tmp_path: Path) -> None:
 def test_floats_are_scaled_by_their_range(tmp_path: Path, values: list[float], expected: list[int]) -> None:
     picture = Image.fromarray(np.array([values], np.float32))
     assert written(tmp_path, picture, "a.tiff")[0, :, 0].tolist() == expected
+
+
+def gradient(low: float, high: float, dtype: Any) -> NDArray[Any]:
+    return np.linspace(low, high, 64 * 64).reshape(64, 64).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("a.png", gradient(291, 694, np.uint16)),
+        ("a.tiff", gradient(291, 694, np.uint16)),
+        ("a.tiff", gradient(20_000, 21_000, np.int32)),
+        ("a.tiff", gradient(0.4, 0.45, np.float32)),
+        ("a.tiff", gradient(-3e5, -2e5, np.float32)),
+    ],
+)
+@pytest.mark.parametrize("specks", [False, True])
+def test_numbers_that_fill_little_of_their_range_are_stretched_and_it_is_said(
+    tmp_path: Path, name: str, numbers: NDArray[Any], specks: bool
+) -> None:
+    """Also where single pixels are broken, as cameras have them."""
+    low, high = float(numbers.min()), float(numbers.max())
+    if specks:
+        numbers = numbers.copy()
+        numbers[0, :2], numbers[9, :2] = (0, 65535 if low > 1 else 1 if low > 0 else 1e6)
+    Image.fromarray(numbers).save(tmp_path / name)
+    read = read_picture(tmp_path / name)
+    grey = read.pixels[16:48, :, 0]
+    expected = (numbers[16:48].astype(float) - low) / (high - low) * 255
+    np.testing.assert_allclose(grey, expected, atol=2)
+    if specks or low > 0:
+        (note,) = read.notes
+        assert "were stretched to black and white" in note
+
+
+@pytest.mark.parametrize(
+    ("numbers", "white"),
+    [
+        (gradient(0, 40_000, np.uint16), 65535),
+        (gradient(10_000, 30_000, np.uint16), 65535),
+        (gradient(0, 4095, np.int32), None),
+        (gradient(100, 200, np.int32), 255),
+        (gradient(0.2, 0.5, np.float32), 1),
+        (np.full((8, 8), 700, np.uint16), 65535),
+        (np.full((8, 8), 0.5, np.float32), 1),
+    ],
+)
+def test_numbers_that_fill_their_range_are_taken_as_they_are(
+    tmp_path: Path, numbers: NDArray[Any], white: float | None
+) -> None:
+    Image.fromarray(numbers).save(tmp_path / "a.tiff")
+    read = read_picture(tmp_path / "a.tiff")
+    assert bool(read.notes) == (white is None)
+    if white is not None:
+        np.testing.assert_allclose(read.pixels[:, :, 1], numbers / white * 255, atol=0.51)
 
 
 def test_floats_that_are_no_numbers_are_black(tmp_path: Path) -> None:

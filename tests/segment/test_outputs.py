@@ -18,7 +18,7 @@ from freeda_segment import Segmenter
 from freeda_segment.errors import OptionError, OutputError
 from freeda_segment.images import Picture
 from freeda_segment.outputs import DEFAULT_FORMATS, Result, read_labels, write_outputs
-from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
+from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay, drawn_names, undrawn_names
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.region_names import draw_names, widest_places
 from freeda_segment.outputs.resume import made_of
@@ -107,6 +107,20 @@ def test_the_overlay_shows_colours_outlines_and_legend(segmenter: Segmenter) -> 
     assert (sheet[200] == 255).all(axis=1).any()
     legend = sheet[height:].reshape(-1, 3)
     assert all((legend == colour).all(axis=1).sum() > 50 for colour in tint)
+
+
+def test_names_that_no_font_can_draw_are_numbers(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from freeda_store.views import fonts
+
+    monkeypatch.setattr(fonts, "SYSTEM_FONTS", ())
+    named = ("red", "木", "🚗", "Baum")
+    assert drawn_names(named) == ["red", "#1", "#2", "Baum"]
+    assert undrawn_names(named) == ("木", "🚗")
+    by_name = np.asarray(draw_overlay(result(segmenter, classes="red,#1")))
+    by_number = np.asarray(draw_overlay(result(segmenter, classes="red,木|blue")))
+    assert by_name.shape == by_number.shape
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (50, 3000)])

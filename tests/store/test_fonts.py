@@ -43,6 +43,17 @@ def test_the_system_font_that_lacks_least_is_taken(monkeypatch: pytest.MonkeyPat
     assert name_of(fonts.font_for(["木"], 13)) == BUILT_IN, "none has it, and so none is better"
 
 
+def test_what_no_font_can_draw_is_known_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sound = write_font(tmp_path / "sound.ttf", "Sound", "木森☂")
+    monkeypatch.setattr(fonts, "SYSTEM_FONTS", (str(sound),))
+    assert fonts.can_draw("red car")
+    assert fonts.can_draw("木 森")
+    assert fonts.can_draw("☂\ufe0f"), "what says how an emoji is drawn has no shape of its own"
+    assert not fonts.can_draw("木 car"), "no single font has both"
+    assert not fonts.can_draw("林")
+    assert fonts.drawable("☂\ufe0f") == "☂"
+
+
 def test_a_file_that_is_no_font_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "broken.ttf").write_bytes(b"not a font")
     sound = write_font(tmp_path / "sound.ttf", "Sound", "Bäume")

@@ -1,8 +1,8 @@
 """A folder of files that belong together, written file by file and known as whole by its list.
 
-``freeda.json`` in it lists what freeda wrote, from before the first file is written; it says what the
-files were made of as soon as all are there. So a run that is killed is begun anew by the same command, one
-that is there is kept, and what is not listed is never replaced.
+``freeda.json`` in it lists what freeda wrote, from before the first file is written; it says what the files
+were made of as soon as all are there. So a run that is killed is begun anew by the same command, one that is
+there is kept, and what is not listed is never replaced. Names are quoted as in a URL: they need not be UTF-8.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -127,12 +128,16 @@ def _read_list(path: Path) -> _List:
         found = _List.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return _List()
-    return found if found.generator == GENERATOR else _List()
+    if found.generator != GENERATOR:
+        return _List()
+    names = tuple(unquote(name, errors="surrogateescape") for name in found.files)
+    return found.model_copy(update={"files": names})
 
 
 def _write_list(folder: Path, made_of: str, files: Iterable[str]) -> None:
-    document = {JSON_KEY: GENERATOR, "made_of": made_of, "files": list(dict.fromkeys(files))}
-    write_text(folder / LIST_NAME, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    names = [quote(name, safe="/ ", errors="surrogateescape") for name in dict.fromkeys(files)]
+    document = {JSON_KEY: GENERATOR, "made_of": made_of, "files": names}
+    write_text(folder / LIST_NAME, json.dumps(document, indent=1) + "\n")
 
 
 def _lies_inside(name: str) -> bool:
