@@ -1,13 +1,16 @@
 """What every test shares: no model hub, no bank of the person who runs the tests.
 
 Tests run beside each other in worker processes (``make test``). Each has one thread to compute with,
-for the processes share the cores; folders and ports are of a test's own.
+for the processes share the cores; folders and ports are of a test's own. Where there is room their
+folders lie in memory: banks are made by the thousand, and each waits for the disk to be sure of it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +20,12 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything loads torch
+
+MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
+"""A file system in memory, and what it must have free to be used."""
+
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 _SHOWN = ("torch", "diffusers", "transformers", "open_clip_torch", "qdrant-edge-py", "sqlalchemy")
 
