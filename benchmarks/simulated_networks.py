@@ -44,6 +44,9 @@ class _Nouns:
             for caption in captions
         ]
 
+    def refusal(self, caption: str) -> str:
+        return ""
+
 
 class _Generator:
     identity = _identity("generator", 0)

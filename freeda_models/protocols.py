@@ -218,3 +218,7 @@ class NounExtractor(Protocol):
 
     def extract(self, captions: Sequence[str]) -> list[tuple[Noun, ...]]:
         """Nouns of each caption, in reading order; keys may repeat, (key, span) never does."""
+
+    def refusal(self, caption: str) -> str:
+        """Why a caption is not read at all, in a few words; empty when it is, or simply holds no noun."""
+        return ""

@@ -214,12 +214,13 @@ def _show(path: str, report: IngestReport, preset: Preset) -> None:
 
 
 def warn_of_pictures(report: IngestReport) -> None:
-    """Report captions that were cut or not drawn, and batches that did not fit."""
+    """Report captions that were refused, cut or not drawn, and batches that did not fit."""
     for line in report.notes[:_SHOWN_NOTES]:
         console.warn(line)
-    noted = report.cut_captions + report.undrawn
+    noted = report.cut_captions + report.undrawn + report.refused
     if noted > _SHOWN_NOTES:
-        what = "like these" if report.undrawn else "with nouns beyond the text encoder's window"
+        only_cut = noted == report.cut_captions
+        what = "with nouns beyond the text encoder's window" if only_cut else "like these"
         console.warn(f"{console.count(noted - _SHOWN_NOTES, 'more caption')} {what}.")
     if report.halved:
         console.warn(
@@ -237,6 +238,8 @@ def report_facts(path: str, report: IngestReport) -> list[tuple[str, str]]:
         facts.append(("repeated", f"{report.duplicates:,}; drawn once"))
     if report.without_nouns:
         facts.append(("without nouns", f"{report.without_nouns:,}; not drawn"))
+    if report.refused:
+        facts.append(("not in English", f"{report.refused:,}; not drawn"))
     if report.blank_lines:
         facts.append(("blank lines", f"{report.blank_lines:,}; skipped"))
     facts.append(("rejected", _rejects(path, report)))

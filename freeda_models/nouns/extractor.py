@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from typing_extensions import override
 
 from freeda_models.errors import PackageMissingError, PresetError
-from freeda_models.nouns.noun_keys import ALONE, RULES, WORD_LISTS, caption_keys
+from freeda_models.nouns.fragments import Fragment, fragments
+from freeda_models.nouns.language import other_language
+from freeda_models.nouns.lexicon import COMPOUNDS, THINGS, english_lexicon, packaged_text
+from freeda_models.nouns.noun_keys import ALONE, RULES, caption_keys
+from freeda_models.nouns.word_lists import WORD_LISTS
 from freeda_models.presets import NounSettings
 from freeda_models.protocols import ModelIdentity, Noun, NounExtractor
 from freeda_models.text.span_tokens import well_formed
@@ -35,6 +38,7 @@ class SpacyNounExtractor(NounExtractor):
 
     def __init__(self, pipeline: Any, stop_nouns: frozenset[str], identity: ModelIdentity) -> None:
         self._pipeline, self._stop, self._identity = pipeline, stop_nouns, identity
+        self._lexicon = english_lexicon(pipeline)
 
     @property
     @override
@@ -44,43 +48,23 @@ class SpacyNounExtractor(NounExtractor):
 
     @override
     def extract(self, captions: Sequence[str]) -> list[tuple[Noun, ...]]:
-        lines = [_one_line(_sentence_case(well_formed(caption))) for caption in captions]
-        documents = self._pipeline.pipe((line.text for line in lines), batch_size=BATCH)
-        return [
-            tuple(self._nouns(document, line.origin)) for document, line in zip(documents, lines, strict=True)
-        ]
+        found: list[set[Noun]] = [set() for _ in captions]
+        parsed = self._pipeline.pipe(self._fragments(captions), as_tuples=True, batch_size=BATCH)
+        for document, (number, fragment) in parsed:
+            found[number].update(caption_keys(document, fragment, self._lexicon, self._stop))
+        return [tuple(sorted(nouns, key=lambda noun: (noun.span, noun.key))) for nouns in found]
 
-    def _nouns(self, document: Any, origin: Sequence[int]) -> list[Noun]:
-        found = set(caption_keys(document, self._stop))
-        placed = [replace(noun, span=(origin[noun.span[0]], origin[noun.span[1] - 1] + 1)) for noun in found]
-        return sorted(placed, key=lambda noun: (noun.span, noun.key))
+    @override
+    def refusal(self, caption: str) -> str:
+        language = other_language(caption, self._lexicon)
+        return f"not in English; it seems to be in {language}" if language else ""
 
-
-class _Line(NamedTuple):
-    """A caption on one line: runs of white space are one space.
-
-    ``origin[i]`` is where character ``i`` of ``text`` is in the caption.
-    """
-
-    text: str
-    origin: list[int]
-
-
-def _one_line(caption: str) -> _Line:
-    kept = [
-        i
-        for i, character in enumerate(caption)
-        if not character.isspace() or (i > 0 and not caption[i - 1].isspace())
-    ]
-    return _Line("".join(" " if caption[i].isspace() else caption[i] for i in kept), kept)
-
-
-def _sentence_case(caption: str) -> str:
-    """Captions In Title Case or ALL CAPITALS in small letters: capitals would make names of nouns."""
-    words = [word for word in caption.split() if len(word) > 3 and word[0].isalpha()]
-    shouted = len(words) > 1 and all(word[0].isupper() for word in words)
-    lowered = caption.lower()
-    return lowered if (caption.isupper() or shouted) and len(lowered) == len(caption) else caption
+    def _fragments(self, captions: Sequence[str]) -> Iterator[tuple[str, tuple[int, Fragment]]]:
+        for number, caption in enumerate(captions):
+            if other_language(caption, self._lexicon):
+                continue
+            for fragment in fragments(well_formed(caption), self._lexicon):
+                yield fragment.text, (number, fragment)
 
 
 def load_noun_extractor(settings: NounSettings) -> SpacyNounExtractor:
@@ -162,7 +146,8 @@ def noun_identity(settings: NounSettings) -> ModelIdentity:
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     version = str(meta.get("version", ""))
     stop = read_stop_nouns(settings)
-    digest = hashlib.sha256("\n".join([*sorted(stop), WORD_LISTS]).encode()).hexdigest()[:8]
+    lists = (WORD_LISTS, packaged_text(COMPOUNDS), packaged_text(THINGS))
+    digest = hashlib.sha256("\n".join([*sorted(stop), *lists]).encode()).hexdigest()[:8]
     return ModelIdentity(
         id=Path(name).name,
         revision=version,

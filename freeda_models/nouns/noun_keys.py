@@ -6,29 +6,23 @@ the phrases that end in it: with the nearest describing word, and with all of th
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
-from importlib import resources
 from typing import Any, NamedTuple
 
-from freeda_models.protocols import Noun, NounKind
+from freeda_models.nouns.fragments import Fragment, Known
+from freeda_models.nouns.lexicon import Lexicon
+from freeda_models.nouns.word_lists import COLOURS, GENERAL_ADJECTIVES, NAMES, PLURAL_ONLY, SINGULARS, TIMES
+from freeda_models.protocols import Noun, NounKind, Span
 
-RULES = 2
+RULES = 3
 """Raise this whenever a caption gives other keys than before: it is part of the extractor's identity,
 so that a bank is not silently continued with keys of another make."""
 
 ALONE = "~"
 """Before an entry of a stop list: the noun alone is stopped, a compound that ends in it is not."""
 
-WORD_LISTS = (resources.files("freeda_models") / "data" / "words.toml").read_text(encoding="utf-8")
-"""The text of the word lists below."""
-
-_WORDS = tomllib.loads(WORD_LISTS)
-COLOURS = frozenset(_WORDS["colours"])
-GENERAL_ADJECTIVES = frozenset(_WORDS["general_adjectives"])
-PLURAL_ONLY = frozenset(_WORDS["plural_only"])
-NAMES = frozenset(_WORDS["names"])
-
+_FREEDA = "freeda"
+_COUNTS = frozenset({"several", "many", "some", "few", "both"})
 _NOMINAL_DEPENDENCIES = frozenset({"ROOT", "nsubj", "nsubjpass", "dobj", "pobj", "attr", "conj"})
 _DETERMINERS = frozenset({"det", "poss", "nummod"})
 
@@ -40,20 +34,31 @@ class _Describing(NamedTuple):
     last: int
 
 
-def caption_keys(document: Any, stop: frozenset[str]) -> Iterator[Noun]:
-    """Keys of a parsed caption that no entry of the stop list stops; spans are those of its text.
+def caption_keys(document: Any, fragment: Fragment, lexicon: Lexicon, stop: frozenset[str]) -> Iterator[Noun]:
+    """Keys of a parsed fragment that no entry of the stop list stops; spans are those of the caption.
 
     Args:
-        document: a spaCy ``Doc`` with tags, dependencies and lemmas.
+        document: a spaCy ``Doc`` of the fragment's text with tags, dependencies and lemmas.
+        fragment: what was parsed, and what its words stand for.
+        lexicon: known words.
         stop: entries as :func:`freeda_models.nouns.extractor.read_stop_nouns` gives them.
     """
+    document.user_data[_FREEDA] = (fragment, lexicon)
     for head in document:
-        if _is_thing(document, head) and not _is_denied(head):
+        if fragment.listed:
+            found = [_noun(document, head.i, head, NounKind.NOUN)] if head.is_alpha else []
+            compound = ""
+        elif _is_thing(document, head) and not _is_denied(head) and not _is_time(head):
             start = _compound_start(document, head)
             compound = _noun(document, start, head, NounKind.COMPOUND).key
-            for noun in _keys(document, head, start):
-                if not _is_stopped(noun.key, compound, stop):
-                    yield noun
+            found = list(_keys(document, head, start))
+        else:
+            continue
+        of = " of" if head.i + 1 < len(document) and document[head.i + 1].lower_ == "of" else ""
+        for noun in found:
+            before_of = bool(of) and _is_stopped(noun.key + of, "", stop)
+            if not before_of and not _is_stopped(noun.key, compound, stop):
+                yield noun
 
 
 def _is_stopped(key: str, compound: str, stop: frozenset[str]) -> bool:
@@ -64,8 +69,14 @@ def _is_stopped(key: str, compound: str, stop: frozenset[str]) -> bool:
 
 
 def _keys(document: Any, head: Any, start: int) -> Iterator[Noun]:
-    if not _is_one_word(document, head, start):
+    known = _known(head)
+    if known is not None and known.head:
+        yield Noun(key=known.head, span=known.head_span, kind=NounKind.NOUN)
+    elif known is None and not _is_one_word(document, head, start):
         yield _noun(document, head.i, head, NounKind.NOUN)
+    if known is not None and known.several and start == head.i:
+        kind = NounKind.PHRASE if known.describes else NounKind.COMPOUND
+        yield _noun(document, head.i, head, kind)
     if start < head.i:
         yield _noun(document, start, head, NounKind.COMPOUND)
     describing = list(_describing(document, start, head))
@@ -77,10 +88,27 @@ def _keys(document: Any, head: Any, start: int) -> Iterator[Noun]:
 
 def _noun(document: Any, first: int, head: Any, kind: NounKind) -> Noun:
     before = (
-        " " if word.text == "," else word.lower_ + word.whitespace_ for word in document[first : head.i]
+        " " if word.text == "," else _lower(word) + word.whitespace_ for word in document[first : head.i]
     )
     key = " ".join(("".join(before) + _lemma(head)).split())
-    return Noun(key=key, span=(document[first].idx, head.idx + len(head.text)), kind=kind)
+    return Noun(key=key, span=_span(document[first], head), kind=kind)
+
+
+def _span(first: Any, last: Any) -> Span:
+    fragment, _ = first.doc.user_data[_FREEDA]
+    return fragment.origin[first.idx][0], fragment.origin[last.idx + len(last.text) - 1][1]
+
+
+def _known(word: Any) -> Known | None:
+    """The compound that a word stands for."""
+    fragment, _ = word.doc.user_data[_FREEDA]
+    known: Known | None = fragment.known.get(word.idx)
+    return known
+
+
+def _lower(word: Any) -> str:
+    known = _known(word)
+    return known.words if known is not None else str(word.lower_)
 
 
 def _is_one_word(document: Any, head: Any, start: int) -> bool:
@@ -109,8 +137,6 @@ def _word_start(document: Any, last: int) -> int:
 def _compound_start(document: Any, head: Any) -> int:
     """Index of the first token of the head's compound: ``fire truck``, ``ice-cream cone``, ``t-shirt``."""
     start = _word_start(document, head.i)
-    if start == head.i > 0 and _is_name(document, head, head.i - 1):
-        start -= 1
     while start > 0:
         word = document[start - 1]
         first = _word_start(document, word.i)
@@ -123,6 +149,8 @@ def _compound_start(document: Any, head: Any) -> int:
 
 def _joins_compound(word: Any) -> bool:
     """A noun, or what a tagger mistakes for another class in a noun's place: ``velvet``, ``street``."""
+    if _known(word) is not None:
+        return bool(word.dep_ == "compound")
     known = word.pos_ in ("NOUN", "ADJ") or (word.pos_ == "PROPN" and word.text.islower())
     joins = word.dep_ == "compound" and word.lower_ not in COLOURS | GENERAL_ADJECTIVES
     return bool(joins and known and word.text.isalpha())
@@ -179,6 +207,8 @@ def _describes(chief: Any, word: Any, hyphenated: bool, heads: range) -> bool:
 def _is_thing(document: Any, word: Any) -> bool:
     """A common noun that heads its phrase. Two mistakes of small taggers are corrected: a lower-case
     word taken for a name (``penguin``), and one taken for an adjective (``the locomotive``)."""
+    if _known(word) is not None:
+        return bool(word.dep_ != "compound")
     lemma = _lemma(word)
     if lemma in COLOURS or len(lemma) < 2 or not lemma.replace("-", "").isalpha():
         return False
@@ -206,7 +236,25 @@ def _is_denied(word: Any) -> bool:
         word = word.head
 
 
+def _is_time(word: Any) -> bool:
+    """``at sunset`` is no sunset to segment."""
+    return bool(word.lower_ in TIMES and word.dep_ == "pobj" and word.head.lower_ == "at")
+
+
 def _lemma(word: Any) -> str:
-    if word.lower_ in PLURAL_ONLY:
-        return str(word.lower_)
-    return str(word.lemma_).lower()
+    """The singular: by the lexicon, where it knows the word, else as the pipeline says."""
+    known = _known(word)
+    if known is not None:
+        return known.key
+    lower = str(word.lower_)
+    if lower in PLURAL_ONLY:
+        return "glass" if lower == "glasses" and _is_counted(word) else lower
+    _, lexicon = word.doc.user_data[_FREEDA]
+    plural = word.tag_ in ("NNS", "NNPS") or lexicon.is_plural(lower)
+    singular: str = lexicon.singular(lower) if plural else lower
+    return singular if singular != lower or lower in SINGULARS else str(word.lemma_).lower()
+
+
+def _is_counted(word: Any) -> bool:
+    """``two glasses`` are to drink from."""
+    return any(child.dep_ == "nummod" or child.lower_ in _COUNTS for child in word.children)

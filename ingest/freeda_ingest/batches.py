@@ -29,7 +29,7 @@ class SeededCaption:
 
 @dataclass(frozen=True)
 class Undrawn:
-    """A caption that could not be drawn, and why: ``reason`` is a few words."""
+    """A caption that was not drawn, and why: ``reason`` is a few words."""
 
     caption: Caption
     reason: str
@@ -55,6 +55,7 @@ class BatchResult:
             perhaps on another device, draws them; this one does not try again.
         halved: how often a batch had to be halved to fit the device's memory.
         sound: usable pictures, those of stored captions included.
+        refused: captions that the noun extractor does not read, as in another language; they are not drawn.
     """
 
     generations: tuple[NewGeneration, ...]
@@ -66,3 +67,4 @@ class BatchResult:
     undrawn: tuple[Undrawn, ...] = ()
     halved: int = 0
     sound: int = 0
+    refused: tuple[Undrawn, ...] = ()

@@ -52,6 +52,7 @@ def extract_batch(models: IngestModels, settings: StageSettings, batch: Generate
         batch.captions,
         batch.undrawn,
         sound=len(batch.pictured),
+        refused=batch.refused,
     )
 
 

@@ -41,6 +41,7 @@ class GeneratedBatch:
         captions: all of them.
         pictured: those with a picture; none when no missing caption holds a noun.
         without_nouns: missing captions that hold none.
+        refused: missing captions that the extractor does not read, as in another language.
         undrawn: missing captions whose picture cannot be used.
         unknown: nouns that the models do not know, with how often they came.
         clock: goes on counting in the second half.
@@ -49,6 +50,7 @@ class GeneratedBatch:
     captions: tuple[SeededCaption, ...]
     pictured: tuple[PicturedCaption, ...]
     without_nouns: tuple[Caption, ...]
+    refused: tuple[Undrawn, ...]
     undrawn: tuple[Undrawn, ...]
     unknown: Mapping[str, int]
     clock: StageClock
@@ -71,11 +73,13 @@ def generate_batch(
         found = extractor.extract([item.caption.text for item in batch])
     pairs = [(item, distinct_nouns(nouns)) for item, nouns in zip(batch, found, strict=True)]
     new = [(item, nouns) for item, nouns in pairs if not item.stored]
-    without = tuple(item.caption for item, nouns in new if not nouns)
+    empty = [Undrawn(item.caption, extractor.refusal(item.caption.text)) for item, nouns in new if not nouns]
+    refused = tuple(each for each in empty if each.reason)
+    without = tuple(each.caption for each in empty if not each.reason)
     unknown = Counter(word for _, nouns in new for word in unknown_nouns(nouns, settings.find_unknown))
     pictured: list[PicturedCaption] = []
     undrawn: list[Undrawn] = []
-    if len(without) < len(new):
+    if len(empty) < len(new):
         with clock.stage("load"):
             generator = models.generator
             _ = models.backbone, models.clip, models.keys
@@ -87,7 +91,15 @@ def generate_batch(
                 pictured.append(PicturedCaption(item, nouns, spans, picture))
             elif not item.stored:
                 undrawn.append(Undrawn(item.caption, picture.flaw))
-    return GeneratedBatch(tuple(batch), tuple(pictured), without, tuple(undrawn), dict(unknown), clock)
+    return GeneratedBatch(
+        captions=tuple(batch),
+        pictured=tuple(pictured),
+        without_nouns=without,
+        refused=refused,
+        undrawn=tuple(undrawn),
+        unknown=dict(unknown),
+        clock=clock,
+    )
 
 
 def unique_spans(spans: Mapping[Noun, Span]) -> tuple[Span, ...]:

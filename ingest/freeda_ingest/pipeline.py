@@ -84,6 +84,7 @@ def _joined(first: BatchResult, second: BatchResult) -> BatchResult:
     return BatchResult(
         generations=first.generations + second.generations,
         without_nouns=first.without_nouns + second.without_nouns,
+        refused=first.refused + second.refused,
         dropped=_sum(first.dropped, second.dropped),
         unknown=_sum(first.unknown, second.unknown),
         seconds={

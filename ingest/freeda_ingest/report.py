@@ -54,7 +54,7 @@ class IngestReport:
         dropped: nouns that gave no prototype, by :class:`~freeda_ingest.masks.DropReason`.
         unknown_nouns: words that the preset's models do not know, with how often they came.
         cut_captions: captions with nouns beyond the text encoder's window.
-        notes: the first few captions that were cut or not drawn, in words.
+        notes: the first few captions that were refused, cut or not drawn, in words.
         blank_lines: lines with nothing in them, skipped; known once all was read.
         rejected: records that are no caption.
         first_rejects: the first few of them.
@@ -63,6 +63,7 @@ class IngestReport:
         total_seconds: of the whole run.
         revision: what was committed, None when nothing was new or the run was interrupted before.
         interrupted: Ctrl-C ended the run; the same command goes on from here.
+        refused: captions that the noun extractor does not read, as in another language; not drawn.
     """
 
     captions: int
@@ -85,6 +86,7 @@ class IngestReport:
     total_seconds: float
     revision: RevisionInfo | None
     interrupted: bool
+    refused: int = 0
 
     @property
     def nouns_beyond_window(self) -> int:
@@ -99,6 +101,7 @@ class Tally:
         self.done_before = 0
         self.written = 0
         self.without_nouns = 0
+        self.refused = 0
         self.prototypes = 0
         self.undrawn = 0
         self.halved = 0
@@ -112,13 +115,14 @@ class Tally:
     @property
     def captions_done(self) -> int:
         """Distinct captions dealt with."""
-        return self.done_before + self.written + self.without_nouns + self.undrawn
+        return self.done_before + self.written + self.without_nouns + self.refused + self.undrawn
 
     def add(self, result: BatchResult) -> None:
         """Count one computed batch."""
         self.done_before += sum(item.stored for item in result.batch)
         self.written += len(result.generations)
         self.without_nouns += len(result.without_nouns)
+        self.refused += len(result.refused)
         self.prototypes += sum(len(generation.prototypes) for generation in result.generations)
         self.undrawn += len(result.undrawn)
         self.halved += result.halved
@@ -127,7 +131,7 @@ class Tally:
         self.unknown.update(result.unknown)
         for name, took in result.seconds.items():
             self.seconds[name] = self.seconds.get(name, 0.0) + took
-        for failed in result.undrawn:
+        for failed in (*result.refused, *result.undrawn):
             self._note(failed.caption, failed.reason)
         for generation in result.generations:
             self.cut_captions += bool(generation.notes)

@@ -191,6 +191,7 @@ class Run:
             total_seconds=total_seconds,
             revision=self._revision,
             interrupted=self.interrupted,
+            refused=tally.refused,
         )
 
 

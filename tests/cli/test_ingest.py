@@ -224,6 +224,15 @@ def test_rejects_are_shown_with_file_and_line(
     assert str(tmp_path / "captions.jsonl.rejects.jsonl") in result.stdout
 
 
+def test_captions_in_another_language_are_told(freeda: Any, ingestor: FakeIngestor, captions: Path) -> None:
+    notes = tuple(f"caption {n}: not in English; it seems to be in Spanish" for n in range(5))
+    ingestor.report = replace(REPORT, refused=5, notes=notes)
+    result = freeda("ingest", captions)
+    assert "not in English" in result.stdout
+    assert "caption 2: not in English; it seems to be in Spanish" in result.stderr
+    assert "2 more captions like these." in result.stderr
+
+
 def test_ctrl_c_tells_how_to_go_on(freeda: Any, ingestor: FakeIngestor, captions: Path) -> None:
     ingestor.report = replace(REPORT, interrupted=True, revision=None, written=8)
     result = freeda("ingest", captions, captions, "--seed", "4")

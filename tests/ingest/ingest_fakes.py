@@ -60,7 +60,10 @@ class FakeNouns:
     identity = _identity("nouns", 0)
 
     def extract(self, captions: Sequence[str]) -> list[tuple[Noun, ...]]:
-        return [tuple(self._nouns(caption)) for caption in captions]
+        return [() if self.refusal(caption) else tuple(self._nouns(caption)) for caption in captions]
+
+    def refusal(self, caption: str) -> str:
+        return "not in English" if caption.startswith("una ") else ""
 
     def _nouns(self, caption: str) -> Iterator[Noun]:
         for word in re.finditer(r"[a-z]+", caption.lower()):

@@ -182,6 +182,12 @@ def test_a_packed_table_goes_on_by_the_same_command(ingestor: Ingestor, tmp_path
     assert (first.written, again.done_before, again.written) == (3, 3, 4)
 
 
+def test_captions_that_the_extractor_does_not_read_are_counted_with_a_reason(ingestor: Ingestor) -> None:
+    report = ingestor.run([Caption("a car"), Caption("una car", external_id="7"), Caption("nothing")])
+    assert (report.written, report.refused, report.without_nouns) == (1, 1, 1)
+    assert report.notes == ("caption 7: not in English",)
+
+
 def test_captions_behind_very_many_rejects_are_found(ingestor: Ingestor) -> None:
     records = [Reject(line, "not JSON", "{") for line in range(1, 2 * MOST_AHEAD)]
     report = ingestor.run([*records, Caption("a car"), Caption("a tree")], RunOptions(limit=1))

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from benchmarks import noun_names
+from benchmarks.noun_names import class_names, plural, share
 from benchmarks.nouns import SPLITS, LabelledCaption, Outcome, mistakes, read_labelled, run, score, table
 from freeda_models.nouns.extractor import load_noun_extractor
 from freeda_models.nouns.noun_keys import RULES
 from freeda_models.presets import NounSettings
 from freeda_models.protocols import NounKind
 
-PINNED_RULES = 2
+PINNED_RULES = 3
 PINNED_PIPELINE = "596e9171d48702b3afdea5bf96323a9b6c17c301af92592533638a1b7ebe1c87"
-PINNED_KEYS = "c9e37ec0e8f5b3fc"
+PINNED_KEYS = "8737b49c03e956ed"
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +27,17 @@ def extractor() -> Any:
 
 @pytest.fixture(scope="module")
 def outcomes(extractor: Any) -> list[Outcome]:
-    return run(extractor, read_labelled())
+    return run(extractor, [*read_labelled("work"), *read_labelled("held_out")])
+
+
+@pytest.fixture(scope="module")
+def web(extractor: Any) -> list[Outcome]:
+    return run(extractor, [*read_labelled("web_work"), *read_labelled("web_held_out")])
 
 
 @pytest.mark.parametrize(
     ("kind", "floor"),
-    [(None, 0.935), (NounKind.NOUN, 0.95), (NounKind.COMPOUND, 0.87), (NounKind.PHRASE, 0.86)],
+    [(None, 0.95), (NounKind.NOUN, 0.95), (NounKind.COMPOUND, 0.87), (NounKind.PHRASE, 0.86)],
 )
 def test_keys_are_those_a_person_would_label(
     outcomes: list[Outcome], kind: NounKind | None, floor: float
@@ -40,13 +47,35 @@ def test_keys_are_those_a_person_would_label(
 
 def test_captions_that_were_not_looked_at_do_nearly_as_well(outcomes: list[Outcome]) -> None:
     held_out = [outcome for outcome in outcomes if outcome.labelled.split == "held_out"]
-    assert score(held_out).f1 >= 0.89, "\n".join(mistakes(held_out))
+    assert score(held_out).f1 >= 0.92, "\n".join(mistakes(held_out))
 
 
-def test_other_keys_need_another_version_of_the_rules(extractor: Any, outcomes: list[Outcome]) -> None:
+@pytest.mark.parametrize("split", ["web_work", "web_held_out"])
+def test_captions_in_the_style_of_the_web(web: list[Outcome], split: str) -> None:
+    of_split = [outcome for outcome in web if outcome.labelled.split == split]
+    assert score(of_split).f1 >= 0.95, table(of_split)
+
+
+def test_class_names_are_found_in_plain_sentences(extractor: Any) -> None:
+    lvis = class_names("lvis")
+    for names in (class_names("coco"), class_names("ade20k")[::3], lvis[:: len(lvis) // 30]):
+        found = noun_names.run(extractor, names)
+        assert share(found) >= 0.995, [(one.name, one.caption) for one in found if not one.found]
+
+
+def test_plurals_of_the_carriers() -> None:
+    names = ["bus", "cherry", "knife", "fireman", "wine glass", "pants", "grass"]
+    assert [plural(name) for name in names] == [
+        *("buses", "cherries", "knives", "firemen", "wine glasses", "pants", "grass"),
+    ]
+
+
+def test_other_keys_need_another_version_of_the_rules(
+    extractor: Any, outcomes: list[Outcome], web: list[Outcome]
+) -> None:
     if extractor.identity.sha256 != PINNED_PIPELINE:
         pytest.skip("another spaCy pipeline than the one whose keys are recorded")
-    lines = [f"{key} {kind.value}" for outcome in outcomes for key, kind in sorted(outcome.found)]
+    lines = [f"{key} {kind.value}" for outcome in (*outcomes, *web) for key, kind in sorted(outcome.found)]
     keys = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
     assert (RULES, keys) == (PINNED_RULES, PINNED_KEYS), (
         "captions give other keys than before: raise noun_keys.RULES, so that no bank is continued "
@@ -56,7 +85,7 @@ def test_other_keys_need_another_version_of_the_rules(extractor: Any, outcomes: 
 
 def test_the_labels_are_sound() -> None:
     labelled = read_labelled()
-    assert len({one.caption for one in labelled}) == len(labelled) >= 120
+    assert len({one.caption for one in labelled}) == len(labelled) == 380
     assert {one.split for one in labelled} == set(SPLITS)
     for one in labelled:
         for key, kind in one.expected:
