@@ -67,7 +67,9 @@ def prepare(
             known[built.revision, where] = nouns
         unheld = unheld_texts(nouns, built, unknown, comparable=comparable)
         built = replace(built, nouns=nouns, unheld=unheld, mute=mute_texts(built, unknown))
-        found = [each for each in (competing_nouns(nouns, built),) if each is not None]
+        keys_are_clip = comparable and lookup.key_encoder is lookup.clip
+        others = competing_nouns(nouns, built, keys_are_clip=keys_are_clip)
+        found = [each for each in (others,) if each is not None]
         return replace(built, competitors=Competitors.joined(found) if found else None)
 
 
@@ -100,7 +102,7 @@ def warnings(prototypes: ClassPrototypes, settings: SegmentSettings) -> tuple[st
     if settings.unsure is not None and not _is_scaled(prototypes):
         found.append(
             "this bank and these settings give no measure of how sure a label is, so unsure leaves nothing "
-            "out; it needs at least four nouns of three prototypes, and another aggregation than knn."
+            "out; it needs at least four nouns of four prototypes, and another aggregation than knn."
         )
     return tuple(found)
 

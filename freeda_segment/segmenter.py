@@ -268,7 +268,9 @@ class Segmenter(Closeable):
         with _timed("label"):
             compared = competition.under(self._settings, prototypes)
             windows = tuple(
-                score_window(each.labels, each.regions, each.tokens, each.embedding, compared)
+                score_window(
+                    each.labels, each.regions, each.tokens, each.embedding, compared, self._settings.alpha
+                )
                 for each in encoded.windows
             )
             background, refinement = self._settings.background, self._settings.refinement

@@ -84,7 +84,7 @@ class OtherEvidence:
     Attributes:
         name: of the bank's noun that the region looks most like.
         local: similarity of the region with it, sigmoid of cosine.
-        global_score: that of the class that the picture speaks of most; it has no text of its own.
+        global_score: the highest of what competes, or that of the class that the picture speaks of most.
         score: alpha * local + (1 - alpha) * global_score.
     """
 

@@ -132,6 +132,7 @@ def score_window(
     tokens_hwd: FloatArray,
     embedding: FloatArray,
     prototypes: ClassPrototypes,
+    alpha: float = 1.0,
 ) -> WindowScores:
     """Compare one window's regions, patches and CLIP embedding with every class.
 
@@ -140,26 +141,40 @@ def score_window(
         regions: features of its superpixels.
         tokens_hwd: float32 (h, w, D), L2-normalised patch features.
         embedding: float32 (D_clip,), L2-normalised.
-        prototypes: of the classes; of several, the most similar one counts. Competitors have no text: to
-            CLIP the window speaks of them as much as of the class that it speaks of most.
+        prototypes: of the classes; of several, the most similar one counts.
+        alpha: weight of the local similarity; it says which of what competes has the highest score.
     """
     height, width, depth = tokens_hwd.shape
-
-    def cosines(features_nd: FloatArray) -> FloatArray:
-        columns = prototypes.local_cosines(features_nd), prototypes.other_cosines(features_nd)
-        return np.concatenate(columns, axis=1)
-
-    of_regions, of_tokens = cosines(regions.vectors), cosines(tokens_hwd.reshape(height * width, depth))
-    of_classes = prototypes.global_cosines(embedding[None])[0]
-    of_others = [] if prototypes.competitors is None else [of_classes.max()]
+    patches_nd = tokens_hwd.reshape(height * width, depth)
+    of_regions, of_patches = (prototypes.local_cosines(each) for each in (regions.vectors, patches_nd))
+    of_window = prototypes.global_cosines(embedding[None])[0]
+    columns = [[sigmoid(of_regions)], [sigmoid(of_patches)]]
+    if prototypes.competitors is not None:
+        spoken = prototypes.competitors.global_scores(embedding, float(of_window.max()))
+        for column, features_nd in zip(columns, (regions.vectors, patches_nd), strict=True):
+            column.append(_best_other(features_nd @ prototypes.competitors.looks.T, spoken, alpha))
+        of_window = np.append(of_window, spoken.max())
+    local, local_patches = (np.concatenate(each, axis=1) for each in columns)
     return WindowScores(
         labels=labels_hw,
         covered=regions.covered,
-        regions=sigmoid(of_regions),
-        tokens=sigmoid(of_tokens).reshape(height, width, -1),
-        global_score=np.append(of_classes, of_others).astype(np.float32),
-        resemblance=_resemblance(regions, tokens_hwd, prototypes.nouns, of_regions, of_tokens),
+        regions=local,
+        tokens=local_patches.reshape(height, width, -1),
+        global_score=of_window.astype(np.float32),
+        resemblance=_resemblance(regions, tokens_hwd, prototypes.nouns, of_regions, of_patches),
     )
+
+
+def _best_other(cosines_nj: FloatArray, spoken_j: FloatArray, alpha: float) -> FloatArray:
+    """The local similarity, float32 (N, 1), of one more class that has everywhere the highest score of all.
+
+    Its global score is the highest of theirs; what another lacks of that is taken from its local similarity.
+    """
+    local = sigmoid(cosines_nj)
+    if alpha > 0:
+        local += np.float32((1 - alpha) / alpha) * (spoken_j - spoken_j.max())
+    best: FloatArray = local.max(axis=1, keepdims=True)
+    return best
 
 
 def _resemblance(

@@ -25,7 +25,7 @@ from freeda_store.records import EXAMPLE, REST, PrototypeInfo
 if TYPE_CHECKING:
     from freeda_store.retrieval import PrototypeVectors
 
-LEAST_PROTOTYPES = 3
+LEAST_PROTOTYPES = 4
 """Nouns with fewer are left out: their mean may be that of a single bad picture."""
 
 LEAST_NOUNS = 4
@@ -47,7 +47,7 @@ _UNRELATED = 95
 """Percentile of a prototype's cosines with other nouns. The few above it are of nouns that mean the same."""
 
 _LEAST_STEP = 0.05
-_LAYOUT = "bank-nouns-2"
+_LAYOUT = "bank-nouns-3"
 
 
 class NounSource(Protocol):
@@ -131,20 +131,25 @@ class BankNouns:
 
     @cached_property
     def _grouped(self) -> tuple[tuple[str, ...], FloatArray]:
-        return self.mean_looks(np.arange(len(self.names)))
+        names, looks, _ = self.by_group(np.arange(len(self.names)))
+        return names, looks
 
-    def mean_looks(self, chosen: IndexArray) -> tuple[tuple[str, ...], FloatArray]:
-        """Name and mean look, of length 1, of each group as far as its nouns are chosen.
+    def by_group(self, chosen: IndexArray) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+        """Name, mean look and mean key of each group, as far as its nouns are chosen.
 
         Args:
             chosen: int64, indices of nouns in ascending order.
         """
         groups, first, member = np.unique(self.groups[chosen], return_index=True, return_inverse=True)
-        sums = np.zeros((len(groups), self.looks.shape[1]))
-        np.add.at(sums, member, self.looks[chosen])
         order = np.argsort(first)
+
+        def means(rows: FloatArray) -> FloatArray:
+            sums = np.zeros((len(groups), rows.shape[1]))
+            np.add.at(sums, member, rows[chosen])
+            return normalised(sums[order].astype(np.float32))
+
         names = tuple(self.names[chosen[index]] for index in first[order])
-        return names, normalised(sums[order].astype(np.float32))
+        return names, means(self.looks), means(self.keys)
 
     def to_bytes(self) -> bytes:
         """As an npz archive without pickles."""

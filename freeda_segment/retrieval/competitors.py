@@ -33,36 +33,52 @@ class Competitors:
     Attributes:
         names: what each is, for people.
         looks: float32 (J, D), L2-normalised.
+        embeddings: float32 (J, D_clip), L2-normalised CLIP embedding of what each is called; None where they
+            have no names that CLIP has embedded.
     """
 
     names: tuple[str, ...]
     looks: FloatArray
+    embeddings: FloatArray | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Competitors]) -> Competitors:
         """Those of several sources together: the bank's nouns, and whatever else is known to be no class."""
         names = tuple(name for part in parts for name in part.names)
-        return cls(names, np.concatenate([part.looks for part in parts]))
+        known = [part.embeddings for part in parts if part.embeddings is not None]
+        whole = np.concatenate(known) if len(known) == len(parts) else None
+        return cls(names, np.concatenate([part.looks for part in parts]), whole)
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def cosines(self, features_nd: FloatArray) -> FloatArray:
-        """L2-normalised features (N, D) to float32 (N,): cosine with the most similar."""
-        highest: FloatArray = (features_nd @ self.looks.T).max(axis=1)
-        return highest
+    def global_scores(self, embedding: FloatArray, most_of_classes: float) -> FloatArray:
+        """How much a window speaks of each, to CLIP: float32 (J,).
+
+        Args:
+            embedding: float32 (D_clip,), L2-normalised, of the window.
+            most_of_classes: how much it speaks of the class that it speaks of most; so much it speaks of what
+                has no name.
+        """
+        if self.embeddings is None:
+            return np.full(len(self), most_of_classes, dtype=np.float32)
+        cosines: FloatArray = self.embeddings @ embedding
+        return cosines
 
     def nearest(self, feature_d: FloatArray) -> str:
         """The name of the one that a feature (D,) is most similar to."""
         return self.names[int((self.looks @ feature_d).argmax())]
 
 
-def competing_nouns(nouns: BankNouns, prototypes: ClassPrototypes) -> Competitors | None:
+def competing_nouns(
+    nouns: BankNouns, prototypes: ClassPrototypes, *, keys_are_clip: bool = False
+) -> Competitors | None:
     """The bank's nouns that no class of a list names, means, looks like or is made of.
 
     Args:
         nouns: of the bank.
         prototypes: of the classes.
+        keys_are_clip: whether the bank's keys are what CLIP embeds class names to.
 
     Returns:
         One for each group of nouns, the mean of those that are left of it, with the most frequent one's name;
@@ -71,7 +87,10 @@ def competing_nouns(nouns: BankNouns, prototypes: ClassPrototypes) -> Competitor
     if nouns.likeness is None or not nouns.names:
         return None
     left = np.flatnonzero(~_taken(nouns, nouns.likeness, prototypes))
-    return Competitors(*nouns.mean_looks(left)) if len(left) else None
+    if not len(left):
+        return None
+    names, looks, keys = nouns.by_group(left)
+    return Competitors(names, looks, keys if keys_are_clip else None)
 
 
 def _taken(nouns: BankNouns, likeness: Likeness, prototypes: ClassPrototypes) -> BoolArray:

@@ -107,20 +107,6 @@ class ClassPrototypes:
             return pool_max(of_text, np.searchsorted(self.text_starts, self.vector_starts))
         return pool_max(cosines, self.vector_starts)
 
-    def other_cosines(self, features_nd: FloatArray) -> FloatArray:
-        """L2-normalised features (N, D) to float32 (N, 1): cosine with the nearest competitor.
-
-        Returns:
-            float32 (N, 0) where nothing competes.
-
-        Raises:
-            ModelOutputError: features and competitors have different lengths.
-        """
-        if self.competitors is None:
-            return np.zeros((len(features_nd), 0), dtype=np.float32)
-        _check_lengths(features_nd, self.competitors.looks)
-        return self.competitors.cosines(features_nd)[:, None]
-
     def global_cosines(self, embeddings_nd: FloatArray) -> FloatArray:
         """CLIP embeddings (N, D_clip) to float32 (N, C): cosine with the nearest text.
 

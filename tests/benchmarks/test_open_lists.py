@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "segment"))
 
-from segment_fakes import COLOURS, FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
+from segment_fakes import COLOURS, FakeBackbone, FakeClip, FullBank, small_settings, striped_picture
 
 from benchmarks import open_lists
 from benchmarks.open_lists import SeenScenes, some_lists
@@ -35,7 +35,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
     labels[0][:, 64:] = 255
     scenes = Scenes(np.stack(pictures), np.stack(labels).astype(np.uint8), NAMES, ("", ""))
     settings = small_settings(alpha=1.0)
-    return SeenScenes(Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=settings), scenes)
+    return SeenScenes(Segmenter(FullBank(), FakeClip(), FakeBackbone(), settings=settings), scenes)
 
 
 def test_other_is_what_the_list_leaves_out(seen: Any) -> None:

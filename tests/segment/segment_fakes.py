@@ -150,10 +150,12 @@ def _passes(held: PrototypeInfo, condition: Condition) -> bool:
 class FakeBank:
     """Three prototypes a colour, their text keys the embedding of its name."""
 
+    EACH = 3
+
     def __init__(self, nouns: Sequence[str] = tuple(COLOURS), encoder: FakeClip | None = None) -> None:
         encoder = encoder or FakeClip()
         rng = np.random.default_rng(3)
-        self.held = [info(noun, number) for noun in nouns for number in range(3)]
+        self.held = [info(noun, number) for noun in nouns for number in range(self.EACH)]
         self.keys = np.zeros((0, 8), np.float32)
         if self.held:
             self.keys = encoder.encode_texts([each.noun for each in self.held])
@@ -216,6 +218,12 @@ class FakeBank:
                 )
             )
         return found
+
+
+class FullBank(FakeBank):
+    """Enough prototypes of each colour for it to compete with colours that are named."""
+
+    EACH = 4
 
 
 def colour_generation(noun: str, number: int) -> NewGeneration:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from segment_fakes import (
     COLOURS,
     FakeBackbone,
-    FakeBank,
     FakeClip,
+    FullBank,
     colour_generation,
     fake_manifest,
     small_settings,
@@ -57,7 +57,7 @@ def nouns_of(looks: Any, names: Any, keys: Any = None, likeness: Any = Likeness(
 def classes_of(vectors: Any, *texts: Any, nouns: Any = ()) -> Any:
     """One class for each text, with what it retrieved."""
     vectors = unit(np.asarray(vectors, np.float32))
-    bank = FakeBank(nouns) if nouns else None
+    bank = FullBank(nouns) if nouns else None
     infos = tuple(bank.held) if bank else ()
     support = tuple((Support(text, word_vector(text), (), np.zeros(0, np.float32), infos),) for text in texts)
     starts = np.arange(len(texts))
@@ -74,7 +74,7 @@ def competing(nouns: Any, classes: Any) -> Any:
 
 
 def test_only_what_is_named_gets_a_class() -> None:
-    bank = FakeBank()
+    bank = FullBank()
     made = segmenter_of(bank).segment(STRIPES, "green")
     truth = segmenter_of(bank, background=None).segment(STRIPES, "red,green,blue")
     np.testing.assert_array_equal(made.mask("green"), truth.mask("green"))
@@ -84,7 +84,7 @@ def test_only_what_is_named_gets_a_class() -> None:
 
 
 def test_other_is_explained_by_the_noun_that_won() -> None:
-    made = segmenter_of(FakeBank()).segment(STRIPES, "green", keep_evidence=True)
+    made = segmenter_of(FullBank()).segment(STRIPES, "green", keep_evidence=True)
     red = made.explain_at(3, 16)
     assert red.other is not None
     assert (red.label, red.label_name, red.best.name, red.other.name) == (-1, "", "green", "red")
@@ -96,7 +96,7 @@ def test_other_is_explained_by_the_noun_that_won() -> None:
     told = explanation_document("", made, [red])["regions"][0]
     assert told["other"]["name"] == "red"
     assert (
-        segmenter_of(FakeBank(), background=None)
+        segmenter_of(FullBank(), background=None)
         .segment(STRIPES, "green", keep_evidence=True)
         .explain_at(3, 16)
         .other
@@ -105,7 +105,7 @@ def test_other_is_explained_by_the_noun_that_won() -> None:
 
 
 def test_a_picture_of_nothing_named_is_explained_too() -> None:
-    made = segmenter_of(FakeBank()).segment(
+    made = segmenter_of(FullBank()).segment(
         striped_picture(["red", "blue"], 32, 96), "green", keep_evidence=True
     )
     assert made.background_area == 1
@@ -117,17 +117,17 @@ def test_a_picture_of_nothing_named_is_explained_too() -> None:
 
 def test_a_complete_list_is_left_alone() -> None:
     everything = ",".join(COLOURS)
-    by_bank = segmenter_of(FakeBank(), background=BY_BANK)
+    by_bank = segmenter_of(FullBank(), background=BY_BANK)
     prototypes = by_bank.prepare(everything)
     assert prototypes.competitors is None
     assert any("every pixel gets one" in note for note in prototypes.notes)
     made = by_bank.segment(STRIPES, prototypes)
-    plain = segmenter_of(FakeBank(), background=None).segment(STRIPES, everything)
+    plain = segmenter_of(FullBank(), background=None).segment(STRIPES, everything)
     np.testing.assert_array_equal(made.labels, plain.labels)
 
 
 def test_a_class_may_be_called_other() -> None:
-    made = segmenter_of(FakeBank()).segment(STRIPES, ["other|red", "green"])
+    made = segmenter_of(FullBank()).segment(STRIPES, ["other|red", "green"])
     np.testing.assert_array_equal(made.mask("other"), made.labels == 0)
     with pytest.raises(OptionError, match=r"'blue'.*'other' for no class"):
         made.mask("blue")
@@ -135,28 +135,28 @@ def test_a_class_may_be_called_other() -> None:
 
 def test_long_lists_are_taken_for_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freeda_segment.pixels.background.SHORT_LIST", 1)
-    segmenter = segmenter_of(FakeBank())
+    segmenter = segmenter_of(FullBank())
     assert segmenter.segment(STRIPES, "red,blue").background_area == 0
     assert segmenter.with_settings(background=BY_BANK).segment(STRIPES, "red,blue").background_area > 0
     assert segmenter.segment(STRIPES, "red").background_area > 0
 
 
 def test_votes_are_not_compared_with_similarities() -> None:
-    by_votes = segmenter_of(FakeBank(), aggregation="knn")
+    by_votes = segmenter_of(FullBank(), aggregation="knn")
     assert by_votes.segment(STRIPES, "green").background_area == 0
     with pytest.raises(OptionError, match=r"'bank'.*'knn'"):
         by_votes.with_settings(background=BY_BANK).segment(STRIPES, "green")
 
 
 def test_other_backgrounds_are_as_they_were() -> None:
-    constant = segmenter_of(FakeBank(), background=Background(threshold=0.6))
+    constant = segmenter_of(FullBank(), background=Background(threshold=0.6))
     made = constant.segment(STRIPES, "green")
     assert not made.request.others
     np.testing.assert_array_equal(made.labels == -1, made.scores <= np.float32(0.6))
 
 
 def test_too_small_a_bank_says_so() -> None:
-    small = FakeBank(("red", "blue"))
+    small = FullBank(("red", "blue"))
     made = segmenter_of(small).segment(STRIPES, "red")
     assert made.background_area == 0
     assert ["no other nouns" in note for note in made.notes] == [True]
@@ -213,8 +213,14 @@ def test_competitors_of_several_sources_compete_together() -> None:
     parts = [Competitors(("a", "b"), AXES[:2]), Competitors(("rest of an example",), AXES[2:3])]
     joined = Competitors.joined(parts)
     assert (len(joined), joined.names) == (3, ("a", "b", "rest of an example"))
-    np.testing.assert_array_equal(joined.cosines(AXES), [1, 1, 1, 0])
+    np.testing.assert_array_equal(joined.looks, AXES[:3])
     assert joined.nearest(AXES[2]) == "rest of an example"
+    assert joined.embeddings is None
+    named = [dataclasses.replace(part, embeddings=AXES[: len(part), :2]) for part in parts]
+    assert Competitors.joined([named[0], parts[1]]).embeddings is None, "then none is spoken of by name"
+    whole = Competitors.joined(named).embeddings
+    assert whole is not None
+    np.testing.assert_array_equal(whole, AXES[[0, 1, 0], :2])
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 6), st.integers(1, 30))
@@ -232,7 +238,9 @@ def test_adding_a_class_moves_pixels_only_to_it_or_out_of_none(
     def winners(count: Any) -> Any:
         prototypes = classes_of(vectors[:count], *(f"class {number}" for number in range(count)))
         prototypes = dataclasses.replace(prototypes, competitors=competing_nouns(nouns, prototypes))
-        columns = [prototypes.local_cosines(features), prototypes.other_cosines(features)]
+        columns = [prototypes.local_cosines(features)]
+        if prototypes.competitors is not None:
+            columns.append((features @ prototypes.competitors.looks.T).max(axis=1, keepdims=True))
         best = np.concatenate(columns, axis=1).argmax(axis=1)
         return np.where(best == count, -1, best)
 
@@ -241,32 +249,51 @@ def test_adding_a_class_moves_pixels_only_to_it_or_out_of_none(
     assert ((more == classes) | (fewer == -1))[changed].all()
 
 
-def test_regions_and_patches_have_one_more_column() -> None:
+@pytest.mark.parametrize("alpha", [1.0, 0.8, 0.3])
+@pytest.mark.parametrize("named", [True, False])
+def test_regions_and_patches_have_one_more_column(alpha: float, named: bool) -> None:
+    """Its score is the highest that any competitor would have as a class of its own."""
     rng = np.random.default_rng(1)
     prototypes = classes_of(rng.standard_normal((2, 4)), "a", "b")
-    competitors = Competitors(("x", "y", "z"), unit(rng.standard_normal((3, 4))))
-    features = unit(rng.standard_normal((5, 4)))
+    prototypes = dataclasses.replace(prototypes, embeddings=unit(rng.standard_normal((2, 5))))
+    embeddings = unit(rng.standard_normal((3, 5)))
+    competitors = Competitors(
+        ("x", "y", "z"), unit(rng.standard_normal((3, 4))), embeddings if named else None
+    )
+    features, window = unit(rng.standard_normal((5, 4))), unit(rng.standard_normal(5))
     tokens = unit(rng.standard_normal((2, 3, 4)))
-    labels = np.zeros((4, 6), np.int32)
-    regions = RegionFeatures(features, np.ones(5, bool))
-    with_others = score_window(
-        labels, regions, tokens, unit(np.ones(2)), dataclasses.replace(prototypes, competitors=competitors)
-    )
-    plain = score_window(labels, regions, tokens, unit(np.ones(2)), prototypes)
-    np.testing.assert_array_equal(with_others.regions[:, :2], plain.regions)
-    np.testing.assert_array_equal(with_others.tokens[..., :2], plain.tokens)
-    highest = (features @ competitors.looks.T).max(1)
-    np.testing.assert_allclose(with_others.regions[:, 2], 1 / (1 + np.exp(-highest)), atol=1e-6)
-    np.testing.assert_array_equal(
-        with_others.global_score, np.append(plain.global_score, plain.global_score.max())
-    )
+    given = np.zeros((4, 6), np.int32), RegionFeatures(features, np.ones(5, bool)), tokens, window
+    plain = score_window(*given, prototypes, alpha)
+    found = score_window(*given, dataclasses.replace(prototypes, competitors=competitors), alpha)
+    np.testing.assert_array_equal(found.regions[:, :2], plain.regions)
+    np.testing.assert_array_equal(found.tokens[..., :2], plain.tokens)
+    np.testing.assert_array_equal(found.global_score[:2], plain.global_score)
+    spoken = embeddings @ window if named else np.full(3, plain.global_score.max())
+    for local, rows in ((found.regions, features), (found.tokens, tokens)):
+        as_classes = alpha / (1 + np.exp(-(rows @ competitors.looks.T))) + (1 - alpha) * spoken
+        score = alpha * local[..., 2] + (1 - alpha) * found.global_score[2]
+        np.testing.assert_allclose(score, as_classes.max(-1), atol=1e-5)
+
+
+def test_the_window_speaks_of_what_competes_where_keys_are_clips() -> None:
+    by_clip = segmenter_of(FullBank()).prepare("red").competitors
+    assert by_clip is not None
+    assert by_clip.embeddings is not None
+    np.testing.assert_allclose(by_clip.embeddings, FakeClip().encode_texts(by_clip.names), atol=1e-6)
+    other_keys = FakeClip("sentences", dim=24)
+    bank = FullBank(encoder=other_keys)
+    settings = small_settings(background=AUTO)
+    by_sentences = Segmenter(bank, FakeClip(), FakeBackbone(), other_keys, settings)
+    others = by_sentences.prepare("red").competitors
+    assert others is not None
+    assert others.embeddings is None
 
 
 # the nouns of a bank
 
 
 def test_nouns_are_the_means_of_their_prototypes() -> None:
-    bank = FakeBank()
+    bank = FullBank()
     found = bank_nouns(bank)
     assert sorted(found.names) == sorted(COLOURS)
     for name, look, key in zip(found.names, found.looks, found.keys, strict=True):
@@ -280,7 +307,7 @@ def test_nouns_are_the_means_of_their_prototypes() -> None:
 
 
 def test_likeness_is_that_of_a_noun_with_itself_and_with_others() -> None:
-    found = bank_nouns(FakeBank()).likeness
+    found = bank_nouns(FullBank()).likeness
     assert found is not None
     assert found.same > 0.99
     colours = unit(np.array([np.array(colour) - 127.5 for colour in COLOURS.values()]))
@@ -290,7 +317,7 @@ def test_likeness_is_that_of_a_noun_with_itself_and_with_others() -> None:
 
 
 def test_a_filter_and_a_bad_prototype_leave_nouns_out() -> None:
-    bank = FakeBank()
+    bank = FullBank()
     red = bank_nouns(bank, parse_filter(["noun=red|blue|green"]))
     assert set(red.names) == {"red", "blue", "green"}
     assert red.likeness is None, "three nouns say too little"
@@ -302,14 +329,14 @@ def test_a_filter_and_a_bad_prototype_leave_nouns_out() -> None:
 
 
 def test_an_empty_bank_has_no_nouns() -> None:
-    found = BankNouns.from_bytes(bank_nouns(FakeBank(())).to_bytes())
+    found = BankNouns.from_bytes(bank_nouns(FullBank(())).to_bytes())
     assert (found.names, found.likeness) == ((), None)
     assert competing_nouns(found, classes_of([[1, 0, 0, 0]], "x")) is None
 
 
 def test_many_nouns_are_joined_to_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "GROUPS", 2)
-    found = bank_nouns(FakeBank())
+    found = bank_nouns(FullBank())
     assert len(set(found.groups.tolist())) == 2
     red = classes_of(found.looks[[found.names.index("red")]], "red")
     together = competing_nouns(dataclasses.replace(found, likeness=Likeness(0.0, 1.9)), red)
@@ -322,7 +349,7 @@ def test_many_nouns_are_joined_to_groups(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_bank_is_asked_once_for_all_lists_of_a_revision_and_filter() -> None:
-    class Counting(FakeBank):
+    class Counting(FullBank):
         gathered = 0
 
         def derived(self, name: Any, make: Any, where: Any = parse_filter([])) -> Any:  # noqa: B008
@@ -344,7 +371,7 @@ def test_a_new_revision_has_new_competitors(tmp_path: Path) -> None:
 
         def add(run: Any, *names: Any) -> None:
             with bank.write("colours", run) as writer:
-                writer.add([colour_generation(name, number) for name in names for number in range(3)])
+                writer.add([colour_generation(name, number) for name in names for number in range(4)])
                 writer.commit()
 
         add("one", "red", "green", "yellow")

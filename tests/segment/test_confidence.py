@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from segment_fakes import (
     COLOURS,
     FakeBackbone,
-    FakeBank,
     FakeClip,
+    FullBank,
     small_settings,
     striped_picture,
     word_vector,
@@ -47,7 +47,7 @@ def surely(known: Sureness | None) -> Sureness:
 
 def segmenter_of(bank: Any = None, **changes: Any) -> Segmenter:
     settings = small_settings(**({"background": Background(BackgroundStrategy.AUTO), "alpha": 1.0} | changes))
-    return Segmenter(bank or FakeBank(), FakeClip(), FakeBackbone(), settings=settings)
+    return Segmenter(bank or FullBank(), FakeClip(), FakeBackbone(), settings=settings)
 
 
 def half_strange(height: Any = 32, width: Any = 96) -> Any:
@@ -236,7 +236,7 @@ def test_most_of_a_picture_being_unlike_is_told() -> None:
 
 def test_most_of_a_picture_being_guessed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COLOURS, "crimson", (220, 30, 36))
-    made = segmenter_of(FakeBank(tuple(COLOURS))).segment(striped_picture(["red"], 32, 64), "red,crimson")
+    made = segmenter_of(FullBank(tuple(COLOURS))).segment(striped_picture(["red"], 32, 64), "red,crimson")
     assert surely(made.sureness).unlike == 0
     assert surely(made.sureness).guessed(made.labels) == 1
     assert "100% of this picture is a guess" in made.doubt
@@ -244,7 +244,7 @@ def test_most_of_a_picture_being_guessed_is_told(monkeypatch: pytest.MonkeyPatch
 
 
 def test_where_the_bank_gives_no_measure_nothing_is_said() -> None:
-    small = FakeBank(("red", "blue"))
+    small = FullBank(("red", "blue"))
     made = segmenter_of(small).segment(half_strange(), "red,blue")
     assert (made.sureness, made.doubt) == (None, "")
     assert "sureness" not in report(Result(made))

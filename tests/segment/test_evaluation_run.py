@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from evaluation_fakes import ColourLabeller, ColourRecipe, MortalRecipe, write_stuff
 from PIL import Image
-from segment_fakes import COLOURS, FakeBackbone, FakeBank, FakeClip, small_settings, striped_picture
+from segment_fakes import COLOURS, FakeBackbone, FakeBank, FakeClip, FullBank, small_settings, striped_picture
 
 from freeda_segment.classes import ClassList, ClassName
 from freeda_segment.errors import EvaluationError, ImageError, OptionError, OutputError
@@ -372,7 +372,7 @@ def test_the_matrix_shows_shares_of_rows_and_pixels_without_a_class(tmp_path: Pa
 @pytest.mark.parametrize("unsure", [None, 0.5])
 def test_labels_are_the_same_with_the_prototypes_that_are_sent(unsure: float | None) -> None:
     settings = small_settings(background=Background(BackgroundStrategy.BANK), alpha=1.0, unsure=unsure)
-    segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=settings)
+    segmenter = Segmenter(FullBank(), FakeClip(), FakeBackbone(), settings=settings)
     prototypes = segmenter.prepare("red,green")
     sent = without_evidence(prototypes)
     assert (sent.support, sent.nouns is None) == ((), unsure is None)

@@ -10,8 +10,8 @@ import pytest
 from segment_fakes import (
     COLOURS,
     FakeBackbone,
-    FakeBank,
     FakeClip,
+    FullBank,
     info,
     small_settings,
     striped_picture,
@@ -37,7 +37,7 @@ AXES = np.eye(4, dtype=np.float32)
 
 def segmenter_of(bank: Any = None, preset: Any = None, **changes: Any) -> Segmenter:
     settings = small_settings(**({"background": Background(BackgroundStrategy.AUTO), "alpha": 1.0} | changes))
-    return Segmenter(bank or FakeBank(), FakeClip(), FakeBackbone(), settings=settings, preset=preset)
+    return Segmenter(bank or FullBank(), FakeClip(), FakeBackbone(), settings=settings, preset=preset)
 
 
 def nouns_of(names: Any, keys: Any = None) -> Any:
@@ -155,7 +155,7 @@ def test_a_unicorn_gets_no_pixel_and_a_sentence() -> None:
 
 def test_with_nothing_else_to_take_a_pixel_a_name_stands_for_the_nearest() -> None:
     preset = load_preset("tiny").model_copy(update={"nouns_known": tuple(COLOURS)})
-    small = segmenter_of(FakeBank(("red", "blue")), preset)
+    small = segmenter_of(FullBank(("red", "blue")), preset)
     made = small.segment(STRIPES, "unicorn")
     assert made.shares[0].area == 1
     assert not any("gets no pixel" in note for note in made.notes)
