@@ -107,3 +107,22 @@ def read_mask(path: Path, max_pixels: int = MAX_PIXELS) -> BoolArray:
     channels = values.shape[2]
     inside: BoolArray = (values[..., : 3 if channels > 2 else 1] != 0).any(axis=2)
     return inside & (values[..., -1] != 0) if channels in (2, 4) else inside
+
+
+def upright_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Height and width of a picture, upright, without decoding it.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
+
+    try:
+        with open_regular(path) as file, opened_picture(file, max_pixels=max_pixels) as opened:
+            turned = int(opened.getexif().get(0x0112, 1)) in (5, 6, 7, 8)
+            width, height = opened.size
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror or error}).") from None
+    except UnreadablePictureError as error:
+        raise ImageError(str(error.of(path))) from error
+    return (width, height) if turned else (height, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +17,10 @@ from freeda_cli.presets import announce_download, preset_of_existing
 from freeda_cli.progress import LearnBar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from freeda_learn import Example, LearnReport
+    from freeda_learn import Example, LearnReport, Rejected
+    from freeda_learn.labels.common import Labels
     from freeda_store.views.separation import Separation
 
 EPILOG = "Example: freeda learn photo.jpg --at 320,200 --as forklift --bank mine"
@@ -26,7 +28,8 @@ _SHOWN_REJECTS = 5
 _NUMBERS = {2: "X,Y", 4: "LEFT,TOP,RIGHT,BOTTOM"}
 
 PicturesArgument = Annotated[
-    list[str], typer.Argument(metavar="PICTURE", help="A picture; with --whole also several, and folders.")
+    list[str],
+    typer.Argument(metavar="PICTURE", help="A picture; with --whole also several; with --labels a folder."),
 ]
 NameOption = Annotated[
     str | None, typer.Option("--as", metavar="NAME", help="What it is: the name of its class.")
@@ -50,6 +53,24 @@ NotAtOption = Annotated[
     typer.Option("--not-at", metavar="X,Y", help="The region under this pixel is not it; may be repeated."),
 ]
 WholeOption = Annotated[bool, typer.Option("--whole", help="The whole picture is it.")]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        metavar="FILE|FOLDER",
+        help="Labels of all pictures of a folder: COCO, Label Studio, LabelMe, YOLO, indexed masks, a data "
+        "set's name; the folder itself where each folder in it is a class.",
+    ),
+]
+ClassesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE",
+        show_default="beside the labels",
+        help="With --labels of masks or YOLO: the names of classes, one a line, by their numbers.",
+    ),
+]
 ByOption = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", show_default="your user name", help="Who marked it, for the bank."),
@@ -86,6 +107,8 @@ def learn(
     mask: MaskOption = None,
     not_at: NotAtOption = None,
     whole: WholeOption = False,
+    labels: LabelsOption = None,
+    classes: ClassesOption = None,
     bank: BankOption = DEFAULT_BANK,
     preset: PresetOption = None,
     by: ByOption = None,
@@ -104,19 +127,30 @@ def learn(
     revision is taken back with `freeda bank rollback`.
     """
     from freeda_learn import LearnOptions, open_learner
+    from freeda_learn.labels.common import examples_of
     from freeda_store import Bank, parse_filter
     from freeda_store.opening.hindrances import require_writable
     from freeda_store.views.separation import measure_separation
 
-    examples = _examples(pictures, name, at or [], box or [], mask, not_at or [], whole)
-    examples = [_with_provenance(each, source, license_, url) for each in examples]
+    marked = bool(name or at or box or mask or not_at or whole)
+    label_set = _labels(pictures, labels, classes, marked=marked)
+    examples = (
+        _examples(pictures, name, at or [], box or [], mask, not_at or [], whole) if label_set is None else []
+    )
     require_writable(bank)
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     announce_download(preset or chosen.name, bank=bank)
     options = LearnOptions(by=by, message=message, thumbnails=not no_thumbnails)
+    told: Iterable[Example | Rejected] = examples
+    if label_set is not None:
+        console.note(f"{labels}: {label_set.format}, {console.count(label_set.pictures, 'picture')}")
+        told = examples_of(label_set)
+        run = f"learn {Path(pictures[0]).absolute()} {Path(labels or '').absolute()}"
+        options = replace(options, message=message or f"learn {Path(labels or '').name}", name=run)
+    told = (_with_provenance(each, source, license_, url) for each in told)
     with open_learner(bank, chosen, device=device) as learner, LearnBar("pictures") as bar:
-        report = learner.learn(examples, options, bar)
+        report = learner.learn(told if label_set is not None else list(told), options, bar)
     if report.interrupted:
         console.note("stopped after the batch in hand; run the same command again to go on from here.")
         raise typer.Exit(INTERRUPTED)
@@ -165,9 +199,32 @@ def _examples(
     return [Example(picture, class_name(name), marks) for picture in found]
 
 
-def _with_provenance(example: Example, source: str, license_: str, url: str) -> Example:
-    from dataclasses import replace
+def _labels(
+    pictures: Sequence[str], labels: Path | None, classes: Path | None, *, marked: bool
+) -> Labels | None:
+    """The labels that are given; None where marks are to be.
 
+    Raises:
+        UsageError: more is given than one folder of pictures and its labels.
+    """
+    from freeda_learn.labels.reading import open_labels
+
+    if labels is None:
+        if classes is not None:
+            raise UsageError("--classes names the numbers of --labels; give both.")
+        return None
+    if marked:
+        raise UsageError("--labels says what the pictures show; leave out --as and the marks.")
+    if len(pictures) > 1:
+        raise UsageError(f"--labels is of one folder of pictures, and {len(pictures)} are given.")
+    return open_labels(pictures[0], labels, classes)
+
+
+def _with_provenance(example: Example | Rejected, source: str, license_: str, url: str) -> Example | Rejected:
+    from freeda_learn import Rejected
+
+    if isinstance(example, Rejected):
+        return example
     return replace(
         example,
         source=source or example.source,
@@ -197,7 +254,7 @@ def show_report(report: LearnReport, measured: Sequence[Separation], bank: str, 
     """
     from freeda_learn.errors import UnusableExampleError
 
-    if report.rejected and not report.learned and not report.done_before:
+    if report.rejected and not report.learned and not report.done_before and not report.interrupted:
         first = report.first_rejected[0]
         more = f" ({report.rejected - 1:,} more cannot be used either)" if report.rejected > 1 else ""
         raise UnusableExampleError(f"{first.place}: {first.reason}{more}")

@@ -85,3 +85,37 @@ def test_a_new_bank_is_empty_and_made_once(freeda: Any, tmp_path: Path) -> None:
     assert "there is a bank in" in again.output
     with Bank.read(tmp_path / "mine") as opened:
         assert opened.stats().prototypes == 0
+
+
+@pytest.mark.usefixtures("learning")
+def test_labels_of_a_folder(freeda: Any, bank: Path, picture: Path, tmp_path: Path) -> None:
+    for name in ("red thing", "other"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "one.png").write_bytes(picture.read_bytes())
+    (tmp_path / "photos" / "other" / "broken.png").write_bytes(b"no picture")
+    done = freeda("learn", "photos", "--labels", "photos", "--bank", bank)
+    assert done.exit_code == 0, done.output
+    assert "other 1, red thing 1" in done.output
+    assert "broken.png" in done.output
+    assert "a folder a class, 3 pictures" in done.output
+    again = freeda("learn", "photos", "--labels", "photos", "--bank", bank, "--json")
+    assert json.loads(again.stdout)["done_before"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("photos", "--labels", "photos", "--as", "car"), "leave out --as and the marks"),
+        (("photos", "photos", "--labels", "photos"), "of one folder of pictures, and 2 are given"),
+        (("photo.png", "--whole", "--as", "car", "--classes", "x.txt"), "give both"),
+        (("photos", "--labels", "gone.json"), "gone.json cannot be read"),
+        (("photo.png", "--labels", "photos"), "photo.png is no folder"),
+    ],
+)
+def test_labels_that_do_not_fit(
+    freeda: Any, bank: Path, picture: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    done = freeda("learn", *arguments, "--bank", bank)
+    assert done.exit_code == 2, done.output
+    assert message in " ".join(done.output.split())
