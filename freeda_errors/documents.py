@@ -6,7 +6,9 @@ comes out needs no further looking at.
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -35,14 +37,19 @@ class Excerpt(Document):
     model_config = ConfigDict(extra="ignore")
 
 
-def fault_of(error: ValidationError, *, values: bool = True) -> str:
+def fault_of(error: ValidationError, *, values: bool = True, model: type[BaseModel] | None = None) -> str:
     """The first thing that is wrong in a document: the field, what was expected, and what stood there.
 
     Args:
         error: of a model.
         values: whether to quote what stood there; not where it may be a secret.
+        model: of the document, for what was meant by a field that is not known. Such a field is told of
+            before one that is missing, which it often is.
     """
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    first = found[0]
+    if model is not None:
+        first = next((each for each in found if each["type"] in _UNKNOWN), first)
     kind, given = first["type"], first["input"]
     field = ".".join(str(part) for part in first["loc"])[:_SHOWN_PLACE]
     reason = first["msg"].removeprefix("Value error, ")[:_SHOWN_REASON]
@@ -52,12 +59,44 @@ def fault_of(error: ValidationError, *, values: bool = True) -> str:
     if kind in _MISSING:
         return f"the field '{field}' is missing"
     if kind in _UNKNOWN:
-        return f"'{field}' is not a known field"
+        return f"'{field}' is not a known field{_meant(first['loc'], model)}"
     for theirs, ours in _PYDANTIC_WORDS.items():
         reason = reason.replace(theirs, ours)
     told = values and kind != "value_error" and isinstance(given, str | int | float) and field
     shown = f", got {_shown(given)}" if told else ""
     return f"field '{field}': {reason}{shown}" if field else reason
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'k'``, where a known name is alike; else nothing."""
+    alike = get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{alike[0]}'" if alike else ""
+
+
+def _meant(place: tuple[int | str, ...], model: type[BaseModel] | None) -> str:
+    """Which field was meant by one that is not known: another name, or the same in another table."""
+    if model is None:
+        return ""
+    *tables, name = (str(part) for part in place)
+    here: type[BaseModel] | None = model
+    for table in tables:
+        here = None if here is None else _table(here.model_fields.get(table))
+    hint = nearest(name, here.model_fields) if here is not None else ""
+    if hint:
+        return hint
+    fields: Mapping[str, Any] = model.model_fields
+    elsewhere = [
+        table
+        for table, field in fields.items()
+        if table not in tables and (found := _table(field)) is not None and name in found.model_fields
+    ]
+    return f"; it belongs into the table [{elsewhere[0]}]" if elsewhere else ""
+
+
+def _table(field: Any) -> type[BaseModel] | None:
+    """The model of a field that is a table."""
+    kind = getattr(field, "annotation", None)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 def _shown(value: object) -> str:

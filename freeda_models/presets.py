@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_type_
 
 from pydantic import Field, ValidationError, create_model, model_validator
 
-from freeda_errors.documents import Document, fault_of
+from freeda_errors.documents import Document, fault_of, nearest
 from freeda_models import segmentation
 from freeda_models.documents import Text, Texts
 from freeda_models.errors import PresetError
@@ -302,7 +302,8 @@ def load_preset(name_or_path: str) -> Preset:
     try:
         return Preset.model_validate(document)
     except ValidationError as error:
-        raise PresetError(f"{origin}: {fault_of(error)}; correct it and try again.") from error
+        fault = fault_of(error, model=Preset)
+        raise PresetError(f"{origin}: {fault}; correct it and try again.") from error
 
 
 def _read(path: Path) -> str:
@@ -314,8 +315,9 @@ def _read(path: Path) -> str:
 
 def _bundled(name: str) -> str:
     if name not in preset_names():
+        known = preset_names()
         raise PresetError(
-            f"unknown preset '{name}'; choose one of {', '.join(preset_names())}, "
+            f"unknown preset '{name}'{nearest(name, known)}; choose one of {', '.join(known)}, "
             "or give the path of a .toml file."
         )
     resource = resources.files("freeda_models") / "presets" / f"{name}.toml"

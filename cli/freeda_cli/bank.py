@@ -214,6 +214,7 @@ def tag(
     ] = None,
     move: Annotated[bool, typer.Option("--move", help="Take the tag from another revision.")] = False,
     delete: Annotated[bool, typer.Option("--delete", help="Forget the tag; its revision stays.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Give a revision a name, to be opened as BANK@NAME for ever."""
     from freeda_store.address import parse_version
@@ -223,10 +224,16 @@ def tag(
     with _open(bank) as opened:
         if delete:
             opened.untag(name)
-            console.say(f"tag {name} is forgotten")
+            if as_json:
+                console.emit_json({"tag": name, "revision": None})
+            else:
+                console.say(f"tag {name} is forgotten")
             return
         revision = opened.tag(name, None if at is None else parse_version(at), move=move)
-        console.say(f"{opened.address.folder}@{name} is revision {revision.number}")
+        if as_json:
+            console.emit_json({"tag": name, "revision": revision.number})
+        else:
+            console.say(f"{opened.address.folder}@{name} is revision {revision.number}")
 
 
 @app.command(epilog="Example: freeda bank rollback 3 --message 'the last run drew rubbish'")
@@ -236,12 +243,16 @@ def rollback(
     message: Annotated[
         str, typer.Option("--message", "-m", metavar="TEXT", help="Why, for the history.", show_default=False)
     ] = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Show again what an older revision showed, as a new revision; nothing is deleted."""
     from freeda_store.address import parse_version
 
     with _open(bank) as opened:
         made = opened.rollback(parse_version(revision), message)
+    if as_json:
+        console.emit_json({"revision": made.number, "message": made.message})
+        return
     console.say(f"revision {made.number}: {made.message}")
 
 
@@ -253,6 +264,7 @@ def prune(
         str, typer.Option("--message", "-m", metavar="TEXT", help="Why, for the history.", show_default=False)
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be hidden.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Hide the prototypes that a filter finds, in a new revision; older revisions keep them."""
     from freeda_store import parse_filter
@@ -264,18 +276,23 @@ def prune(
         if not dry_run:
             opened.require_writable()
         nouns = Counter(info.noun for info in opened.infos(passing))
-        total = console.count(nouns.total(), "prototype")
-        if nouns:
-            rows = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
-            console.show_table(("prototypes#", "noun"), ((f"{number:,}", noun) for noun, number in rows))
-        if dry_run or not nouns:
-            console.say(
-                f"{total} of {bank} would be hidden" if dry_run else f"nothing in {bank} passes {passing}"
-            )
-            return
-        before = opened.revision
-        made = opened.retire(passing, message or f"prune {passing}")
-    if made is not None and before is not None:
+        before, made = opened.revision, None
+        if nouns and not dry_run:
+            made = opened.retire(passing, message or f"prune {passing}")
+    if as_json:
+        numbers = {"revision_before": before, "revision": made}
+        known = {name: None if each is None else each.number for name, each in numbers.items()}
+        console.emit_json({"prototypes": nouns.total(), "nouns": dict(nouns), "dry_run": dry_run, **known})
+        return
+    total = console.count(nouns.total(), "prototype")
+    if nouns:
+        rows = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
+        console.show_table(("prototypes#", "noun"), ((f"{number:,}", noun) for noun, number in rows))
+    if dry_run:
+        console.say(f"{total} of {bank} would be hidden")
+    elif not nouns:
+        console.say(f"nothing in {bank} passes {passing}")
+    elif made is not None and before is not None:
         undo = f"freeda bank rollback {before.number} --bank {bank}"
         console.say(f"revision {made.number}: {total} hidden; undo with `{undo}`")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from freeda_cli import console
-from freeda_cli.options import DEFAULT_BANK, BankOption, ForceOption, where_option
+from freeda_cli.options import DEFAULT_BANK, BankOption, ForceOption, JsonOption, where_option
 
 EPILOG = "Example: freeda bank export-table flowers.parquet --bank flowers@v2 --where 'contrast>=1.5'"
 
@@ -23,6 +23,7 @@ def export_table(
     bank: BankOption = DEFAULT_BANK,
     where: TableWhereOption = None,
     force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a table of all prototypes, one per row, with captions, provenance, scores and text keys."""
     from freeda_store import Bank, parse_filter
@@ -33,4 +34,7 @@ def export_table(
     passing = parse_filter(where or [])
     with Bank.read(bank) as opened:
         rows = write_table(opened, path, passing, force=force)
+    if as_json:
+        console.emit_json({"path": str(path), "prototypes": rows})
+        return
     console.say(f"{path}: {console.count(rows, 'prototype')}")

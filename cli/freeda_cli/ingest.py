@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from freeda_cli import console
 from freeda_cli.errors import INTERRUPTED, UsageError
 from freeda_cli.ingest_executors import DevicesOption, ExecutorName, ExecutorOption, WorkersOption, place_of
-from freeda_cli.options import DEFAULT_BANK, DeviceOption, bank_option
+from freeda_cli.options import DEFAULT_BANK, MACHINE, RUN, DeviceOption, JsonOption, bank_option
 from freeda_cli.presets import announce_download, preset_for, unknown_words
 from freeda_cli.progress import IngestBar
 
@@ -57,7 +57,8 @@ NewPresetOption = Annotated[
         "--preset",
         metavar="NAME|FILE.toml",
         show_default="the bank's own, tiny for a new bank",
-        help="Which models to use: a bundled preset (see `freeda models list`) or a preset file.",
+        help="Which models to use: a bundled preset (see `freeda models list`) or a preset file; sd21 for "
+        "photographs.",
     ),
 ]
 LimitOption = Annotated[
@@ -73,12 +74,17 @@ BatchSizeOption = Annotated[
         metavar="N|auto",
         show_default="the preset's",
         help="How many captions are drawn together; 'auto' is what a CUDA device holds, measured once.",
+        rich_help_panel=MACHINE,
     ),
 ]
 SeedOption = Annotated[
     int,
     typer.Option(
-        "--seed", metavar="N", min=0, help="Base of every picture's seed; another one draws others."
+        "--seed",
+        metavar="N",
+        min=0,
+        help="Base of every picture's seed; another one draws others.",
+        rich_help_panel=RUN,
     ),
 ]
 MessageOption = Annotated[
@@ -89,10 +95,14 @@ MessageOption = Annotated[
         metavar="TEXT",
         show_default="the file's name",
         help="What the history says of this revision.",
+        rich_help_panel=RUN,
     ),
 ]
 StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first line that is no caption, before drawing.")
+    bool,
+    typer.Option(
+        "--strict", help="Stop at the first line that is no caption, before drawing.", rich_help_panel=RUN
+    ),
 ]
 FieldOption = Annotated[
     str,
@@ -124,6 +134,7 @@ def ingest(
     devices: DevicesOption = None,
     executor: ExecutorOption = ExecutorName.LOCAL,
     workers: WorkersOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Draw captions, read a prototype of every noun from the pictures, and keep them in a bank.
 
@@ -150,16 +161,25 @@ def ingest(
     chosen = preset_for(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     announce_download(preset or chosen.name, bank=bank)
-    useless = []
+    useless: list[str] = []
+    told: list[dict[str, Any]] = []
     with open_ingestor(bank, chosen, device=place.device, executor=place.executor) as ingestor:
         for path in captions:
             with IngestBar(path) as bar:
                 report = ingestor.run(path, options, bar)
-            _show(path, report, chosen)
+            told.append(report_values(path, report))
+            if as_json:
+                warn_of_pictures(report)
+            else:
+                _show(path, report, chosen)
+            if report.interrupted and as_json:
+                console.emit_json(told)
             if report.interrupted:
                 _tell_how_to_go_on(report, options)
             if report.rejected and not report.captions:
                 useless.append("standard input" if path == "-" else path)
+    if as_json:
+        console.emit_json(told)
     if useless:
         raise CaptionsError(
             f"nothing in {', '.join(useless)} is a caption; the reasons are above. Captions are one per "
@@ -227,6 +247,28 @@ def warn_of_pictures(report: IngestReport) -> None:
             f"{console.count(report.halved, 'batch', 'batches')} did not fit the device's memory, and "
             "were drawn in halves; a smaller --batch-size is faster."
         )
+
+
+def report_values(path: str, report: IngestReport) -> dict[str, Any]:
+    """What a run came to, as JSON values."""
+    return {
+        "captions_from": path,
+        "captions": report.captions,
+        "written": report.written,
+        "done_before": report.done_before,
+        "duplicates": report.duplicates,
+        "without_nouns": report.without_nouns,
+        "blank_lines": report.blank_lines,
+        "rejected": report.rejected,
+        "rejects_path": None if report.rejects_path is None else str(report.rejects_path),
+        "undrawn": report.undrawn,
+        "prototypes": report.prototypes,
+        "dropped": {str(name): number for name, number in report.dropped.items()},
+        "unknown_nouns": dict(report.unknown_nouns),
+        "seconds": report.total_seconds,
+        "revision": None if report.revision is None else report.revision.number,
+        "interrupted": report.interrupted,
+    }
 
 
 def report_facts(path: str, report: IngestReport) -> list[tuple[str, str]]:

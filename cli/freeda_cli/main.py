@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from freeda.version import __version__
 from freeda_cli import bank, console, demo, errors, evaluate, explain, ingest, learn, models, segment
+from freeda_cli.defaults import apply_defaults
 from freeda_cli.options import help_of
 from freeda_cli.quiet import set_up_logging
 
@@ -73,7 +74,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     help="Segment any class in any picture without training, from a bank of visual prototypes "
     "that you can see and correct.",
-    epilog='Example: freeda ingest captions.jsonl && freeda segment photo.jpg -c "red car,tree"',
+    epilog="Example: freeda ingest captions.jsonl --preset sd21 && "
+    'freeda segment photo.jpg -c "red car,tree"',
 )
 for command, epilog in (
     (ingest.ingest, ingest.EPILOG),
@@ -108,6 +110,9 @@ def start(
 ) -> None:
     """Set up what all commands share."""
     set_up_logging(verbose=verbose)
+    defaults = apply_defaults(ctx)
+    if defaults.origins and ctx.invoked_subcommand is not None:
+        console.note(f"defaults: {', '.join(defaults.values)} from {' and '.join(defaults.origins)}")
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from freeda_cli.options import JsonOption
 
 if TYPE_CHECKING:
     from freeda_models.check import ComponentCheck
+    from freeda_models.presets import Preset
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +42,45 @@ def list_presets(as_json: JsonOption = False) -> None:
         ("--regions", "model", "licence", "download#"),
         [(name, each.model, each.license, console.size(each.download_mb * 10**6)) for name, each in networks],
     )
+
+
+@app.command(epilog="Example: freeda models show sd21 > mine.toml")
+def show(
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="A bundled preset, or a preset FILE.toml.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show every field of a preset with its value, as a file that can be changed and used as a preset."""
+    from freeda_models.presets import load_preset
+
+    chosen = load_preset(preset)
+    if as_json:
+        console.emit_json(chosen.model_dump(mode="json"))
+        return
+    for line in preset_lines(chosen):
+        console.say(line)
+
+
+def preset_lines(preset: Preset) -> Iterator[str]:
+    """A preset as lines of TOML."""
+    values = preset.model_dump(mode="json")
+    tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+    for name, value in values.items():
+        if name not in tables:
+            yield f"{name} = {_toml(value)}"
+    for table, fields in tables.items():
+        yield ""
+        yield f"[{table}]"
+        for name, value in fields.items():
+            yield f"{name} = {_toml(value)}" if value is not None else f"# {name} is not set"
+
+
+def _toml(value: object) -> str:
+    """A value of TOML: its strings, numbers and arrays are written as those of JSON."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(name)} = {_toml(each)}" for name, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 @app.command(epilog="Example: freeda models check sd21")

@@ -12,6 +12,10 @@ from freeda_cli import console
 
 DEFAULT_BANK = "freeda-bank"
 DEFAULT_PRESET = "tiny"
+MACHINE = "Models and machine"
+FILES = "Files written"
+RUN = "The run"
+"""Panels of options, below the basic ones."""
 BANK_VARIABLE = "FREEDA_BANK"
 
 
@@ -63,10 +67,17 @@ PresetOption = Annotated[
         metavar="NAME|FILE.toml",
         show_default="the bank's own",
         help="Which models to use: a bundled preset (see `freeda models list`) or a preset file.",
+        rich_help_panel=MACHINE,
     ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", metavar="NAME", help="Where to compute: auto, cpu, cuda, cuda:1 or mps.")
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Where to compute: auto, cpu, cuda, cuda:1 or mps.",
+        rich_help_panel=MACHINE,
+    ),
 ]
 ForceOption = Annotated[
     bool,

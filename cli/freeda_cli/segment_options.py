@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from freeda_cli.defaults import without_file
+from freeda_cli.options import FILES
+
 DEFAULT_OUT = "freeda-out"
 DEFAULT_OPACITY = 0.5
 DEFAULT_MIN_AREA = 0.0005
@@ -28,6 +31,7 @@ ClassesOption = Annotated[
         "-c",
         metavar="NAMES",
         show_default=False,
+        callback=without_file,
         help="Class names between commas; 'car|automobile' is one class with two names.",
     ),
 ]
@@ -61,6 +65,7 @@ LabelOffsetOption = Annotated[
         min=0,
         max=1,
         help="Number of the first class in label maps (png); 255 is no class.",
+        rich_help_panel=FILES,
     ),
 ]
 MinAreaOption = Annotated[
@@ -72,6 +77,7 @@ MinAreaOption = Annotated[
         max=1,
         help="Share of the picture below which a connected area is no object of coco, yolo, labelme and "
         "label-studio-polygons.",
+        rich_help_panel=FILES,
     ),
 ]
 RecursiveOption = Annotated[
@@ -82,12 +88,20 @@ LinesOption = Annotated[
 ]
 OpacityOption = Annotated[
     float,
-    typer.Option("--opacity", metavar="0..1", min=0, max=1, help="How much the colours of an overlay cover."),
+    typer.Option(
+        "--opacity",
+        metavar="0..1",
+        min=0,
+        max=1,
+        help="How much the colours of an overlay cover.",
+        rich_help_panel=FILES,
+    ),
 ]
 ForceOption = Annotated[
     bool,
     typer.Option(
         "--force",
         help="Make results anew that are up to date, and replace also files that freeda did not write.",
+        rich_help_panel=FILES,
     ),
 ]

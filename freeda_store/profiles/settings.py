@@ -180,6 +180,7 @@ class Settings(BaseSettings):
         profiles: by name.
         cache_dir: folder of what hosted banks sent; empty for ``freeda`` in the user's folder for caches.
         cache_mb: how large it may get, in millions of bytes; 0 keeps nothing.
+        defaults: of the command line's options, which reads and checks them itself.
     """
 
     model_config = SettingsConfigDict(
@@ -189,6 +190,7 @@ class Settings(BaseSettings):
     profiles: dict[str, Profile] = Field(default_factory=dict)
     cache_dir: str = ""
     cache_mb: int = Field(default=2000, ge=0)
+    defaults: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -211,3 +212,48 @@ def test_search_refuses_another_key_encoder(freeda: Any, bank: Path, monkeypatch
 
 def test_search_for_nothing_is_misuse(freeda: Any, bank: Path) -> None:
     assert freeda("bank", "search", "  ", "--bank", bank).exit_code == 2
+
+
+def test_commands_that_change_a_bank_tell_programs_too(freeda: Any, bank: Path, tmp_path: Path) -> None:
+    def told(*line: object) -> Any:
+        result = freeda("bank", *line, "--bank", bank, "--json")
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+    assert told("tag", "v1", "--at", "1") == {"tag": "v1", "revision": 1}
+    assert told("tag", "v1", "--delete") == {"tag": "v1", "revision": None}
+    dry = told("prune", "--where", "noun=dog", "--dry-run")
+    assert dry == {
+        "prototypes": 1,
+        "nouns": {"dog": 1},
+        "dry_run": True,
+        "revision_before": 2,
+        "revision": None,
+    }
+    assert told("prune", "--where", "noun=dog")["revision"] == 3
+    assert told("prune", "--where", "noun=nothing")["prototypes"] == 0
+    assert told("rollback", "2")["revision"] == 4
+    assert told("export-table", tmp_path / "a.csv") == {"path": str(tmp_path / "a.csv"), "prototypes": 4}
+
+
+def test_every_command_that_reports_has_json() -> None:
+    from typer.main import get_command
+
+    from freeda_cli.main import app
+
+    silent = {"demo", "new"}
+    """Which show a person something, or make an empty thing."""
+
+    def leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+        children = getattr(command, "commands", None)
+        if children is None:
+            yield name, command
+        for below, child in (children or {}).items():
+            yield from leaves(child, below)
+
+    without = {
+        name
+        for name, command in leaves(get_command(app))
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert without <= silent

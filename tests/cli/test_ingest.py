@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -93,6 +94,20 @@ def test_tells_what_was_written(freeda: Any, ingestor: FakeIngestor, captions: P
     assert told["dropped"] == "too small 5, outside window 3"
     assert told["time"] == "1 min 05 s: generate 1 min 01 s, keys 1.50 s"
     assert told["revision"] == "3: ingest captions.jsonl"
+
+
+def test_programs_get_json(freeda: Any, ingestor: FakeIngestor, captions: Path) -> None:
+    result = freeda("ingest", captions, captions, "--json")
+    assert result.exit_code == 0
+    first, second = json.loads(result.stdout)
+    assert first == second
+    assert (first["written"], first["dropped"]) == (226, {"too_small": 5, "outside_window": 3})
+    assert (first["revision"], first["captions_from"]) == (3, str(captions))
+    ingestor.report = replace(REPORT, interrupted=True, revision=None)
+    stopped = freeda("ingest", captions, "--json")
+    assert stopped.exit_code == 130
+    (told,) = json.loads(stopped.stdout)
+    assert (told["interrupted"], told["revision"]) == (True, None)
 
 
 def test_defaults_are_said_and_used(freeda: Any, ingestor: FakeIngestor, captions: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -241,3 +242,19 @@ def test_misuse_reads_well(freeda: Any, arguments: list[str], line: str) -> None
 def test_a_fault_without_a_file_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert report(OSError(28, "No space left on device")) == 1
     assert capsys.readouterr().err == "error: No space left on device.\n"
+
+
+@pytest.mark.parametrize("name", ["tiny", "sd21", "sdxl"])
+def test_models_show_gives_a_file_that_is_the_same_preset(freeda: Any, tmp_path: Path, name: str) -> None:
+    from freeda_models.presets import load_preset
+
+    shown = freeda("models", "show", name)
+    assert shown.exit_code == 0
+    path = tmp_path / "mine.toml"
+    path.write_text(shown.stdout)
+    assert load_preset(str(path)) == load_preset(name)
+    assert json.loads(freeda("models", "show", name, "--json").stdout)["name"] == name
+
+
+def test_the_first_example_names_models_for_photographs(freeda: Any) -> None:
+    assert "--preset sd21" in " ".join(freeda("--help").stdout.split())

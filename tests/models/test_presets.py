@@ -62,11 +62,28 @@ def test_another_model_inherits_nothing_that_says_which_of_the_first_models_file
         ('extends = "tiny"\nname = "x"\n[ingest]\nmin_agreement = 2', "ingest.min_agreement"),
         ("name = ", "not valid TOML"),
         ('name = "x"\ndescription = ""', "the field 'clip' is missing"),
-        ('name = "x"\ndescription = ""\nclip.surprise = 1', "field 'clip"),
+        ('name = "x"\ndescription = ""\nclip.surprise = 1', "'clip.surprise' is not a known"),
         (b'name = "\xff"', "cannot be read as UTF-8 text"),
         ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
         ("a = " + "9" * 5000, "too many digits"),
         ('extends = "tiny"\nname = "x"\nsurprise = 1', "'surprise' is not a known field"),
+        (
+            'extends = "tiny"\nname = "x"\n[segment]\nshortest_side = 1',
+            "known field; did you mean 'shorter_side'",
+        ),
+        (
+            'extends = "tiny"\nname = "x"\n[segmnet]\nk = 1',
+            "'segmnet' is not a known field; did you mean 'segment'",
+        ),
+        ('extends = "tiny"\nname = "x"\nmin_contrast = 1', r"field; it belongs into the table \[ingest\]"),
+        (
+            'extends = "tiny"\nname = "x"\n[ingest]\nalpha = 1',
+            r"field; it belongs into the table \[segment\]",
+        ),
+        (
+            'name = "x"\ndescription = ""\n[clipp]\nmodel = "x"',
+            "'clipp' is not a known field; did you mean 'clip'",
+        ),
     ],
 )
 def test_preset_files_that_are_wrong(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -78,6 +95,32 @@ def test_preset_files_that_are_wrong(tmp_path: Path, text: str | bytes, message:
         load_preset("sd99")
     with pytest.raises(PresetError, match="does not exist"):
         load_preset(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("[segment]\nshortest_side = 1", "'segment.shortest_side' is not .*; did you mean 'shorter_side'"),
+        ("[segmnet]\nk = 1", "'segmnet' is not a known field; did you mean 'segment'"),
+        ("min_contrast = 1", r"is not a known field; it belongs into the table \[ingest\]"),
+        ("[ingest]\nalpha = 1", r"is not a known field; it belongs into the table \[segment\]"),
+        ("zzzz = 1", "'zzzz' is not a known field; correct"),
+    ],
+)
+def test_a_typo_in_a_preset_says_what_was_meant(tmp_path: Path, lines: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'extends = "tiny"\nname = "x"\n{lines}\n')
+    with pytest.raises(PresetError, match=message):
+        load_preset(str(path))
+
+
+def test_a_typo_is_told_of_before_what_is_missing_through_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "x"\ndescription = ""\n[clipp]\nmodel = "x"\n')
+    with pytest.raises(PresetError, match="'clipp' is not a known field; did you mean 'clip'"):
+        load_preset(str(path))
+    with pytest.raises(PresetError, match="unknown preset 'sd2'; did you mean 'sd21'"):
+        load_preset("sd2")
 
 
 @pytest.mark.parametrize(
