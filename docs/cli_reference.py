@@ -25,8 +25,8 @@ Written by `make docs` from the application itself; change the help texts in `cl
 Results go to standard output, messages and progress bars to standard error. The options of `freeda` itself
 stand before the command: `freeda --debug segment ...`.
 
-What need not be said each time stands in `freeda.toml` in the folder where a command is given, or in a table `[defaults]` of the
-settings file (`~/.config/freeda/settings.toml`):
+What need not be said each time stands in `freeda.toml` in the folder where a command is given, or in a table
+`[defaults]` of the settings file (`~/.config/freeda/settings.toml`):
 
 ```toml
 bank = "flowers"
@@ -35,8 +35,8 @@ format = ["overlay", "coco"]         # of freeda segment
 classes = ["red car", "tree|spruce"]  # where neither --classes nor --classes-file is given
 ```
 
-The command line wins, then `FREEDA_BANK`, then the folder's file, then the settings file. Every command that reports something
-has `--json`.
+The command line wins, then `FREEDA_BANK`, then the folder's file, then the settings file. Every command that
+reports something has `--json`.
 
 | exit code | meaning |
 |---|---|
