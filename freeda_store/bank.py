@@ -15,8 +15,8 @@ from freeda_store.history import BankDiff, History
 from freeda_store.limits import storable
 from freeda_store.manifest import Manifest, ModelLike, ModelRecord
 from freeda_store.payload import read_info
-from freeda_store.records import FloatArray, PrototypeInfo, Retrieved, RevisionInfo
-from freeda_store.retrieval import PrototypeVectors, retrieve
+from freeda_store.records import Direction, FloatArray, Neighbours, PrototypeInfo, Retrieved, RevisionInfo
+from freeda_store.retrieval import PrototypeVectors, find_neighbours, retrieve
 from freeda_store.vectors.filters import Filter, PointFilter, View
 
 if TYPE_CHECKING:
@@ -174,13 +174,21 @@ class Bank(Closeable):
 
     # reading
 
-    def nearest(self, queries: FloatArray, k: int, where: Filter = Filter()) -> list[Retrieved]:  # noqa: B008
-        """The k prototypes whose text keys are nearest to each query, in one batch.
+    def nearest(
+        self,
+        queries: FloatArray,
+        k: int,
+        where: Filter = Filter(),  # noqa: B008 - frozen
+        direction: Direction = Direction.CLASSES,
+    ) -> list[Retrieved]:
+        """The k prototypes nearest to each query by cosine, in one batch.
 
         Args:
-            queries: float32 (Q, D_text); their length does not matter.
+            queries: float32 (Q, D_text) of classes, which are compared with text keys, or (Q, D_visual) of
+                regions, which are compared with visual vectors; their length does not matter.
             k: how many, at least 1; fewer come back when the view or the filter holds fewer.
             where: which prototypes may come back.
+            direction: what the queries are.
 
         Returns:
             One :class:`Retrieved` per query. Equal similarities are in the order of ids, so that a
@@ -189,14 +197,36 @@ class Bank(Closeable):
         Raises:
             ValueError: queries have another shape, or k is below 1.
         """
-        sizes = self._stores.vectors.sizes
-        if queries.ndim != 2 or queries.shape[1] != sizes.text:
-            raise ValueError(f"queries have shape {queries.shape}; expected (Q, {sizes.text}).")
-        if k < 1:
-            raise ValueError(f"k is {k}; expected at least 1.")
+        self._check_queries(queries, k, direction)
         history = self._history()
         view = self._view(history)
-        return retrieve(self._stores, queries, k, PointFilter(where, view), history)
+        return retrieve(self._stores, queries, k, PointFilter(where, view), history, direction)
+
+    def neighbours(self, queries: FloatArray, k: int, where: Filter = Filter()) -> Neighbours:  # noqa: B008
+        """The k prototypes nearest to each region, and what they say of it; all regions are one search.
+
+        What :meth:`nearest` finds from regions, in one table: a prototype that is near to many regions of a
+        picture comes once.
+
+        Args:
+            queries: float32 (R, D_visual), features of regions; their length does not matter.
+            k: how many, at least 1; fewer come back when the view or the filter holds fewer.
+            where: which prototypes may come back.
+
+        Raises:
+            ValueError: queries have another shape, or k is below 1.
+        """
+        self._check_queries(queries, k, Direction.REGIONS)
+        history = self._history()
+        return find_neighbours(self._stores, queries, k, PointFilter(where, self._view(history)), history)
+
+    def _check_queries(self, queries: FloatArray, k: int, direction: Direction) -> None:
+        sizes = self._stores.vectors.sizes
+        width = sizes.visual if direction is Direction.REGIONS else sizes.text
+        if queries.ndim != 2 or queries.shape[1] != width:
+            raise ValueError(f"queries have shape {queries.shape}; expected (Q, {width}).")
+        if k < 1:
+            raise ValueError(f"k is {k}; expected at least 1.")
 
     def infos(self, where: Filter = Filter()) -> Iterator[PrototypeInfo]:  # noqa: B008 - frozen
         """All prototypes that the view shows and the filter lets through, in the order of their ids."""
@@ -218,16 +248,16 @@ class Bank(Closeable):
         return read_info(id_, fetched.payloads[0], self._history().number_of)
 
     def vectors(self, ids: Sequence[UUID]) -> PrototypeVectors:
-        """Text keys and visual vectors of prototypes, in the order asked for.
+        """Text keys, visual and semantic vectors of prototypes, in the order asked for.
 
         Raises:
             PrototypeMissingError: the bank has not all of them.
         """
-        fetched = self._stores.vectors.fetch(ids, texts=True, visuals=True)
+        fetched = self._stores.vectors.fetch(ids, texts=True, visuals=True, semantics=True)
         if len(fetched.ids) != len(ids):
             gone = next(id_ for id_ in ids if id_ not in set(fetched.ids))
             raise PrototypeMissingError(f"the bank in {self._address} has no prototype {gone}.")
-        return PrototypeVectors(fetched.ids, fetched.texts, fetched.visuals)
+        return PrototypeVectors(fetched.ids, fetched.texts, fetched.visuals, fetched.semantics)
 
     def derived(self, name: str, make: Callable[[], bytes], where: Filter = Filter()) -> bytes:  # noqa: B008
         """What follows from the prototypes that the view shows and a filter lets through.

@@ -36,13 +36,21 @@ class Checksums:
         vectors: of the vectors' bytes; None for a prototype written before checksums were kept.
         record: of the payload's fields that never change, and of ``vectors``; None likewise. So of two
             checksums that belong together, a damaged one is found out by the other.
+        semantic: of the semantic vector's bytes, for it may come later; None for a prototype without one.
     """
 
     vectors: bytes | None = None
     record: bytes | None = None
+    semantic: bytes | None = None
 
 
-def canonical_point(id_: UUID, text: NDArray[Any], visual: NDArray[Any], payload: Payload) -> Point:
+def canonical_point(
+    id_: UUID,
+    text: NDArray[Any],
+    visual: NDArray[Any],
+    payload: Payload,
+    semantic: NDArray[Any] | None = None,
+) -> Point:
     """A point whose vectors every engine keeps bit for bit.
 
     Args:
@@ -50,8 +58,14 @@ def canonical_point(id_: UUID, text: NDArray[Any], visual: NDArray[Any], payload
         text: (D_text,), about unit length.
         visual: (D_visual,), within the range of float16.
         payload: its payload.
+        semantic: (D_clip,), about unit length; None for none.
     """
-    return Point(id_, canonical_text(text), visual.astype(np.float16).astype(np.float32), payload)
+    kept = None if semantic is None else _halved(semantic)
+    return Point(id_, canonical_text(text), _halved(visual), payload, kept)
+
+
+def _halved(vector: NDArray[Any]) -> FloatArray:
+    return vector.astype(np.float16).astype(np.float32)
 
 
 def canonical_text(text: NDArray[Any]) -> FloatArray:
@@ -67,7 +81,16 @@ def canonical_text(text: NDArray[Any]) -> FloatArray:
 def checksums(point: Point) -> Checksums:
     """Both checksums of a canonical point."""
     vectors = vectors_digest(point.text, point.visual)
-    return Checksums(vectors, record_digest(point.payload, vectors))
+    semantic = None if point.semantic is None else semantic_digest(point.semantic)
+    return Checksums(vectors, record_digest(point.payload, vectors), semantic)
+
+
+def semantic_digest(semantic: NDArray[Any]) -> bytes | None:
+    """BLAKE2b of a semantic vector's float16, little-endian; None for zeros, which stand for none."""
+    if not semantic.any():
+        return None
+    with np.errstate(over="ignore"):
+        return blake2b(semantic.astype("<f2").tobytes(), digest_size=DIGEST_BYTES).digest()
 
 
 def vectors_digest(text: FloatArray, visual: NDArray[Any]) -> bytes:

@@ -143,7 +143,7 @@ class Manifest(Document):
     @property
     def sizes(self) -> VectorSizes:
         """Lengths of the vectors of its prototypes."""
-        return VectorSizes(self.keys.dim, self.backbone.dim)
+        return VectorSizes(self.keys.dim, self.backbone.dim, self.clip.dim)
 
     def check_sizes(self, sizes: VectorSizes, place: str) -> None:
         """Refuse vectors of other lengths.

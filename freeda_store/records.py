@@ -41,6 +41,15 @@ REST = "rest"
 noun of their own; no class is made of them."""
 
 
+class Direction(StrEnum):
+    """What prototypes are searched by."""
+
+    CLASSES = "classes"
+    """A text, among the text keys."""
+    REGIONS = "regions"
+    """A region's features, among the visual vectors."""
+
+
 @dataclass(frozen=True)
 class Caption:
     """A caption with its provenance.
@@ -98,6 +107,8 @@ class NewPrototype:
             none to keep.
         part: which prototype of its noun and span it is, where there are several: 0 is of the whole region,
             from 1 on of parts of it.
+        semantic: float32 (D_clip,), CLIP's image embedding of the region alone, L2-normalised; None when
+            there is none. The bank keeps it as float16.
     """
 
     noun: str
@@ -108,6 +119,7 @@ class NewPrototype:
     scores: Scores
     attribution_hw: ImageArray | None
     part: int = 0
+    semantic: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,11 +181,11 @@ class PrototypeInfo(Prototype):
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
-    """The nearest prototypes of one text, most similar first.
+    """The nearest prototypes of one text or region, most similar first.
 
     Attributes:
         ids: their ids, length K (fewer when the bank holds fewer).
-        similarities: float32 (K,), cosine of the query with each text key.
+        similarities: float32 (K,), cosine of the query with each text key or visual vector.
         visuals: float32 (K, D_visual).
         infos: what is known of each.
     """
@@ -182,6 +194,29 @@ class Retrieved:
     similarities: FloatArray
     visuals: FloatArray
     infos: tuple[PrototypeInfo, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The prototypes whose visual vectors are nearest to each of some regions, every prototype once.
+
+    Attributes:
+        rows: int32 (R, K), the place of each neighbour in the other arrays, most similar first; -1 where a
+            region has fewer than K.
+        similarities: float32 (R, K), cosines; 0 where there is none.
+        ids: of the N prototypes that are near to any region.
+        infos: what is known of each.
+        text_keys: float32 (N, D_text), L2-normalised.
+        semantics: float32 (N, D_clip), L2-normalised as far as float16 is; zeros for a prototype that has
+            none, and D_clip is 0 where none has any.
+    """
+
+    rows: NDArray[np.int32]
+    similarities: FloatArray
+    ids: tuple[UUID, ...]
+    infos: tuple[PrototypeInfo, ...]
+    text_keys: FloatArray
+    semantics: FloatArray
 
 
 @dataclass(frozen=True)

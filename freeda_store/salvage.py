@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from freeda_store.manifest import Manifest
 from freeda_store.opening.folder import open_address
 from freeda_store.profiles.finding import find_profile
 from freeda_store.repair.comparing import fetch_whole
+from freeda_store.repair.rebuild import saved_points
+from freeda_store.repair.semantics import semantics_of
 from freeda_store.repair.swap import (
     NEW,
     TRIAL,
@@ -153,10 +156,11 @@ def _save(files: RevisionFiles, new: EdgeVectors, kept: set[UUID], catalog: Cata
         here = [id_ for id_ in found.ids if id_ in kept]
         held, fetched = fetch_whole(new, here), new.fetch(here)
         payloads |= dict(zip(fetched.ids, fetched.payloads, strict=True))
+        right = {id_: vectors_digest(*pair) for id_, pair in held.items()}
         points = [
-            Point(id_, text, visual, payloads[id_])
-            for id_, text, visual in zip(found.ids, found.texts, found.visuals, strict=True)
-            if id_ not in held or vectors_digest(*held[id_]) != vectors_digest(text, visual)
+            point
+            for point in saved_points(found, payloads)
+            if right.get(point.id) != vectors_digest(point.text, point.visual)
         ]
         new.upsert(points)
         kept |= {point.id for point in points}
@@ -213,9 +217,9 @@ def _readable_points(folder: Path, part: Path, sizes: VectorSizes) -> Iterator[P
 
 def _whole(store: EdgeVectors, ids: list[UUID]) -> Iterator[Point]:
     vectors = fetch_whole(store, ids)
-    fetched = store.fetch(list(vectors))
+    fetched, semantics = store.fetch(list(vectors)), semantics_of(store, list(vectors))
     for id_, payload in zip(fetched.ids, fetched.payloads, strict=True):
-        yield Point(id_, *vectors[id_], payload)
+        yield Point(id_, *vectors[id_], payload, semantics.get(id_))
 
 
 def _preferred(points: list[Point], kept: set[UUID], catalog: Catalog) -> list[Point]:
@@ -234,7 +238,18 @@ def _batches(points: Iterator[Point]) -> Iterator[list[Point]]:
 
 
 def _alone(trial: Path, part: Path, sizes: VectorSizes, left_out: Sequence[str]) -> EdgeVectors | None:
-    """A store that holds a copy of one part and nothing else; None when it cannot be opened."""
+    """A store that holds a copy of one part and nothing else; None when it cannot be opened.
+
+    Parts of earlier versions have no place for semantic vectors.
+    """
+    for each in dict.fromkeys((sizes.semantic, 0)):
+        store = _alone_with(trial, part, replace(sizes, semantic=each), left_out)
+        if store is not None:
+            return store
+    return None
+
+
+def _alone_with(trial: Path, part: Path, sizes: VectorSizes, left_out: Sequence[str]) -> EdgeVectors | None:
     clear(trial)
     EdgeVectors.create(trial, sizes).close()
     clear(trial / _LOG)

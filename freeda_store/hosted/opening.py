@@ -277,7 +277,9 @@ def _vectors(profile: Profile, client: QdrantClient, facts: CollectionFacts) -> 
             f"collection '{collection}' holds no bank of freeda: it needs vectors text and visual; name "
             "another in the profile."
         )
-    return ServerVectors(client, collection, facts.sizes, profile.request_bytes)
+    return ServerVectors(
+        client, collection, facts.sizes, profile.request_bytes, searches_regions=facts.searches_regions
+    )
 
 
 def _no_bank(collection: str) -> StorageError:

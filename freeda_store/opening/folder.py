@@ -27,6 +27,7 @@ from freeda_store.profiles.settings_path import settings_path
 from freeda_store.repair.swap import finish_swap
 from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.revisions.layout import FOLDER
+from freeda_store.revisions.vectors import ReaderVectors
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.schema import create_tables, open_database
 from freeda_store.thumbnails.folder import FolderThumbnails
@@ -100,6 +101,7 @@ def open_stores(folder: Path, create: Manifest | None) -> tuple[Stores, Manifest
         before_writing=partial(refuse_to_write, folder, hindrance),
         catch_up=partial(_keep_missing, copies, catalog, vectors) if hindrance is None else nothing,
         copies=copies,
+        regions=ReaderVectors(folder, catalog, manifest.sizes) if hindrance is None else None,
     )
     return stores, manifest
 

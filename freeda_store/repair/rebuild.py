@@ -15,13 +15,14 @@ from freeda_store.files.room import free_bytes, room_to_merge
 from freeda_store.history import History
 from freeda_store.repair.answers import Stored
 from freeda_store.repair.comparing import compare, fetch_whole
+from freeda_store.repair.semantics import semantics_of
 from freeda_store.repair.swap import NEW, VECTORS, clear, clear_leftovers, refusing, swap
 from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.revisions.selection import payloads_of
 from freeda_store.sql.proofs import vectors_digests
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.filters import PointFilter
-from freeda_store.vectors.protocol import Payload, Point
+from freeda_store.vectors.protocol import Fetched, Payload, Point
 
 if TYPE_CHECKING:
     from freeda_store.writing.stores import Stores
@@ -85,13 +86,13 @@ def rebuild(stores: Stores, history: History, plan: Plan, place: Path) -> None:
 def _points(stores: Stores, old: EdgeVectors, plan: Plan) -> Iterator[Point]:
     kept = ((id_, told) for id_, told in old.scroll(PointFilter()) if id_ not in plan.without)
     while batch := dict(islice(kept, _AT_ONCE)):
-        vectors = fetch_whole(old, list(batch))
+        vectors, semantics = fetch_whole(old, list(batch)), semantics_of(old, list(batch))
         proofs = vectors_digests(stores.catalog, [plan.names.get(id_, id_) for id_ in batch])
         for id_, (text, visual) in vectors.items():
             name = plan.names.get(id_, id_)
             if name != id_ and proofs.get(name) not in (None, vectors_digest(text, visual)):
                 continue
-            yield Point(name, text, visual, plan.payloads.get(name, batch[id_]))
+            yield Point(name, text, visual, plan.payloads.get(name, batch[id_]), semantics.get(id_))
 
 
 def _saved(stores: Stores, old: EdgeVectors, plan: Plan) -> Iterator[Point]:
@@ -105,8 +106,14 @@ def _saved(stores: Stores, old: EdgeVectors, plan: Plan) -> Iterator[Point]:
         payloads |= _payloads(old, found.ids) | {
             id_: plan.payloads[id_] for id_ in found.ids if id_ in plan.payloads
         }
-        rows = zip(found.ids, found.texts, found.visuals, strict=True)
-        yield from (Point(id_, text, visual, payloads[id_]) for id_, text, visual in rows)
+        yield from saved_points(found, payloads)
+
+
+def saved_points(found: Fetched, payloads: Mapping[UUID, Payload]) -> Iterator[Point]:
+    """Points with vectors of the files of revisions, and with other payloads."""
+    semantics = [row if row.any() else None for row in found.semantics]
+    for id_, text, visual, semantic in zip(found.ids, found.texts, found.visuals, semantics, strict=True):
+        yield Point(id_, text, visual, payloads[id_], semantic)
 
 
 def _payloads(old: EdgeVectors, ids: Sequence[UUID]) -> dict[UUID, Payload]:

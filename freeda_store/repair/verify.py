@@ -27,6 +27,7 @@ from freeda_store.repair.repair import (
     rows_gone,
     write_again,
 )
+from freeda_store.repair.semantics import mend_semantics, wrong_semantics
 from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.sql.integrity import database_faults
 from freeda_store.thumbnails.folder import KEY_PATTERN
@@ -52,6 +53,8 @@ class VerifyReport:
         wrong_vectors: prototypes whose vectors cannot be read or are not those that were written.
             Repair forgets them as those without a point; in a hosted bank they stay.
         wrong_checksums: prototypes whose checksum is proved wrong. Repair corrects it.
+        wrong_semantics: prototypes whose semantic vectors are gone or not those that were written. Repair
+            takes them from the files of revisions, or leaves them for ``bank complete`` to make again.
         uncompared: prototypes without a checksum, written by an earlier version. Repair gives them one.
         wrong_answers: what the engine answers otherwise than it stores. Repair builds it anew.
         wrong_files: what is wrong with the files of committed revisions, one line a revision. Repair writes
@@ -78,6 +81,7 @@ class VerifyReport:
     contradictions: tuple[Contradiction, ...] = ()
     wrong_vectors: tuple[UUID, ...] = ()
     wrong_checksums: tuple[UUID, ...] = ()
+    wrong_semantics: tuple[UUID, ...] = ()
     uncompared: int = 0
     wrong_answers: tuple[str, ...] = ()
     wrong_files: tuple[str, ...] = ()
@@ -104,6 +108,7 @@ class VerifyReport:
             or self.wrong_rows
             or self.wrong_vectors
             or self.wrong_checksums
+            or self.wrong_semantics
             or self.wrong_answers
             or self.wrong_files
             or self.wrong_settings
@@ -131,7 +136,7 @@ class VerifyReport:
     def to_json(self) -> dict[str, JsonValue]:
         """Plain values for ``json.dumps``."""
         ids = ("points_without_row", "rows_without_point", "wrong_payloads", "wrong_rows", "lost", "regained")
-        more = ("wrong_vectors", "wrong_checksums")
+        more = ("wrong_vectors", "wrong_checksums", "wrong_semantics")
         texts = (
             "wrong_answers",
             "wrong_files",
@@ -183,10 +188,13 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
     stored = Stored.of(history, edge.sizes.text) if edge else None
     found = compare(stores, history, stored, fill=mends)
     answers = _ask(stored, edge, history) if stored and edge else ()
+    wrong = wrong_semantics(stores)
     files = stores.copies if isinstance(stores.copies, RevisionFiles) else None
     wrong_files = files.faults(stores.catalog, stores.vectors.sizes) if files and not faults else {}
     done = repair(stores, history, found, answers_wrong=bool(answers)) if mends else Repaired()
     kept_in = done.kept_in
+    if mends:
+        mend_semantics(stores, wrong_semantics(stores))
     files_left: dict[int, str] = {}
     if mends and files:
         kept_in = write_again(stores, files, kept_in)
@@ -207,6 +215,7 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
         contradictions=done.unresolved if mends else tuple(found.contradictions),
         wrong_vectors=tuple(sorted(found.wrong_vectors)),
         wrong_checksums=tuple(sorted(found.wrong_checksums)),
+        wrong_semantics=tuple(wrong),
         uncompared=found.uncompared,
         wrong_answers=answers,
         wrong_files=tuple(wrong_files.values()),

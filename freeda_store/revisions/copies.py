@@ -11,7 +11,7 @@ from uuid import UUID
 
 import numpy as np
 
-from freeda_store.digests import vectors_digest
+from freeda_store.digests import semantic_digest, vectors_digest
 from freeda_store.errors import BankDamagedError
 from freeda_store.files.room import held_below
 from freeda_store.files.system_faults import system_error
@@ -22,7 +22,7 @@ from freeda_store.revisions.layout import FOLDER, PART_PROTOTYPES, UNFINISHED, P
 from freeda_store.revisions.library import Library
 from freeda_store.revisions.selection import committed_counts
 from freeda_store.sql.catalog import Catalog
-from freeda_store.sql.proofs import vectors_digests
+from freeda_store.sql.proofs import semantic_digests, vectors_digests
 from freeda_store.vectors.protocol import Fetched, VectorSizes, VectorStore
 
 logger = logging.getLogger(__name__)
@@ -142,8 +142,9 @@ class RevisionFiles:
         try:
             place.mkdir(exist_ok=True)
             while batch := list(islice(ids, PART_PROTOTYPES)):
-                texts, visuals = _fetch(catalog, vectors, batch)
-                write_file(place / Part(revision, number).name, batch, texts, visuals)
+                fetched = _fetch(catalog, vectors, batch)
+                path = place / Part(revision, number).name
+                write_file(path, batch, fetched.texts, fetched.visuals, fetched.semantics)
                 number += 1
             for part in parts_in(place):
                 if part.revision == revision and part.number >= number:
@@ -177,9 +178,16 @@ class RevisionFiles:
                 return f"{FOLDER}/{name} holds other bytes than were written"
             files.append(file)
         ids = list(catalog.prototype_ids(revision))
-        lost = len(ids) - sum(len(found.ids) for found in _proved(files, catalog, ids, sizes))
-        if lost:
+        right = unmeant = 0
+        for found in _proved(files, catalog, ids, sizes):
+            right += len(found.ids)
+            with_semantic = sum(bool(row.any()) for row in found.semantics)
+            unmeant += len(semantic_digests(catalog, found.ids)) - with_semantic
+        if right < len(ids):
+            lost = len(ids) - right
             return f"{FOLDER}: {lost:,} prototypes of revision id {revision} are missing there or differ"
+        if unmeant:
+            return f"{FOLDER}: {unmeant:,} prototypes of revision id {revision} lack semantic vectors there"
         return None
 
 
@@ -206,20 +214,34 @@ def _proved(
                 else whole(int(library.file_of[places[row]]))
             )
         ]
-        yield Fetched(tuple(found[row] for row in right), (), texts[right], visuals[right])
+        yield Fetched(
+            tuple(found[row] for row in right),
+            (),
+            texts[right],
+            visuals[right],
+            _proved_semantics(catalog, found, library.semantics(places))[right],
+        )
 
 
-def _fetch(catalog: Catalog, vectors: VectorStore, ids: Sequence[UUID]) -> tuple[FloatArray, FloatArray]:
-    """Vectors of prototypes, in this order.
+def _proved_semantics(catalog: Catalog, ids: Sequence[UUID], semantics: FloatArray) -> FloatArray:
+    """Semantic vectors with zeros in place of those that are not what was written."""
+    proofs = semantic_digests(catalog, ids)
+    for row, id_ in enumerate(ids):
+        if proofs.get(id_) != semantic_digest(semantics[row]):
+            semantics[row] = 0
+    return semantics
+
+
+def _fetch(catalog: Catalog, vectors: VectorStore, ids: Sequence[UUID]) -> Fetched:
+    """Vectors of prototypes, in this order, without payloads.
 
     Raises:
         BankDamagedError: some are gone, or are not those that were written.
     """
-    texts: list[FloatArray] = []
-    visuals: list[FloatArray] = []
+    batches: list[Fetched] = []
     for start in range(0, len(ids), _AT_ONCE):
         batch = ids[start : start + _AT_ONCE]
-        fetched = vectors.fetch(batch, texts=True, visuals=True)
+        fetched = vectors.fetch(batch, texts=True, visuals=True, semantics=True)
         proofs = vectors_digests(catalog, batch)
         rows = zip(fetched.ids, fetched.texts, fetched.visuals, strict=True)
         wrong = [id_ for id_, *pair in rows if proofs.get(id_) not in (None, vectors_digest(*pair))]
@@ -228,6 +250,12 @@ def _fetch(catalog: Catalog, vectors: VectorStore, ids: Sequence[UUID]) -> tuple
                 f"the vectors of {len(wrong):,} prototypes (first {wrong[0]}) are gone, or are not those "
                 "that were written; run `freeda bank verify --repair`, then the same command again."
             )
-        texts.append(fetched.texts)
-        visuals.append(fetched.visuals)
-    return np.concatenate(texts), np.concatenate(visuals)
+        _proved_semantics(catalog, batch, fetched.semantics)
+        batches.append(fetched)
+    return Fetched(
+        tuple(ids),
+        (),
+        np.concatenate([each.texts for each in batches]),
+        np.concatenate([each.visuals for each in batches]),
+        np.concatenate([each.semantics for each in batches]),
+    )

@@ -38,8 +38,11 @@ _TYPES: dict[str, tuple[str, np.dtype[Any]]] = {
     "key_of": ("I32", np.dtype("<i4")),
     "keys": ("F32", np.dtype("<f4")),
     "visuals": ("F16", np.dtype("<f2")),
+    "semantics": ("F16", np.dtype("<f2")),
 }
 """Tensors of a file: their type as safetensors and NumPy name it."""
+_OPTIONAL = frozenset({"semantics"})
+"""What files lack in which no prototype has any, as those of earlier versions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,7 @@ class VectorFile:
         keys: float32 (U, D_text), no two alike.
         key_digests: S16 (U,), BLAKE2b of each row of ``keys``.
         visuals: float16 (N, D_visual).
+        semantics: float16 (N, D_clip), zeros for a prototype that has none; (N, 0) in a file without any.
     """
 
     path: Path
@@ -63,17 +67,19 @@ class VectorFile:
     keys: FloatArray
     key_digests: NDArray[np.bytes_]
     visuals: NDArray[np.float16]
+    semantics: NDArray[np.float16]
 
     def is_whole(self) -> bool:
         """Whether it holds what was written; reads all of it."""
+        tensors = {
+            "ids": self.ids,
+            "key_digests": self.key_digests,
+            "key_of": self.key_of,
+            "keys": self.keys,
+            "visuals": self.visuals,
+        }
         return self.digest == _digest(
-            {
-                "ids": self.ids,
-                "key_digests": self.key_digests,
-                "key_of": self.key_of,
-                "keys": self.keys,
-                "visuals": self.visuals,
-            }
+            tensors | ({"semantics": self.semantics} if self.semantics.shape[1] else {})
         )
 
 
@@ -82,7 +88,9 @@ def id_bytes(ids: Sequence[UUID]) -> NDArray[np.bytes_]:
     return np.frombuffer(b"".join(id_.bytes for id_ in ids), dtype=ID)
 
 
-def write_file(path: Path, ids: Sequence[UUID], texts: FloatArray, visuals: FloatArray) -> None:
+def write_file(
+    path: Path, ids: Sequence[UUID], texts: FloatArray, visuals: FloatArray, semantics: FloatArray
+) -> None:
     """Write a file, whole or not at all, so that a power cut cannot lose it.
 
     Args:
@@ -90,6 +98,7 @@ def write_file(path: Path, ids: Sequence[UUID], texts: FloatArray, visuals: Floa
         ids: rising.
         texts: float32 (N, D_text), keys of length 1.
         visuals: (N, D_visual) that float16 holds.
+        semantics: (N, D_clip) that float16 holds, zeros for a prototype that has none.
 
     Raises:
         OSError: the system refuses.
@@ -107,6 +116,8 @@ def write_file(path: Path, ids: Sequence[UUID], texts: FloatArray, visuals: Floa
         "keys": np.frombuffer(kept, dtype="<f4").reshape(len(rows), texts.shape[1]),
         "visuals": np.ascontiguousarray(visuals, dtype="<f2"),
     }
+    if semantics.any():
+        tensors["semantics"] = np.ascontiguousarray(semantics, dtype="<f2")
     metadata = {_ABOUT: f"{FORMAT}, {_digest(tensors)}"}
     data = save({name: _as_bytes(tensor) for name, tensor in tensors.items()}, metadata=metadata)
     with replaced(path) as part:
@@ -173,11 +184,12 @@ def _parse(data: memoryview, path: Path, sizes: VectorSizes) -> VectorFile:
         raise ValueError(f"it ends after {len(data):,} bytes")
     header = json.loads(bytes(data[8 : 8 + length]))
     form, _, digest = header.pop("__metadata__")[_ABOUT].partition(", ")
-    if form != FORMAT or header.keys() != _TYPES.keys():
+    if form != FORMAT or header.keys() | _OPTIONAL != _TYPES.keys():
         raise ValueError("its header is another")
-    tensors = {name: _tensor(data[8 + length :], name, header[name]) for name in _TYPES}
+    tensors = {name: _tensor(data[8 + length :], name, header[name]) for name in _TYPES if name in header}
     if sum(tensor.nbytes for tensor in tensors.values()) != len(data) - 8 - length:
         raise ValueError(f"it has {len(data):,} bytes, which is another length than its header says")
+    count = len(tensors["visuals"])
     made = VectorFile(
         path=path,
         digest=digest,
@@ -186,10 +198,12 @@ def _parse(data: memoryview, path: Path, sizes: VectorSizes) -> VectorFile:
         keys=tensors["keys"],
         key_digests=tensors["key_digests"].reshape(-1, ID.itemsize).view(ID)[:, 0],
         visuals=tensors["visuals"],
+        semantics=tensors.get("semantics", np.empty((count, 0), dtype=np.float16)),
     )
     count, kinds = len(made.ids), len(made.keys)
     shapes = (made.key_of.shape, made.keys.shape, made.key_digests.shape, made.visuals.shape)
-    if shapes != ((count,), (kinds, sizes.text), (kinds,), (count, sizes.visual)):
+    lengths = {made.semantics.shape[0], count}
+    if len(lengths) > 1 or shapes != ((count,), (kinds, sizes.text), (kinds,), (count, sizes.visual)):
         raise ValueError(f"its tensors have shapes {shapes}")
     if count and not (int(made.key_of.min()) >= 0 and int(made.key_of.max()) < kinds):
         raise ValueError("a prototype has no key")
@@ -214,7 +228,7 @@ def _as_bytes(tensor: NDArray[Any]) -> NDArray[Any]:
 
 def _digest(tensors: dict[str, NDArray[Any]]) -> str:
     hashed = blake2b(digest_size=_DIGEST_BYTES)
-    for name in _TYPES:
+    for name in filter(tensors.__contains__, _TYPES):
         tensor = np.ascontiguousarray(tensors[name])
         hashed.update(f"{name} {tensor.shape} ".encode())
         hashed.update(tensor.view("u1").data if tensor.size else b"")

@@ -91,6 +91,18 @@ class Library:
             found[here] = file.visuals[rows]
         return found
 
+    def semantics(self, places: Places) -> FloatArray:
+        """Semantic vectors of prototypes, float32 (N, D_clip), zeros for those that have none.
+
+        D_clip is 0 where no file has any.
+        """
+        width = max((file.semantics.shape[1] for file in self.files), default=0)
+        found = np.zeros((len(places), width), dtype=np.float32)
+        for file, here, rows in self._by_file(places):
+            if file.semantics.shape[1]:
+                found[here] = file.semantics[rows]
+        return found
+
     def similarities(self, queries: FloatArray, places: Places) -> Iterator[FloatArray]:
         """Dot products of queries with the keys of prototypes, a block of queries at a time.
 

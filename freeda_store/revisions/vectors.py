@@ -24,7 +24,7 @@ from typing_extensions import override
 from freeda_store.errors import BankDamagedError, ReadOnlyBankError, StorageError
 from freeda_store.files.room import held_below
 from freeda_store.files.system_faults import system_error
-from freeda_store.records import FloatArray
+from freeda_store.records import Direction, FloatArray
 from freeda_store.revisions.file import VectorFile, id_bytes, open_file
 from freeda_store.revisions.layout import FOLDER, Part, Stamp, parts_in
 from freeda_store.revisions.library import Library, Places
@@ -32,6 +32,7 @@ from freeda_store.revisions.selection import chosen, committed_counts, committed
 from freeda_store.sql.database import Database
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes, VectorStore
+from freeda_store.vectors.scan import VisualScan
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class ReaderVectors(VectorStore):
         self._lock = threading.Lock()
         self._files: dict[Part, tuple[Stamp, VectorFile]] = {}
         self._library = Library.of([], sizes)
+        self._scan: tuple[Library, VisualScan] | None = None
 
     @property
     @override
@@ -96,10 +98,14 @@ class ReaderVectors(VectorStore):
     # asking
 
     @override
-    def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
-        """The k nearest text vectors of each query, exactly."""
+    def nearest(
+        self, queries: FloatArray, k: int, where: PointFilter, direction: Direction = Direction.CLASSES
+    ) -> list[Hits]:
+        """The k points nearest to each query, exactly."""
         library, places = self._among(partial(chosen, where=where))
         places = np.sort(places)
+        if direction is Direction.REGIONS:
+            return self._nearest_visuals(library, queries, k, places)
         lengths = np.linalg.norm(queries, axis=1, keepdims=True)
         units = np.asarray(queries / np.where(lengths > 0, lengths, 1), dtype=np.float32)
         best: list[tuple[Places, FloatArray]] = []
@@ -107,19 +113,38 @@ class ReaderVectors(VectorStore):
             best.extend(_first(row, k) for row in self._finite(block))
         return _hits(library, places, best)
 
+    def _nearest_visuals(self, library: Library, queries: FloatArray, k: int, places: Places) -> list[Hits]:
+        try:
+            found = self._scan_of(library).nearest(queries, k, places)
+        except ValueError as error:
+            raise BankDamagedError(
+                f"visual vectors in {self._folder / FOLDER} hold values that are no numbers; {_ADVICE}"
+            ) from error
+        return _hits(library, np.arange(len(library.ids)), [(f.places, f.similarities) for f in found])
+
+    def _scan_of(self, library: Library) -> VisualScan:
+        """What scans the files as they are; it is made once for them."""
+        with self._lock:
+            if self._scan is None or self._scan[0] is not library:
+                self._scan = library, VisualScan(library.visuals, len(library.ids), self._sizes.visual)
+            return self._scan[1]
+
     @override
-    def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
+    def fetch(
+        self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False, semantics: bool = False
+    ) -> Fetched:
         told = self._ask(partial(payloads_of, ids=ids)) if ids else {}
         found = [id_ for id_ in ids if id_ in told]
         nothing = np.empty(0, dtype=np.intp)
         library, places = self._library, nothing
-        if found and (texts or visuals):
+        if found and (texts or visuals or semantics):
             library, places = self._among(lambda _: id_bytes(found))
         return Fetched(
             tuple(found),
             tuple(told[id_] for id_ in found),
             library.texts(places if texts else nothing),
             library.visuals(places if visuals else nothing),
+            library.semantics(places if semantics else nothing),
         )
 
     @override
@@ -147,13 +172,17 @@ class ReaderVectors(VectorStore):
         """Let go of the files; who reads in them at this moment keeps them."""
         self._database = None
         with self._lock:
-            self._files, self._library = {}, Library.of([], self._sizes)
+            self._files, self._library, self._scan = {}, Library.of([], self._sizes), None
 
     # refusing
 
     @override
     def upsert(self, points: Sequence[Point]) -> None:
         self._refuse(points)
+
+    @override
+    def set_semantics(self, ids: Sequence[UUID], semantics: FloatArray) -> None:
+        self._refuse(ids, semantics)
 
     @override
     def delete(self, ids: Sequence[UUID]) -> None:

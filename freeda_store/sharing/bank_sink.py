@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from itertools import repeat
 from pathlib import Path
 from typing import Self
 from uuid import UUID
@@ -344,7 +345,16 @@ def _points(part: Part, revision: int) -> list[Point]:
         for generation in part.generations
         for prototype in generation.prototypes
     ]
+    semantics = repeat(None) if part.semantics is None else part.semantics
     return [
-        canonical_point(prototype.id, text, visual, make_payload(prototype))
-        for prototype, text, visual in zip(stored, part.texts, part.visuals, strict=True)
+        canonical_point(
+            prototype.id,
+            text,
+            visual,
+            make_payload(prototype),
+            semantic if semantic is not None and semantic.any() else None,
+        )
+        for prototype, text, visual, semantic in zip(
+            stored, part.texts, part.visuals, semantics, strict=False
+        )
     ]

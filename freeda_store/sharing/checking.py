@@ -38,9 +38,21 @@ def check_part(part: Part, revision: int, sizes: VectorSizes, source: str) -> No
             raise _damaged(source, f"{key[:80]!r} is no thumbnail's key")
     _check_vectors(part.texts, len(part.prototypes), sizes.text, "text", source)
     _check_vectors(part.visuals, len(part.prototypes), sizes.visual, "visual", source)
+    if part.semantics is not None:
+        _check_semantics(part, sizes, source)
     lengths = np.linalg.norm(part.texts.astype(np.float64), axis=1)
     if lengths.size and float(np.abs(lengths - 1).max()) > 1e-2:
         raise _damaged(source, "a text vector has not length 1")
+
+
+def _check_semantics(part: Part, sizes: VectorSizes, source: str) -> None:
+    semantics = part.semantics
+    if semantics is None:
+        return
+    _check_vectors(semantics, len(part.prototypes), sizes.semantic or semantics.shape[-1], "semantic", source)
+    lengths = np.linalg.norm(semantics.astype(np.float64), axis=1)
+    if lengths.size and float(np.minimum(lengths, np.abs(lengths - 1)).max()) > 1e-2:
+        raise _damaged(source, "a semantic vector has not length 1")
 
 
 def _check_generation(generation: SharedGeneration, revision: int, source: str) -> None:

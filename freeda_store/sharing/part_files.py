@@ -2,7 +2,7 @@
 
 Tables are Parquet without compression or dictionaries: pictures and vectors are most of a part and do
 not shrink, and a reader can refuse what unfolds to more than its size. Vectors are safetensors:
-``texts`` float32, ``visuals`` float16.
+``texts`` float32, ``visuals`` float16 and, where a prototype has one, ``semantics`` float16.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def encode_part(part: Part) -> dict[str, bytes]:
         "texts": np.ascontiguousarray(part.texts, dtype=np.float32),
         "visuals": np.ascontiguousarray(part.visuals, dtype=np.float16),
     }
+    if part.semantics is not None:
+        vectors["semantics"] = np.ascontiguousarray(part.semantics, dtype=np.float16)
     thumbnails = [{"key": key, "data": part.thumbnails[key]} for key in sorted(part.thumbnails)]
     return {
         GENERATIONS: write_table(GENERATIONS, map(_generation_row, part.generations)),
@@ -70,11 +72,11 @@ def decode_part(files: Mapping[str, bytes], name: str, sizes: VectorSizes) -> Pa
         order = [prototype for _, prototype in rows]
         _require(order == theirs, "its prototypes are not those of its generations, in their order")
         _require(len({prototype.id for prototype in order}) == len(order), "a prototype comes twice")
-        texts, visuals = _read_vectors(files[VECTORS], len(order), sizes)
+        texts, visuals, semantics = _read_vectors(files[VECTORS], len(order), sizes)
         thumbnails = _read_thumbnails(files[THUMBNAILS], generations)
     except (ArchiveError, ValueError, RecursionError) as error:
         raise ArchiveError(f"{name} is not valid ({str(error)[:200]}); get a sound copy.") from error
-    return Part(tuple(generations), texts, visuals, thumbnails)
+    return Part(tuple(generations), texts, visuals, thumbnails, semantics)
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -150,8 +152,10 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _read_vectors(data: bytes, count: int, sizes: VectorSizes) -> tuple[FloatArray, HalfArray]:
-    """Texts float32 (N, D_text) and visuals float16 (N, D_visual)."""
+def _read_vectors(
+    data: bytes, count: int, sizes: VectorSizes
+) -> tuple[FloatArray, HalfArray, HalfArray | None]:
+    """Texts float32 (N, D_text), visuals float16 (N, D_visual) and semantics float16 (N, D_clip), if any."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -163,9 +167,11 @@ def _read_vectors(data: bytes, count: int, sizes: VectorSizes) -> tuple[FloatArr
         "texts": ((count, sizes.text), np.dtype(np.float32)),
         "visuals": ((count, sizes.visual), np.dtype(np.float16)),
     }
+    if "semantics" in arrays:
+        expected["semantics"] = ((count, sizes.semantic), np.dtype(np.float16))
     found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     _require(found == expected, f"{VECTORS} holds {found}, expected {expected}")
-    return arrays["texts"], arrays["visuals"]
+    return arrays["texts"], arrays["visuals"], arrays.get("semantics")
 
 
 def _read_thumbnails(data: bytes, generations: Sequence[SharedGeneration]) -> dict[str, bytes]:

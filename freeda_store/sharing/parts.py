@@ -56,12 +56,14 @@ class Part:
         texts: float32 (N, D_text), unit length; N counts the generations' prototypes, in their order.
         visuals: float16 (N, D_visual), as the bank holds them.
         thumbnails: bytes of the pictures and maps, by key; a missing one is left out.
+        semantics: float16 (N, D_clip), zeros for prototypes that have none; None where none has any.
     """
 
     generations: tuple[SharedGeneration, ...]
     texts: FloatArray
     visuals: HalfArray
     thumbnails: Mapping[str, bytes]
+    semantics: HalfArray | None = None
 
     @property
     def prototypes(self) -> tuple[Prototype, ...]:
@@ -76,7 +78,9 @@ class Part:
     @property
     def size_bytes(self) -> int:
         """Bytes of its vectors and thumbnails."""
-        return self.texts.nbytes + self.visuals.nbytes + sum(map(len, self.thumbnails.values()))
+        semantics = 0 if self.semantics is None else self.semantics.nbytes
+        vectors = self.texts.nbytes + self.visuals.nbytes + semantics
+        return vectors + sum(map(len, self.thumbnails.values()))
 
 
 def thumbnail_keys(generations: Iterable[SharedGeneration]) -> Sequence[str]:

@@ -12,7 +12,7 @@ from freeda_store.digests import Checksums
 from freeda_store.payload import StoredPrototype
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.rows import every_prototype, read_prototype
-from freeda_store.sql.tables import CaptionRow, PrototypeRow
+from freeda_store.sql.tables import CaptionRow, PrototypeRow, RevisionRow
 from freeda_store.sql.visibility import chunks
 
 _PAGE = 1000
@@ -49,7 +49,7 @@ def _page(catalog: Catalog, after: UUID | None) -> list[ListedPrototype]:
         for row in connection.execute(query.limit(_PAGE)):
             read, get = read_prototype(row), row._mapping
             read = replace(read, caption=replace(read.caption, extra=get[c.extra]))
-            proof = Checksums(get[p.vectors_digest], get[p.record_digest])
+            proof = Checksums(get[p.vectors_digest], get[p.record_digest], get[p.semantic_digest])
             found.append(ListedPrototype(read, proof, get[c.id]))
     return found
 
@@ -62,6 +62,48 @@ def vectors_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
             query = select(PrototypeRow.id, PrototypeRow.vectors_digest).where(PrototypeRow.id.in_(batch))
             found |= {id_: digest for id_, digest in connection.execute(query) if digest is not None}
     return found
+
+
+def semantic_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
+    """Checksums of prototypes' semantic vectors; those that have none are left out."""
+    found: dict[UUID, bytes] = {}
+    with catalog.transaction() as connection:
+        for batch in chunks(ids):
+            query = select(PrototypeRow.id, PrototypeRow.semantic_digest).where(PrototypeRow.id.in_(batch))
+            found |= {id_: digest for id_, digest in connection.execute(query) if digest is not None}
+    return found
+
+
+def set_semantic_digests(catalog: Catalog, digests: Mapping[UUID, bytes | None]) -> None:
+    """Write down checksums of semantic vectors, None for those that are gone."""
+    rows = [{"which": id_, "semantic": digest} for id_, digest in digests.items()]
+    if not rows:
+        return
+    table = PrototypeRow.__table__
+    change = update(PrototypeRow).where(table.c.id == bindparam("which"))
+    with catalog.transaction() as connection:
+        connection.execute(change.values(semantic_digest=bindparam("semantic")), rows)
+
+
+def without_semantic(catalog: Catalog) -> Generator[list[UUID], None, None]:
+    """Prototypes of committed revisions that have no semantic vector, in the order of their ids, some at
+    a time. No transaction is open between them."""
+    p = PrototypeRow.__table__.c
+    last: UUID | None = None
+    while True:
+        query = (
+            select(p.id)
+            .join(RevisionRow, RevisionRow.id == p.revision_id)
+            .where(p.semantic_digest.is_(None), RevisionRow.number.is_not(None))
+            .order_by(p.id)
+            .limit(_PAGE)
+        )
+        with catalog.checking() as connection:
+            page = list(connection.execute(query if last is None else query.where(p.id > last)).scalars())
+        if not page:
+            return
+        yield page
+        last = page[-1]
 
 
 def add_checksums(catalog: Catalog, proofs: Mapping[UUID, Checksums]) -> None:

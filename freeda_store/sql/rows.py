@@ -161,6 +161,7 @@ def _prototype_row(revision: int, generation: int, prototype: Prototype, proof: 
         **to_columns(Holder.PROTOTYPE, prototype),
         "vectors_digest": proof.vectors,
         "record_digest": proof.record,
+        "semantic_digest": proof.semantic,
     }
 
 

@@ -25,7 +25,7 @@ from freeda_store.sql.faults import sql_error
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSIONS = ("0001", "0002", "0003")
+SCHEMA_VERSIONS = ("0001", "0002", "0003", "0004")
 """Ids of all migrations, oldest first; a test keeps them equal to ``migrations/versions``."""
 
 

@@ -116,6 +116,7 @@ class PrototypeRow(Base):
     attribution_key: Mapped[str] = mapped_column(String(64))
     vectors_digest: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     record_digest: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    semantic_digest: Mapped[bytes | None] = mapped_column(LargeBinary(16))
 
 
 class RetirementRow(Base):

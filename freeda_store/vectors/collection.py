@@ -6,6 +6,7 @@ so that a half-made one is no bank, and a restored one takes over by moving the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ from freeda_store.vectors.sending import guard
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
+DIRECTION, SEMANTIC = "direction", "semantic"
+"""Named vectors beside ``text`` and ``visual``: the direction of the visual vector, which is searched, and
+CLIP's view of the region. Collections of earlier versions lack both."""
 METADATA_KEY = "freeda"
 """Everything is one JSON string under this key: a server merges metadata key by key."""
 MAX_QUERY_LIMIT = 1_000_000
@@ -45,26 +49,7 @@ def collection_settings(sizes: VectorSizes, metadata: str | None = None) -> dict
     from qdrant_client import models
 
     return {
-        "vectors_config": {
-            "text": models.VectorParams(
-                size=sizes.text,
-                distance=models.Distance.COSINE,
-                on_disk=True,
-                hnsw_config=models.HnswConfigDiff(m=16, ef_construct=128, on_disk=False),
-                quantization_config=models.ScalarQuantization(
-                    scalar=models.ScalarQuantizationConfig(
-                        type=models.ScalarType.INT8, quantile=0.99, always_ram=True
-                    )
-                ),
-            ),
-            "visual": models.VectorParams(
-                size=sizes.visual,
-                distance=models.Distance.DOT,
-                datatype=models.Datatype.FLOAT16,
-                on_disk=True,
-                hnsw_config=models.HnswConfigDiff(m=0),
-            ),
-        },
+        "vectors_config": vectors_settings(sizes),
         "on_disk_payload": True,
         "strict_mode_config": models.StrictModeConfig(
             enabled=True,
@@ -76,6 +61,86 @@ def collection_settings(sizes: VectorSizes, metadata: str | None = None) -> dict
         ),
         "metadata": None if metadata is None else {METADATA_KEY: metadata},
     }
+
+
+def vectors_settings(sizes: VectorSizes) -> dict[str, Any]:
+    """The named vectors of a collection.
+
+    Text keys and the directions of visual vectors are searched, so they have graphs and are quantised in
+    memory. Visual and semantic vectors are only fetched.
+    """
+    from qdrant_client import models
+
+    half = models.Datatype.FLOAT16
+
+    def searched(size: int, datatype: Any = None) -> Any:
+        return models.VectorParams(
+            size=size,
+            distance=models.Distance.COSINE,
+            datatype=datatype,
+            on_disk=True,
+            hnsw_config=models.HnswConfigDiff(m=16, ef_construct=128, on_disk=False),
+            quantization_config=models.ScalarQuantization(
+                scalar=models.ScalarQuantizationConfig(
+                    type=models.ScalarType.INT8, quantile=0.99, always_ram=True
+                )
+            ),
+        )
+
+    def fetched(size: int) -> Any:
+        return models.VectorParams(
+            size=size,
+            distance=models.Distance.DOT,
+            datatype=half,
+            on_disk=True,
+            hnsw_config=models.HnswConfigDiff(m=0),
+        )
+
+    settings = {
+        "text": searched(sizes.text),
+        "visual": fetched(sizes.visual),
+        DIRECTION: searched(sizes.visual, half),
+    }
+    return settings | ({SEMANTIC: fetched(sizes.semantic)} if sizes.semantic else {})
+
+
+def add_vector(client: QdrantClient, collection: str, name: str, sizes: VectorSizes) -> None:
+    """Make the place of a named vector in a collection that lacks it.
+
+    Raises:
+        StorageError: the server refuses, or is too old to know how.
+    """
+    from qdrant_client import models
+
+    wanted = vectors_settings(sizes)[name]
+    dense = models.DenseVectorConfig(size=wanted.size, distance=wanted.distance, datatype=wanted.datatype)
+    made = models.DenseVectorNameConfig(dense=dense)
+    guard(collection, lambda: client.create_vector_name(collection, name, made, wait=True))
+    if is_remote(client):
+        configure_vectors(client, collection, [name], sizes)
+
+
+def configure_vectors(
+    client: QdrantClient, collection: str, vectors: Sequence[str], sizes: VectorSizes
+) -> None:
+    """Set graph, quantisation and place of named vectors as a bank needs them.
+
+    Raises:
+        StorageError: the server refuses.
+    """
+    from qdrant_client import models
+
+    wanted = vectors_settings(sizes)
+    diffs = {
+        name: models.VectorParamsDiff(
+            hnsw_config=wanted[name].hnsw_config,
+            quantization_config=wanted[name].quantization_config,
+            on_disk=True,
+        )
+        for name in vectors
+    }
+    real = real_name(client, collection)
+    guard(collection, lambda: client.update_collection(real, vectors_config=diffs))
 
 
 def payload_indexes() -> dict[str, Any]:
@@ -97,12 +162,14 @@ class CollectionFacts:
     """What a collection reports of itself.
 
     Attributes:
-        sizes: of its vectors text and visual; None when it has not both.
+        sizes: of its vectors; None when it has not text and visual.
         metadata: what freeda wrote into it; None when nothing.
+        searches_regions: whether it has the vector that regions are searched by.
     """
 
     sizes: VectorSizes | None
     metadata: str | None
+    searches_regions: bool = True
 
 
 def look(client: QdrantClient, collection: str) -> CollectionFacts | None:
@@ -129,9 +196,17 @@ def look(client: QdrantClient, collection: str) -> CollectionFacts | None:
     if config is None:
         return None
     vectors, metadata = config.params.vectors, (config.metadata or {}).get(METADATA_KEY)
-    whole = isinstance(vectors, dict) and {"text", "visual"} <= vectors.keys()
-    sizes = VectorSizes(vectors["text"].size, vectors["visual"].size) if whole else None
-    return CollectionFacts(sizes, metadata if isinstance(metadata, str) else None)
+    sizes = sizes_of(vectors)
+    told = metadata if isinstance(metadata, str) else None
+    return CollectionFacts(sizes, told, sizes is None or DIRECTION in vectors)
+
+
+def sizes_of(vectors: Any) -> VectorSizes | None:
+    """Lengths of a collection's named vectors; None where text or visual is missing."""
+    if not isinstance(vectors, dict) or not {"text", "visual"} <= vectors.keys():
+        return None
+    semantic = vectors[SEMANTIC].size if SEMANTIC in vectors else 0
+    return VectorSizes(vectors["text"].size, vectors["visual"].size, semantic)
 
 
 def write_metadata(client: QdrantClient, collection: str, document: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -24,7 +25,7 @@ from freeda_store.errors import BankDamagedError, BankError, StorageError
 from freeda_store.fields import REVISION_FIELDS, Holds, names
 from freeda_store.files.room import free_bytes, held_below, room_to_merge
 from freeda_store.limits import MAX_DIM
-from freeda_store.records import FloatArray
+from freeda_store.records import Direction, FloatArray
 from freeda_store.vectors.edge_faults import (
     opening_error,
     quiet_panics,
@@ -33,7 +34,16 @@ from freeda_store.vectors.edge_faults import (
     require_room,
 )
 from freeda_store.vectors.filters import PointFilter, QdrantDialect, translate
-from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes, VectorStore
+from freeda_store.vectors.protocol import (
+    Fetched,
+    Hits,
+    Payload,
+    Point,
+    VectorSizes,
+    VectorStore,
+    named_vectors,
+)
+from freeda_store.vectors.scan import VisualScan
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
 
 logger = logging.getLogger(__name__)
@@ -44,6 +54,7 @@ INDEX_FROM = 400_000
 Below, a scan is both exact and faster: at 100,000 points of 512 numbers, 150 filtered queries with
 k = 350 take 0.6 s by a scan, and 2.0 s by HNSW for a recall of 0.95.
 """
+SEMANTIC = "semantic"
 _WRITE_BATCH = 512
 _READ_BATCH = 1024
 _ID_BATCH = 10_000
@@ -61,6 +72,7 @@ def _settings(sizes: VectorSizes) -> Any:
     widest = max(sizes.text * 4, sizes.visual * 2)
     threshold = max(1, INDEX_FROM * widest // 1024)
     text_scan = max(1, INDEX_FROM * sizes.text * 4 // 1024)
+    fetched = {"visual": sizes.visual} | ({SEMANTIC: sizes.semantic} if sizes.semantic else {})
     return engine.EdgeConfig(
         vectors={
             "text": engine.EdgeVectorParams(
@@ -68,13 +80,16 @@ def _settings(sizes: VectorSizes) -> Any:
                 distance=engine.Distance.Cosine,
                 hnsw_config=engine.HnswIndexConfig(m=16, ef_construct=128, full_scan_threshold=text_scan),
             ),
-            "visual": engine.EdgeVectorParams(
-                size=sizes.visual,
+        }
+        | {
+            name: engine.EdgeVectorParams(
+                size=size,
                 distance=engine.Distance.Dot,
                 datatype=engine.VectorStorageDatatype.Float16,
                 memory=engine.Memory.Cold,
                 hnsw_config=engine.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=text_scan),
-            ),
+            )
+            for name, size in fetched.items()
         },
         optimizers=engine.EdgeOptimizersConfig(indexing_threshold=threshold, max_segment_size=64 * threshold),
         wal_enabled=True,
@@ -137,17 +152,37 @@ class EdgeVectors(VectorStore):
 
     @override
     def upsert(self, points: Sequence[Point]) -> None:
+        self._make_place(next((each.semantic for each in points if each.semantic is not None), None))
         rest = iter(points)
         while batch := list(islice(rest, _WRITE_BATCH)):
             made = [
                 engine.Point(
                     point.id,
-                    {"text": point.text.tolist(), "visual": point.visual.tolist()},
+                    {name: vector.tolist() for name, vector in named_vectors(point).items()},
                     dict(point.payload),
                 )
                 for point in batch
             ]
             self._update(engine.UpdateOperation.upsert_points(made))
+
+    @override
+    def set_semantics(self, ids: Sequence[UUID], semantics: FloatArray) -> None:
+        self._make_place(semantics[0] if len(semantics) else None)
+        for start in range(0, len(ids), _WRITE_BATCH):
+            rows = zip(ids[start : start + _WRITE_BATCH], semantics[start:], strict=False)
+            made = [engine.PointVectors(id_, {SEMANTIC: row.tolist()}) for id_, row in rows]
+            self._update(engine.UpdateOperation.update_vectors(made))
+
+    def _make_place(self, semantic: FloatArray | None) -> None:
+        """Make the place of semantic vectors, if this is the first of a store that has none."""
+        if semantic is None or self._sizes.semantic:
+            return
+        half = engine.VectorStorageDatatype.Float16
+        made = engine.UpdateOperation.create_dense_vector(
+            SEMANTIC, len(semantic), engine.Distance.Dot, datatype=half
+        )
+        self._update(made)
+        self._sizes = replace(self._sizes, semantic=len(semantic))
 
     @override
     def delete(self, ids: Sequence[UUID]) -> None:
@@ -161,8 +196,16 @@ class EdgeVectors(VectorStore):
             self._update(engine.UpdateOperation.set_payload(list(batch), dict(payload)))
 
     @override
-    def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
-        """The k nearest text vectors of each query; exact below INDEX_FROM points."""
+    def nearest(
+        self, queries: FloatArray, k: int, where: PointFilter, direction: Direction = Direction.CLASSES
+    ) -> list[Hits]:
+        """The k points nearest to each query; of text vectors exact below INDEX_FROM points.
+
+        Visual vectors are read and compared one by one: the files of a bank's revisions, which readers
+        search, are faster (:mod:`freeda_store.revisions.vectors`).
+        """
+        if direction is Direction.REGIONS:
+            return self._nearest_visuals(queries, k, where)
         condition = translate(where, _DIALECT)
         vectors = [query.tolist() for query in queries]
         exact = self.exact
@@ -185,13 +228,30 @@ class EdgeVectors(VectorStore):
 
         return nearest_with_fixed_ties(search, len(queries), k, resolve=exact)
 
+    def _nearest_visuals(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
+        ids = [id_ for id_, _ in self.scroll(where, payloads=False)]
+        halves = [
+            self.fetch(ids[start : start + _READ_BATCH], visuals=True).visuals.astype(np.float16)
+            for start in range(0, len(ids), _READ_BATCH)
+        ]
+        rows = np.concatenate([np.empty((0, self._sizes.visual), dtype=np.float16), *halves])
+        scan = VisualScan(lambda places: rows[places].astype(np.float32), len(rows), self._sizes.visual)
+        return [
+            Hits(tuple(ids[place] for place in found.places), found.similarities)
+            for found in scan.nearest(queries, k, np.arange(len(rows)))
+        ]
+
     @override
-    def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
-        names = [name for name, wanted in (("text", texts), ("visual", visuals)) if wanted]
+    def fetch(
+        self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False, semantics: bool = False
+    ) -> Fetched:
+        needed = [name for name, wanted in (("text", texts), ("visual", visuals)) if wanted]
+        names = [*needed, SEMANTIC] if semantics and self._sizes.semantic else needed
         found: list[UUID] = []
         payloads: list[Payload] = []
         text_rows = _Rows(self._sizes.text, len(ids) if texts else 0)
         visual_rows = _Rows(self._sizes.visual, len(ids) if visuals else 0)
+        semantic_rows = _Rows(self._sizes.semantic if semantics else 0, len(ids) if semantics else 0)
         for start in range(0, len(ids), _READ_BATCH):
             batch = list(ids[start : start + _READ_BATCH])
             records = self._read("retrieve", batch, True, names or False)
@@ -202,7 +262,7 @@ class EdgeVectors(VectorStore):
                 found.append(id_)
                 payloads.append(record.payload or {})
                 vectors = record.vector if names else {}
-                if any(name not in vectors for name in names):
+                if any(name not in vectors for name in needed):
                     raise BankDamagedError(
                         f"vectors of prototype {id_} are missing in {self._folder}; restore the bank from a "
                         "copy, or run `freeda bank verify --repair` to keep what is whole."
@@ -211,7 +271,10 @@ class EdgeVectors(VectorStore):
                     text_rows.append(vectors["text"])
                 if visuals:
                     visual_rows.append(vectors["visual"])
-        return Fetched(tuple(found), tuple(payloads), text_rows.array(), visual_rows.array())
+                if semantics:
+                    semantic_rows.append(vectors.get(SEMANTIC))
+        rows = (text_rows.array(), visual_rows.array(), semantic_rows.array())
+        return Fetched(tuple(found), tuple(payloads), *rows)
 
     @override
     def scroll(self, where: PointFilter, *, payloads: bool = True) -> Iterator[tuple[UUID, Payload]]:
@@ -314,8 +377,10 @@ class _Rows:
         self._pack = struct.Struct(f"{width}f").pack
         self._used = 0
 
-    def append(self, values: list[float]) -> None:
-        self._data[self._used] = np.frombuffer(self._pack(*values), dtype=np.float32)
+    def append(self, values: list[float] | None) -> None:
+        """One more row; zeros for None."""
+        if values:
+            self._data[self._used] = np.frombuffer(self._pack(*values), dtype=np.float32)
         self._used += 1
 
     def array(self) -> FloatArray:
@@ -348,6 +413,7 @@ class _Vector(Excerpt):
 class _Vectors(Excerpt):
     text: _Vector
     visual: _Vector
+    semantic: _Vector | None = None
 
 
 class _Config(Excerpt):
@@ -364,7 +430,8 @@ def read_sizes(folder: Path) -> VectorSizes:
     """
     try:
         told = _Config.model_validate_json((folder / "edge_config.json").read_bytes()).vectors
-        return VectorSizes(told.text.size, told.visual.size)
+        semantic = told.semantic.size if told.semantic else 0
+        return VectorSizes(told.text.size, told.visual.size, semantic)
     except (OSError, ValidationError) as error:
         raise BankDamagedError(
             f"{folder / 'edge_config.json'} is damaged; restore the bank from a copy, or run "

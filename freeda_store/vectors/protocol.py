@@ -1,4 +1,5 @@
-"""What the bank asks of a vector engine. Points carry two named vectors, ``text`` and ``visual``.
+"""What the bank asks of a vector engine. Points carry the named vectors ``text``, ``visual`` and, where there
+is one, ``semantic``.
 
 **How to write another engine.** A class of its own module implements :class:`VectorStore` and passes
 ``tests/store/test_vectors.py``, which runs on every engine. What filters ask is translated once
@@ -13,11 +14,13 @@ what lies in an engine's own files (``repair/``, ``salvage.py``) know
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from freeda_store.records import FloatArray, JsonValue
+import numpy as np
+
+from freeda_store.records import Direction, FloatArray, JsonValue
 from freeda_store.vectors.filters import PointFilter
 
 Payload = Mapping[str, JsonValue]
@@ -25,10 +28,15 @@ Payload = Mapping[str, JsonValue]
 
 @dataclass(frozen=True)
 class VectorSizes:
-    """Lengths of the two vectors of every point."""
+    """Lengths of the vectors of every point.
+
+    ``semantic`` is 0 in a store that has no place for such vectors yet, and is not compared: the first point
+    that has one makes the place.
+    """
 
     text: int
     visual: int
+    semantic: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +46,22 @@ class Point:
     Attributes:
         id: UUIDv5 of content.
         text: float32 (D_text,), searched by cosine.
-        visual: float32 (D_visual,), only fetched; kept as float16.
+        visual: float32 (D_visual,), kept as float16; its direction is searched.
         payload: JSON values; ``added_in`` is an integer, ``retired_in`` a list of integers.
+        semantic: float32 (D_clip,), only fetched; kept as float16. None for a point that has none.
     """
 
     id: UUID
     text: FloatArray
     visual: FloatArray
     payload: Payload
+    semantic: FloatArray | None = None
+
+
+def named_vectors(point: Point) -> dict[str, FloatArray]:
+    """The vectors that a point has, by their names."""
+    vectors = {"text": point.text, "visual": point.visual}
+    return vectors if point.semantic is None else vectors | {"semantic": point.semantic}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +84,14 @@ class Fetched:
         payloads: one each.
         texts: float32 (N, D_text), unit length; (0, D_text) when not asked for.
         visuals: float32 (N, D_visual); (0, D_visual) when not asked for.
+        semantics: float32 (N, D_clip), zeros for points that have none; (0, 0) when not asked for.
     """
 
     ids: tuple[UUID, ...]
     payloads: tuple[Payload, ...]
     texts: FloatArray
     visuals: FloatArray
+    semantics: FloatArray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
 
 class VectorStore(Protocol):
@@ -92,11 +110,28 @@ class VectorStore(Protocol):
     def set_payload(self, ids: Sequence[UUID], payload: Payload) -> None:
         """Set these payload fields on each point and keep its other fields."""
 
-    def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
-        """The k nearest text vectors of each row of float32 (Q, D_text), in one batch."""
+    def nearest(
+        self, queries: FloatArray, k: int, where: PointFilter, direction: Direction = Direction.CLASSES
+    ) -> list[Hits]:
+        """The k points nearest to each query, by cosine, in one batch.
 
-    def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
-        """Points by id, with the vectors asked for. Unknown ids are left out, and points without those."""
+        Args:
+            queries: float32 (Q, D_text) for text vectors, (Q, D_visual) for visual ones.
+            k: how many, at least 1.
+            where: which points may come back.
+            direction: classes are searched among text vectors, regions among visual ones.
+        """
+
+    def fetch(
+        self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False, semantics: bool = False
+    ) -> Fetched:
+        """Points by id, with the vectors asked for.
+
+        Unknown ids are left out, and points without a text or visual vector that was asked for.
+        """
+
+    def set_semantics(self, ids: Sequence[UUID], semantics: FloatArray) -> None:
+        """Give points that exist their semantic vectors, float32 (N, D_clip), in place of any they have."""
 
     def scroll(self, where: PointFilter, *, payloads: bool = True) -> Iterator[tuple[UUID, Payload]]:
         """All prototypes that match, in the order of their ids; empty payloads when not asked for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -12,10 +13,18 @@ from uuid import UUID
 import numpy as np
 from typing_extensions import override
 
-from freeda_store.errors import BankDamagedError
-from freeda_store.records import FloatArray
+from freeda_store.errors import BankDamagedError, StorageError
+from freeda_store.records import Direction, FloatArray
 from freeda_store.vectors.board import is_note
-from freeda_store.vectors.collection import MAX_QUERY_LIMIT, create_collection, is_remote
+from freeda_store.vectors.collection import (
+    DIRECTION,
+    MAX_QUERY_LIMIT,
+    SEMANTIC,
+    add_vector,
+    create_collection,
+    is_remote,
+    sizes_of,
+)
 from freeda_store.vectors.filters import PointFilter, QdrantDialect, translate
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes, VectorStore
 from freeda_store.vectors.sending import guard
@@ -35,6 +44,8 @@ _SCROLL_LETTERS = 8_000_000
 """Letters of payloads in one answer; captions of 100 KB come in shorter pages than others."""
 _IDS_AT_ONCE = 5000
 _ID_BYTES = 40
+_NUMBER_BYTES = 24
+"""A float32 in JSON, at most, and its comma."""
 _TOLERANCE = 1e-6
 """Replicas on other processors differ in the last digits of a similarity, and so does the local mode."""
 TALLIED = 100_000
@@ -60,7 +71,10 @@ class ServerVectors(VectorStore):
         collection: str,
         sizes: VectorSizes,
         request_bytes: int = REQUEST_BYTES,
+        *,
+        searches_regions: bool = True,
     ) -> None:
+        self._searches_regions = searches_regions
         self._client = client
         self._collection = collection
         self._sizes = sizes
@@ -92,12 +106,12 @@ class ServerVectors(VectorStore):
             BankDamagedError: it has other vectors than a bank's.
         """
         vectors = guard(collection, lambda: client.get_collection(collection)).config.params.vectors
-        if not isinstance(vectors, dict) or not {"text", "visual"} <= vectors.keys():
+        sizes = sizes_of(vectors)
+        if sizes is None:
             raise BankDamagedError(
                 f"collection '{collection}' holds no bank: it needs vectors text and visual."
             )
-        sizes = VectorSizes(vectors["text"].size, vectors["visual"].size)
-        return cls(client, collection, sizes, request_bytes)
+        return cls(client, collection, sizes, request_bytes, searches_regions=DIRECTION in (vectors or ()))
 
     @property
     @override
@@ -106,7 +120,65 @@ class ServerVectors(VectorStore):
 
     @override
     def upsert(self, points: Sequence[Point]) -> None:
-        self._ask(lambda: self._wire.upsert(points))
+        self._make_place(next((each.semantic for each in points if each.semantic is not None), None))
+        self._ask(lambda: self._wire.upsert(points, directions=self._searches_regions))
+
+    @override
+    def set_semantics(self, ids: Sequence[UUID], semantics: FloatArray) -> None:
+        self._make_place(semantics[0] if len(semantics) else None)
+        self._set_vectors(SEMANTIC, ids, semantics)
+
+    def complete_directions(self) -> int:
+        """Let regions be searched in a collection of an earlier version; returns how many points it took.
+
+        Run again after it was stopped, it goes on where it was.
+        """
+        if not self._searches_regions:
+            add_vector(self._client, self._collection, DIRECTION, self._sizes)
+        done = 0
+        while ids := self._without(DIRECTION):
+            fetched = self.fetch(ids, visuals=True)
+            if not fetched.ids:
+                break  # what lacks a visual vector is for ``verify`` to find
+            self._set_vectors(DIRECTION, fetched.ids, fetched.visuals)
+            done += len(fetched.ids)
+        self._searches_regions = True
+        return done
+
+    def _without(self, name: str) -> list[UUID]:
+        """Some prototypes whose points lack a named vector and have a visual one."""
+        from qdrant_client import models
+
+        lacking = models.Filter(
+            must=[models.HasVectorCondition(has_vector="visual")],
+            must_not=[models.HasVectorCondition(has_vector=name)],
+        )
+        ask = partial(
+            self._client.scroll,
+            self._collection,
+            scroll_filter=lacking,
+            limit=_READ_BATCH,
+            with_payload=False,
+            with_vectors=False,
+        )
+        return [UUID(str(record.id)) for record in self._ask(ask)[0]]
+
+    def _make_place(self, semantic: FloatArray | None) -> None:
+        """Make the place of semantic vectors, if this is the first of a collection that has none."""
+        if semantic is None or self._sizes.semantic:
+            return
+        sizes = replace(self._sizes, semantic=len(semantic))
+        add_vector(self._client, self._collection, SEMANTIC, sizes)
+        self._sizes = sizes
+
+    def _set_vectors(self, name: str, ids: Sequence[UUID], rows: FloatArray) -> None:
+        from qdrant_client import models
+
+        step = max(1, self._request_bytes // (_NUMBER_BYTES * max(1, rows.shape[1])))
+        for start in range(0, len(ids), step):
+            pairs = zip(ids[start : start + step], rows[start:], strict=False)
+            made = [models.PointVectors(id=str(id_), vector={name: row.tolist()}) for id_, row in pairs]
+            self._ask(partial(self._client.update_vectors, self._collection, made, wait=True))
 
     @override
     def delete(self, ids: Sequence[UUID]) -> None:
@@ -124,10 +196,22 @@ class ServerVectors(VectorStore):
             )
 
     @override
-    def nearest(self, queries: FloatArray, k: int, where: PointFilter) -> list[Hits]:
-        """The k nearest text vectors of each query, in one request as far as it may be so large."""
+    def nearest(
+        self, queries: FloatArray, k: int, where: PointFilter, direction: Direction = Direction.CLASSES
+    ) -> list[Hits]:
+        """The k points nearest to each query, in one request as far as it may be so large.
+
+        Raises:
+            StorageError: the collection is of an earlier version, and holds nothing to search regions by.
+        """
         from qdrant_client import models
 
+        using = DIRECTION if direction is Direction.REGIONS else "text"
+        if using == DIRECTION and not self._searches_regions:
+            raise StorageError(
+                f"collection '{self._collection}' was made before regions could be searched; run "
+                "`freeda bank complete` on the bank once."
+            )
         condition, exact = translate(where, self._dialect), self._scanned()
         rescored = models.QuantizationSearchParams(rescore=True, oversampling=2.0)
         params = models.SearchParams(
@@ -138,7 +222,7 @@ class ServerVectors(VectorStore):
 
         def search(indices: Sequence[int], limit: int) -> list[RawHits]:
             most = min(limit, MAX_QUERY_LIMIT)
-            searches = [Search(queries[index], condition, params, most) for index in indices]
+            searches = [Search(queries[index], using, condition, params, most) for index in indices]
             return self._ask(lambda: self._wire.search(searches))
 
         return nearest_with_fixed_ties(search, len(queries), k, resolve=exact, tolerance=_TOLERANCE)
@@ -150,21 +234,29 @@ class ServerVectors(VectorStore):
         return self._few
 
     @override
-    def fetch(self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False) -> Fetched:
-        """Points by id, several requests at once. A point that lacks a vector asked for counts as missing."""
-        names = [name for name, wanted in (("text", texts), ("visual", visuals)) if wanted]
+    def fetch(
+        self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False, semantics: bool = False
+    ) -> Fetched:
+        """Points by id, several requests at once. A point that lacks a vector it needs counts as missing."""
+        held = semantics and self._sizes.semantic > 0
+        asked = (("text", texts), ("visual", visuals), (SEMANTIC, held))
+        names = [name for name, wanted in asked if wanted]
         parts = [ids[start : start + _READ_BATCH] for start in range(0, len(ids), _READ_BATCH)]
         by_id: dict[UUID, Record] = {}
         with ThreadPoolExecutor(max(1, min(_READERS, len(parts)))) as readers:
             for records in readers.map(lambda part: self._retrieve(part, names), parts):
                 by_id |= {record.id: record for record in records}
         found = [by_id[id_] for id_ in ids if id_ in by_id]
-        rows = {name: [record.vectors[name] for record in found] for name in names}
+        none = np.zeros(self._sizes.semantic, dtype=np.float32)
+        rows = {name: [record.vectors.get(name, none) for record in found] for name in names}
+        width = self._sizes.semantic if semantics else 0
+        missing = np.zeros((len(found) if semantics else 0, width), dtype=np.float32)
         return Fetched(
             tuple(record.id for record in found),
             tuple(record.payload for record in found),
             _stack(rows.get("text", []), self._sizes.text),
             _stack(rows.get("visual", []), self._sizes.visual),
+            _stack(rows[SEMANTIC], width) if rows.get(SEMANTIC) else missing,
         )
 
     def _retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:

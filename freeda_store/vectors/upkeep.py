@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from freeda_store.vectors.collection import (
     MAX_QUERY_LIMIT,
     collection_settings,
+    configure_vectors,
     is_remote,
     payload_indexes,
     real_name,
@@ -89,25 +90,13 @@ class CollectionUpkeep:
         guard(self._collection, make)
 
     def _update(self, vectors: set[str], strict: bool) -> None:
-        from qdrant_client import models
-
-        wanted = collection_settings(self._sizes)
-        diffs = {
-            name: models.VectorParamsDiff(
-                hnsw_config=wanted["vectors_config"][name].hnsw_config,
-                quantization_config=wanted["vectors_config"][name].quantization_config,
-                on_disk=True,
-            )
-            for name in sorted(vectors)
-        }
-        real = real_name(self._client, self._collection)
-        change = partial(
-            self._client.update_collection,
-            real,
-            vectors_config=diffs or None,
-            strict_mode_config=wanted["strict_mode_config"] if strict else None,
-        )
-        guard(self._collection, change)
+        if vectors:
+            configure_vectors(self._client, self._collection, sorted(vectors), self._sizes)
+        if strict:
+            real = real_name(self._client, self._collection)
+            wanted = collection_settings(self._sizes)["strict_mode_config"]
+            change = partial(self._client.update_collection, real, strict_mode_config=wanted)
+            guard(self._collection, change)
 
 
 def _index_faults(schema: Any) -> list[_Fault]:
@@ -138,18 +127,20 @@ def _strict_faults(strict: Any) -> list[_Fault]:
 def _vector_faults(vectors: Any, sizes: VectorSizes) -> list[_Fault]:
     faults = []
     for name, wanted in collection_settings(sizes)["vectors_config"].items():
-        held = vectors[name]
+        held = vectors.get(name)
+        if held is None:  # of an earlier version: `bank complete` makes it
+            continue
         if _word(held.distance) != _word(wanted.distance):
             faults.append(_Fault(f"vector '{name}' is compared by {_word(held.distance)}"))
         if wanted.datatype is not None and _word(held.datatype) != _word(wanted.datatype):
             faults.append(_Fault(f"vector '{name}' is not kept as {_word(wanted.datatype)}"))
         if not held.on_disk and getattr(held, "memory", None) is None:
             faults.append(_Fault(f"vector '{name}' is kept in memory, not on disk", vector=name))
-    text, visual = vectors["text"], vectors["visual"]
-    if getattr(text.quantization_config, "scalar", None) is None:
-        faults.append(_Fault("vector 'text' is not quantised to one byte", vector="text"))
-    if visual.hnsw_config is None or visual.hnsw_config.m != 0:
-        faults.append(_Fault("vector 'visual' has a graph, which nothing searches", vector="visual"))
+        graph = getattr(wanted.hnsw_config, "m", 0)
+        if graph and getattr(held.quantization_config, "scalar", None) is None:
+            faults.append(_Fault(f"vector '{name}' is not quantised to one byte", vector=name))
+        if not graph and (held.hnsw_config is None or held.hnsw_config.m != 0):
+            faults.append(_Fault(f"vector '{name}' has a graph, which nothing searches", vector=name))
     return faults
 
 

@@ -18,7 +18,8 @@ from typing_extensions import override
 
 from freeda_store.errors import StorageError
 from freeda_store.records import FloatArray
-from freeda_store.vectors.protocol import Payload, Point
+from freeda_store.vectors.collection import DIRECTION, SEMANTIC
+from freeda_store.vectors.protocol import Payload, Point, named_vectors
 from freeda_store.vectors.ties import RawHits
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 REQUEST_BYTES = 900_000
 """Below what gateways allow when nobody has told them otherwise (nginx: 1 MB)."""
+OPTIONAL = frozenset({SEMANTIC})
+"""Vectors that a point may lack."""
 POINTS_AT_ONCE = 1000
 """What strict mode allows in one upsert."""
 _UPSERT, _SEARCHES = '{"points":[]}', '{"searches":[]}'
@@ -37,13 +40,15 @@ class Search:
     """One nearest-neighbour query.
 
     Attributes:
-        vector: float32 (D_text,).
+        vector: float32 (D,).
+        using: name of the vector that it is compared with.
         condition: a filter of the client's models, or None.
         params: search parameters of the client's models.
         limit: how many hits.
     """
 
     vector: FloatArray
+    using: str
     condition: Any
     params: Any
     limit: int
@@ -61,14 +66,17 @@ class Record:
 class Wire(Protocol):
     """How points travel. All methods raise what the client raises; see ``sending.guard``."""
 
-    def upsert(self, points: Sequence[Point]) -> None:
-        """Write points."""
+    def upsert(self, points: Sequence[Point], *, directions: bool) -> None:
+        """Write points, where a collection has a place for them with the directions of visual vectors."""
 
     def search(self, searches: Sequence[Search]) -> list[RawHits]:
         """The answers of queries, in one request or a few."""
 
     def retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
-        """Points by id, in any order, with the vectors of these names; those that lack one are left out."""
+        """Points by id, in any order, with the vectors of these names.
+
+        Those that lack one are left out, but for a semantic vector, which is optional.
+        """
 
 
 class HttpWire(Wire):
@@ -86,13 +94,13 @@ class HttpWire(Wire):
         self._limit = request_bytes
 
     @override
-    def upsert(self, points: Sequence[Point]) -> None:
+    def upsert(self, points: Sequence[Point], *, directions: bool) -> None:
         """Write points, as many in a request as fit.
 
         Raises:
             StorageError: one point alone is too large for the server or a gateway; it is named.
         """
-        by_part = zip(points, map(_point, points), strict=True)
+        by_part = zip(points, (_point(point, directions=directions) for point in points), strict=True)
         for batch in batches(by_part, self._limit - len(_UPSERT), lambda pair: len(pair[1]), POINTS_AT_ONCE):
             body = b'{"points":[' + b",".join(part for _, part in batch) + b"]}"
             try:
@@ -155,13 +163,13 @@ class LocalWire(Wire):
         self._collection = collection
 
     @override
-    def upsert(self, points: Sequence[Point]) -> None:
+    def upsert(self, points: Sequence[Point], *, directions: bool) -> None:
         from qdrant_client import models
 
         made = [
             models.PointStruct(
                 id=str(point.id),
-                vector={"text": point.text.tolist(), "visual": point.visual.tolist()},
+                vector={name: vector.tolist() for name, vector in _vectors(point, directions).items()},
                 payload=dict(point.payload),
             )
             for point in points
@@ -176,7 +184,7 @@ class LocalWire(Wire):
         requests = [
             models.QueryRequest(
                 query=each.vector.tolist(),
-                using="text",
+                using=each.using,
                 filter=each.condition,
                 params=each.params,
                 limit=each.limit,
@@ -218,15 +226,20 @@ def batches(items: Iterable[T], limit: int, size: Callable[[T], int], most: int)
         yield batch
 
 
-def _point(point: Point) -> bytes:
-    vectors = {"text": _plain(point.text), "visual": _plain(point.visual)}
+def _vectors(point: Point, directions: bool) -> dict[str, FloatArray]:
+    """The vectors of a point by name; a server makes a direction of a vector by itself."""
+    return named_vectors(point) | ({DIRECTION: point.visual} if directions else {})
+
+
+def _point(point: Point, *, directions: bool) -> bytes:
+    vectors = {name: _plain(vector) for name, vector in _vectors(point, directions).items()}
     return _dumps({"id": str(point.id), "vector": vectors, "payload": dict(point.payload)})
 
 
 def _query(search: Search) -> bytes:
     told = {
         "query": _plain(search.vector),
-        "using": "text",
+        "using": search.using,
         "filter": _model(search.condition),
         "params": _model(search.params),
         "limit": search.limit,
@@ -247,11 +260,11 @@ def _plain(vector: FloatArray) -> FloatArray:
 def _rows(
     vectors: Any, names: Sequence[str], read: Callable[[Any], FloatArray]
 ) -> dict[str, FloatArray] | None:
-    """The vectors of a point; None when one of them is missing."""
+    """The vectors of a point; None when one of them is missing that every point has."""
     found = {name: vectors.get(name) for name in names} if vectors is not None else {}
-    if any(found.get(name) is None for name in names):
+    if any(found.get(name) is None for name in names if name not in OPTIONAL):
         return None
-    return {name: read(vector) for name, vector in found.items()}
+    return {name: read(vector) for name, vector in found.items() if vector is not None}
 
 
 def _parsed(vector: Any) -> FloatArray:

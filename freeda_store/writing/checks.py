@@ -8,7 +8,7 @@ import numpy as np
 
 from freeda_store.errors import InvalidGenerationError
 from freeda_store.limits import MAX_INTEGER, storable
-from freeda_store.records import Caption, NewGeneration, NewPrototype, Origin
+from freeda_store.records import Caption, FloatArray, NewGeneration, NewPrototype, Origin
 from freeda_store.thumbnails.folder import MAX_PIXELS
 from freeda_store.vectors.protocol import VectorSizes
 
@@ -49,6 +49,14 @@ def check_generation(generation: NewGeneration, sizes: VectorSizes) -> None:
         seen.add(place)
 
 
+def _check_semantic(semantic: FloatArray, name: str, size: int) -> None:
+    if semantic.ndim != 1 or len(semantic) != (size or len(semantic)):
+        raise InvalidGenerationError(f"{name}: semantic has shape {semantic.shape}; expected ({size},).")
+    length = float(np.linalg.norm(semantic.astype(np.float64)))
+    if not abs(length - 1) <= 1e-2:
+        raise InvalidGenerationError(f"{name}: semantic has length {length:.3f}; expected 1 (L2-normalised).")
+
+
 def _check_caption(caption: Caption, name: str) -> None:
     if not caption.text:
         raise InvalidGenerationError(f"{name}: the caption is empty.")
@@ -84,6 +92,8 @@ def _check_prototype(prototype: NewPrototype, name: str, sizes: VectorSizes, len
         raise InvalidGenerationError(f"{name}: text_key has length {norm:.3f}; expected 1 (L2-normalised).")
     if float(np.abs(prototype.visual).max()) > FLOAT16_MAX:
         raise InvalidGenerationError(f"{name}: visual is larger than float16 holds ({FLOAT16_MAX:.0f}).")
+    if prototype.semantic is not None:
+        _check_semantic(prototype.semantic, name, sizes.semantic)
     scores = prototype.scores
     values = (scores.contrast, scores.area, scores.clip_agreement, scores.outlier_distance)
     if not all(math.isfinite(value) for value in values):

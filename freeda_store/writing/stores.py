@@ -163,6 +163,7 @@ class Stores:
         before_writing: refuses where the rights are missing, or the points are not this bank's any more.
         copies: of the vectors that committed revisions added, for readers; of a hosted bank none.
         owner: the process that opened them.
+        regions: what searches visual vectors of committed revisions; None where the engine itself does.
     """
 
     known: ReaderCatalog
@@ -178,6 +179,7 @@ class Stores:
     upkeep: Upkeep = field(default_factory=NoUpkeep)
     copies: Copies = field(default_factory=NoCopies)
     owner: Owner = field(default_factory=Owner)
+    regions: VectorStore | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -198,6 +200,8 @@ class Stores:
         finally:
             self.recall.close()
             self.vectors.close()
+            if self.regions is not None:
+                self.regions.close()
 
 
 def show_retirements(stores: Stores, ids: Sequence[UUID]) -> None:

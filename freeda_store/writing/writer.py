@@ -257,7 +257,9 @@ def _name(
 
 def _points(stored: Sequence[StoredGeneration], new: Sequence[NewGeneration]) -> list[Point]:
     return [
-        canonical_point(prototype.id, source.text_key, source.visual, make_payload(prototype))
+        canonical_point(
+            prototype.id, source.text_key, source.visual, make_payload(prototype), source.semantic
+        )
         for generation, origin in zip(stored, new, strict=True)
         for prototype, source in zip(generation.prototypes, origin.prototypes, strict=True)
     ]

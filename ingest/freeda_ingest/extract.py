@@ -88,11 +88,11 @@ class _Extractor:
                 if self._text_key_usable(c, text_key)
             ]
         with self._clock.stage("scores"):
-            agreements = self._agree([c for c, _ in kept], images, masks)
+            semantics, agreements = self._see([c for c, _ in kept], images, masks)
         prototypes: list[list[NewPrototype]] = [[] for _ in self._pictured]
-        for (c, text_key), agreement in zip(kept, agreements, strict=True):
+        for (c, text_key), semantic, agreement in zip(kept, semantics, agreements, strict=True):
             if self._agreement_usable(c.picture, float(agreement)):
-                made = _prototype(c.noun, text_key, visuals[c.cut], masks[c.cut], float(agreement))
+                made = _prototype(c.noun, text_key, visuals[c.cut], masks[c.cut], float(agreement), semantic)
                 prototypes[c.picture].append(made)
         return tuple(
             _generation(source, rows)
@@ -163,15 +163,17 @@ class _Extractor:
             self._drop(candidate.picture, DropReason.NON_FINITE_KEY)
         return usable
 
-    def _agree(
+    def _see(
         self, candidates: Sequence[_Candidate], images: ImageArray, masks: Sequence[Mask]
-    ) -> FloatArray:
+    ) -> tuple[FloatArray, FloatArray]:
+        """What CLIP sees in the masked crop of each candidate, and how far it agrees with the noun."""
         crops = {c.cut: masked_crop(images[c.picture], masks[c.cut].mask_hw) for c in candidates}
         place = {cut: row for row, cut in enumerate(crops)}
         stack = np.stack(list(crops.values())) if crops else np.zeros((0, 1, 1, 3), dtype=np.uint8)
-        return clip_agreements(
-            self._models.clip, stack, [place[c.cut] for c in candidates], [c.noun.key for c in candidates]
-        )
+        semantics = self._models.clip.encode_images(stack) if crops else np.zeros((0, 0), dtype=np.float32)
+        crop_n = [place[c.cut] for c in candidates]
+        agreements = clip_agreements(self._models.clip, semantics, crop_n, [c.noun.key for c in candidates])
+        return semantics[crop_n], agreements
 
     def _agreement_usable(self, picture: int, agreement: float) -> bool:
         if not math.isfinite(agreement):
@@ -196,7 +198,12 @@ def _notes(source: PicturedCaption) -> tuple[str, ...]:
 
 
 def _prototype(
-    noun: Noun, text_key: FloatArray, visual: FloatArray, mask: Mask, agreement: float
+    noun: Noun,
+    text_key: FloatArray,
+    visual: FloatArray,
+    mask: Mask,
+    agreement: float,
+    semantic: FloatArray,
 ) -> NewPrototype:
     return NewPrototype(
         noun=noun.key,
@@ -207,4 +214,5 @@ def _prototype(
         # The bank knows the noun's other prototypes, and fills the distance to them in at commit.
         scores=Scores(mask.contrast, mask.area, agreement, outlier_distance=0.0),
         attribution_hw=np.rint(mask.normalised_hw * 255).astype(np.uint8),
+        semantic=semantic,
     )

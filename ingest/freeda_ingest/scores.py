@@ -45,13 +45,13 @@ def masked_crop(image_hwc: ImageArray, mask_hw: BoolArray) -> ImageArray:
 
 
 def clip_agreements(
-    encoder: TextImageEncoder, crops_mhwc: ImageArray, crop_n: Sequence[int], nouns: Sequence[str]
+    encoder: TextImageEncoder, semantics: FloatArray, crop_n: Sequence[int], nouns: Sequence[str]
 ) -> FloatArray:
     """Cosines of masked crops with their nouns.
 
     Args:
         encoder: CLIP.
-        crops_mhwc: uint8 (M, H, W, 3) from :func:`masked_crop`.
+        semantics: float32 (M, D_clip), its embeddings of the crops from :func:`masked_crop`.
         crop_n: for each noun, which crop shows it; nouns may share a crop.
         nouns: N keys, put into "a photo of a ...".
 
@@ -63,7 +63,6 @@ def clip_agreements(
     words = sorted(set(nouns))
     texts = encoder.encode_texts([AGREEMENT_TEMPLATE.format(word) for word in words])
     text_of = {word: row for row, word in enumerate(words)}
-    images = encoder.encode_images(crops_mhwc)
-    pairs = images[list(crop_n)] * texts[[text_of[noun] for noun in nouns]]
+    pairs = semantics[list(crop_n)] * texts[[text_of[noun] for noun in nouns]]
     agreements: FloatArray = np.clip(pairs.sum(axis=1, dtype=np.float64), -1, 1).astype(np.float32)
     return agreements

@@ -37,10 +37,11 @@ def test_one_pixel_and_the_whole_picture_can_be_cropped() -> None:
 def test_agreement_is_higher_for_the_noun_that_is_shown() -> None:
     mask = np.ones((8, 8), dtype=bool)
     crops = np.stack([masked_crop(picture(mask, COLOURS[word]), mask) for word in ("car", "tree")])
-    same, other, again = clip_agreements(FakeClip(), crops, [0, 1, 1], ["car", "car", "tree"])
+    seen = FakeClip().encode_images(crops)
+    same, other, again = clip_agreements(FakeClip(), seen, [0, 1, 1], ["car", "car", "tree"])
     assert same > other
     assert again > other
-    assert clip_agreements(FakeClip(), crops[:0], [], []).shape == (0,)
+    assert clip_agreements(FakeClip(), seen[:0], [], []).shape == (0,)
 
 
 def test_a_phrase_takes_the_map_of_its_head() -> None:

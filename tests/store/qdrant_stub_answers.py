@@ -356,6 +356,16 @@ def _update_vectors(stub: Content, request: Request, name: str) -> Any:
     return _DONE
 
 
+def _create_vector(stub: Content, request: Request, name: str, vector: str) -> Any:
+    """A new named vector: size, distance and datatype are told, the rest is inferred."""
+    told = models.DenseVectorNameConfig.model_validate(request.body)
+    stub.local.create_vector_name(name, vector, told)
+    dense = _plain(told.dense)
+    vectors = stub.collections[stub.real(name)].params["vectors"]
+    vectors.setdefault(vector, {key: value for key, value in dense.items() if value is not None})
+    return _DONE
+
+
 _DONE = {"operation_id": 1, "status": "completed"}
 _NAME = r"/collections/([^/]+)"
 ROUTES: list[tuple[str, str, str, Callable[..., Any]]] = [
@@ -366,6 +376,7 @@ ROUTES: list[tuple[str, str, str, Callable[..., Any]]] = [
     ("PATCH", _NAME, "manage", _update),
     ("DELETE", _NAME, "manage", _drop),
     ("GET", _NAME, "read", _info),
+    ("PUT", f"{_NAME}/vectors/([^/]+)", "manage", _create_vector),
     ("GET", f"{_NAME}/exists", "read", _exists),
     ("GET", f"{_NAME}/aliases", "read", _its_aliases),
     ("PUT", f"{_NAME}/index", "write", _index),

@@ -58,8 +58,9 @@ def make_reader(folder: Path, points: Sequence[Point], sizes: VectorSizes) -> Re
     """A reader of a bank with these points, each of a generation of its own."""
     folder.mkdir(exist_ok=True)
     catalog = Catalog(create_tables(folder / "bank.sqlite"))
-    canonical = [canonical_point(p.id, p.text, p.visual, p.payload) for p in points]
+    canonical = [canonical_point(p.id, p.text, p.visual, p.payload, p.semantic) for p in points]
     proofs = {point.id: checksums(point) for point in canonical}
+    width = max((len(p.semantic) for p in points if p.semantic is not None), default=0)
     payloads: list[dict[str, Any]] = [dict(p.payload) for p in points]
     revisions = range(1, 1 + max([1, *(int(payload["added_in"]) for payload in payloads)]))
     for revision in [*revisions, *range(revisions.stop, revisions.stop + 5)]:
@@ -75,6 +76,7 @@ def make_reader(folder: Path, points: Sequence[Point], sizes: VectorSizes) -> Re
                 [p.id for p in part],
                 np.stack([p.text for p in part]),
                 np.stack([p.visual for p in part]),
+                np.stack([np.zeros(width, np.float32) if p.semantic is None else p.semantic for p in part]),
             )
     for point in canonical:
         kept: dict[str, Any] = dict(point.payload)

@@ -65,13 +65,21 @@ def make_generation(index: int, *, prototypes: int = 2, license: str = "cc-by") 
                     outlier_distance=0.0,
                 ),
                 attribution_hw=rng.integers(0, 256, (4, 4), dtype=np.uint8),
+                semantic=text_key(f"{index} seen") if place == 0 else None,
             )
         )
     image = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
     return NewGeneration(caption, seed=index, image_hwc=image, prototypes=tuple(made))
 
 
+WITHOUT_SEMANTICS = (
+    "ALTER TABLE prototype DROP COLUMN semantic_digest",
+    "UPDATE alembic_version SET version_num = '0003'",
+)
+"""Make a database one of schema 0003, which kept no semantic vectors."""
+
 WITHOUT_ORIGINS = (
+    *WITHOUT_SEMANTICS[:-1],
     "ALTER TABLE generation DROP COLUMN origin",
     "ALTER TABLE prototype DROP COLUMN part",
     "UPDATE alembic_version SET version_num = '0002'",
