@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from freeda_store.repair.verify import VerifyReport
     from freeda_store.views.stats import BankStats
+    from freeda_store.writing.completing import Completion
     from freeda_store.writing.stores import Stores
     from freeda_store.writing.writer import RevisionWriter
 
@@ -366,6 +367,20 @@ class Bank(Closeable):
 
         self.require_writable()
         return roll_back(self._stores, version, message)
+
+    def complete(self) -> Completion:
+        """Fill in what an earlier version did not keep: semantic vectors, and what regions are searched by.
+
+        No revision comes of it, for none shows other prototypes; what they say of regions changes.
+
+        Raises:
+            ReadOnlyViewError: the bank was opened at a version.
+            StorageError: a server is too old to take further vectors.
+        """
+        from freeda_store.writing.completing import Completion
+
+        self.require_writable()
+        return Completion(self._stores)
 
     def tag(self, name: str, version: int | str | None = None, *, move: bool = False) -> RevisionInfo:
         """Name a revision, the view's own when none is given.

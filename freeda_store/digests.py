@@ -60,8 +60,13 @@ def canonical_point(
         payload: its payload.
         semantic: (D_clip,), about unit length; None for none.
     """
-    kept = None if semantic is None else _halved(semantic)
+    kept = None if semantic is None else canonical_semantic(semantic)
     return Point(id_, canonical_text(text), _halved(visual), payload, kept)
+
+
+def canonical_semantic(semantic: NDArray[Any]) -> FloatArray:
+    """Semantic vectors, (..., D_clip), as every engine keeps them."""
+    return _halved(semantic)
 
 
 def _halved(vector: NDArray[Any]) -> FloatArray:

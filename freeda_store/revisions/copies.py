@@ -75,6 +75,22 @@ class RevisionFiles:
                 self.keep(catalog, vectors, revision)
         self._sweep(committed)
 
+    def keep_semantics(self, catalog: Catalog, vectors: VectorStore) -> None:
+        """Write the files of those revisions anew that lack semantic vectors, which came later.
+
+        Raises:
+            BankDamagedError, StorageError: those of :meth:`keep`.
+        """
+        for revision in self.committed(catalog):
+            ids = catalog.prototype_ids(revision)
+            wanted = sum(len(semantic_digests(catalog, batch)) for batch in _batches(ids))
+            held = 0
+            for name in self.names(revision):
+                file = open_file(self.folder / name, vectors.sizes)
+                held += int(file.semantics.any(axis=1).sum())
+            if held < wanted:
+                self.keep(catalog, vectors, revision)
+
     def faults(self, catalog: Catalog, sizes: VectorSizes) -> dict[int, str]:
         """What is wrong with the files of committed revisions, by their ids. A bank without files has none.
 
@@ -221,6 +237,11 @@ def _proved(
             visuals[right],
             _proved_semantics(catalog, found, library.semantics(places))[right],
         )
+
+
+def _batches(ids: Iterator[UUID]) -> Iterator[list[UUID]]:
+    while batch := list(islice(ids, _AT_ONCE)):
+        yield batch
 
 
 def _proved_semantics(catalog: Catalog, ids: Sequence[UUID], semantics: FloatArray) -> FloatArray:

@@ -185,6 +185,10 @@ class ReaderVectors(VectorStore):
         self._refuse(ids, semantics)
 
     @override
+    def complete_directions(self) -> int:
+        self._refuse()
+
+    @override
     def delete(self, ids: Sequence[UUID]) -> None:
         self._refuse(ids)
 

@@ -75,6 +75,19 @@ def count_totals(catalog: Catalog, view: View) -> Totals:
     return Totals(count, nouns, captions, generations)
 
 
+def count_without_semantic(catalog: Catalog, view: View) -> int:
+    """Count the prototypes that a view shows and that have no semantic vector."""
+    from sqlalchemy import func, select
+
+    from freeda_store.sql.tables import PrototypeRow
+    from freeda_store.sql.visibility import visible
+
+    lacking = PrototypeRow.semantic_digest.is_(None)
+    with catalog.transaction() as connection:
+        query = select(func.count()).where(visible(view), lacking)
+        return int(connection.execute(query).scalar_one())
+
+
 def shares(counted: Mapping[str, int], total: int) -> Shares:
     """The largest of some counts, in the order of their sizes, and what of a total is not in them."""
     largest = dict(sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:LISTED])

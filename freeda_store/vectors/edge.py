@@ -173,6 +173,11 @@ class EdgeVectors(VectorStore):
             made = [engine.PointVectors(id_, {SEMANTIC: row.tolist()}) for id_, row in rows]
             self._update(engine.UpdateOperation.update_vectors(made))
 
+    @override
+    def complete_directions(self) -> int:
+        """Nothing: visual vectors are compared as they are."""
+        return 0
+
     def _make_place(self, semantic: FloatArray | None) -> None:
         """Make the place of semantic vectors, if this is the first of a store that has none."""
         if semantic is None or self._sizes.semantic:

@@ -104,6 +104,10 @@ class VectorStore(Protocol):
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points; a point with a known id is replaced. On return a kill cannot lose them."""
 
+    def complete_directions(self) -> int:
+        """Let regions be searched where an earlier version left out what that takes; returns at how many
+        points there was something to do. Stopped, the same again goes on where it was."""
+
     def delete(self, ids: Sequence[UUID]) -> None:
         """Remove points; unknown ids are ignored."""
 

@@ -128,11 +128,8 @@ class ServerVectors(VectorStore):
         self._make_place(semantics[0] if len(semantics) else None)
         self._set_vectors(SEMANTIC, ids, semantics)
 
+    @override
     def complete_directions(self) -> int:
-        """Let regions be searched in a collection of an earlier version; returns how many points it took.
-
-        Run again after it was stopped, it goes on where it was.
-        """
         if not self._searches_regions:
             add_vector(self._client, self._collection, DIRECTION, self._sizes)
         done = 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from freeda_store.errors import ReadOnlyBankError
 from freeda_store.manifest import Manifest, ModelRecord
 from freeda_store.records import JsonValue
-from freeda_store.sql.counts import count_view
+from freeda_store.sql.counts import count_view, count_without_semantic
 from freeda_store.vectors.filters import View
 from freeda_store.writing.stores import Stores
 
@@ -26,6 +27,8 @@ class BankStats:
         other_sources, other_licenses: visible prototypes of all those that are not listed.
         bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together; None where it
             is not known, for a server or an object store does not report it.
+        without_semantic: visible prototypes that lack CLIP's view of their region, which searches from regions
+            go by; None where the bank is read without SQL.
         preset: name of the preset that made the bank.
         models: clip, backbone, generator, nouns, keys.
     """
@@ -44,6 +47,7 @@ class BankStats:
     bytes_sql: int | None
     bytes_vectors: int | None
     bytes_thumbnails: int | None
+    without_semantic: int | None
     preset: str
     models: Mapping[str, ModelRecord]
 
@@ -74,9 +78,18 @@ def count_stats(
         bytes_sql=stores.known.size_bytes(),
         bytes_vectors=_vector_bytes(stores),
         bytes_thumbnails=stores.thumbnails.size_bytes(),
+        without_semantic=_without_semantic(stores, view),
         preset=manifest.preset,
         models=manifest.models(),
     )
+
+
+def _without_semantic(stores: Stores, view: View) -> int | None:
+    try:
+        catalog = stores.catalog
+    except ReadOnlyBankError:
+        return None
+    return count_without_semantic(catalog, view)
 
 
 def _vector_bytes(stores: Stores) -> int | None:
