@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from freeda_cli import bank_add, bank_archive, bank_authors, bank_new, bank_table, bank_transfer, console
+from freeda_cli import (
+    bank_add,
+    bank_archive,
+    bank_authors,
+    bank_complete,
+    bank_new,
+    bank_table,
+    bank_transfer,
+    console,
+)
 from freeda_cli.bank_views import (
     PROTOTYPE_COLUMNS,
     diff_facts,
@@ -329,6 +338,7 @@ app.command(help=help_of(bank_transfer.push), epilog=bank_transfer.PUSH_EPILOG)(
 app.command(help=help_of(bank_transfer.pull), epilog=bank_transfer.PULL_EPILOG)(bank_transfer.pull)
 app.command(help=help_of(bank_new.new), epilog=bank_new.EPILOG)(bank_new.new)
 app.command(help=help_of(bank_add.add), epilog=bank_add.EPILOG)(bank_add.add)
+app.command(help=help_of(bank_complete.complete), epilog=bank_complete.EPILOG)(bank_complete.complete)
 app.command(help=help_of(bank_authors.import_freeda), epilog=bank_authors.EPILOG)(bank_authors.import_freeda)
 for name, command, epilog in (
     ("export", bank_archive.export_archive, bank_archive.EXPORT_EPILOG),

@@ -46,8 +46,8 @@ def complete(
         )
     if report.unlike:
         console.warn(
-            f"{console.count(report.unlike, 'prototype')} agree with their nouns otherwise than was kept; the "
-            "pictures or the model may not be those that the bank was made with."
+            f"{console.count(report.unlike, 'prototype')} agree with their nouns otherwise than was kept; "
+            "the pictures or the model may not be those that the bank was made with."
         )
 
 

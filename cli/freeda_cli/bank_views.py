@@ -30,6 +30,9 @@ def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> l
     ]
     if default_filter:
         facts.append(("segmented", f"with {default_filter}, the preset's filter; --where none takes all"))
+    if stats.without_semantic:
+        lacking = f"{stats.without_semantic:,} without CLIP's view of their region"
+        facts.append(("incomplete", f"{lacking}; `freeda bank complete` fills in what it can"))
     if stats.unfinished_runs:
         facts.append(("unfinished", f"{count(stats.unfinished_runs, 'run')}; run the same command to go on"))
     facts.append(("models", "\n".join(f"{role}: {model}" for role, model in stats.models.items())))
@@ -143,6 +146,7 @@ def verify_facts(report: VerifyReport) -> list[tuple[str, str]]:
         ("vectors that contradict the database", report.wrong_payloads, *rewrite),
         ("rows that the vectors prove wrong", report.wrong_rows, "restored", "--repair restores them"),
         ("wrong checksums", report.wrong_checksums, *rewrite),
+        ("wrong semantic vectors", report.wrong_semantics, *rewrite),
         ("unresolved contradictions", report.contradictions, by_hand, by_hand),
         ("files that nothing refers to", report.stray_thumbnails, "deleted", "--repair deletes them"),
         ("missing thumbnails", report.missing_thumbnails, restore, restore),

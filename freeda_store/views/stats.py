@@ -27,8 +27,8 @@ class BankStats:
         other_sources, other_licenses: visible prototypes of all those that are not listed.
         bytes_sql, bytes_vectors, bytes_thumbnails: on disk, all revisions together; None where it
             is not known, for a server or an object store does not report it.
-        without_semantic: visible prototypes that lack CLIP's view of their region, which searches from regions
-            go by; None where the bank is read without SQL.
+        without_semantic: visible prototypes that lack CLIP's view of their region, which neighbours of a
+            region bring; None where the bank is read without SQL.
         preset: name of the preset that made the bank.
         models: clip, backbone, generator, nouns, keys.
     """

@@ -21,7 +21,7 @@ from freeda_store.writing.stores import Stores
 
 
 class Completion(Closeable):
-    """Made by ``Bank.complete``; use it in a ``with`` block, whose end brings the readers' files up to date."""
+    """Made by ``Bank.complete``; use it in a ``with`` block, whose end writes what readers need."""
 
     def __init__(self, stores: Stores) -> None:
         stores.before_writing()

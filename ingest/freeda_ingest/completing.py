@@ -29,8 +29,6 @@ from freeda_store.records import PrototypeInfo
 
 _CROPS_AT_ONCE = 32
 _PICTURES_KEPT = 64
-_OPEN_GATES = {"min_area": 0.0, "max_area": 1.0, "min_contrast": 0.0}
-"""The prototype passed the gates once; rounding must not turn it away now."""
 UNLIKE = 0.05
 """Agreements that differ by more than this are told of: the region may not be the one that was seen."""
 
@@ -89,22 +87,21 @@ def complete_bank(
         PresetError, ModelError: the models.
     """
     report = CompletionReport()
-    with Bank.open(address) as bank:
-        with bank.complete() as completion:
-            seer: _Seer | None = None
-            for infos in completion.lacking():
-                seen = [info for info in infos if info.picture_key and info.attribution_key]
-                report.without_picture += len(infos) - len(seen)
-                if seen and seer is None:  # a bank that lacks nothing loads no network
-                    made = models or PresetModels(_preset_of(bank, preset), device)
-                    bank.check_models({"clip": made.clip.identity})
-                    seer = _Seer(bank, made.clip)
-                for start in range(0, len(seen), _CROPS_AT_ONCE):
-                    assert seer is not None
-                    ids, semantics = seer.see(seen[start : start + _CROPS_AT_ONCE], report)
-                    completion.add(ids, semantics)
-                    if progress is not None:
-                        progress(report)
+    with Bank.open(address) as bank, bank.complete() as completion:
+        seer: _Seer | None = None
+        for infos in completion.lacking():
+            seen = [info for info in infos if info.picture_key and info.attribution_key]
+            report.without_picture += len(infos) - len(seen)
+            if seen and seer is None:  # a bank that lacks nothing loads no network
+                made = models or PresetModels(_preset_of(bank, preset), device)
+                bank.check_models({"clip": made.clip.identity})
+                seer = _Seer(bank, made.clip)
+            for start in range(0, len(seen), _CROPS_AT_ONCE):
+                assert seer is not None
+                ids, semantics = seer.see(seen[start : start + _CROPS_AT_ONCE], report)
+                completion.add(ids, semantics)
+                if progress is not None:
+                    progress(report)
     return report
 
 
@@ -121,9 +118,7 @@ class _Seer:
         self._masks = _mask_settings(bank.manifest)
         self._pictures: OrderedDict[str, ImageArray] = OrderedDict()
 
-    def see(
-        self, infos: Sequence[PrototypeInfo], report: CompletionReport
-    ) -> tuple[list[UUID], FloatArray]:
+    def see(self, infos: Sequence[PrototypeInfo], report: CompletionReport) -> tuple[list[UUID], FloatArray]:
         """Semantic vectors of those whose regions can be seen; the others are counted."""
         crops: list[ImageArray] = []
         kept: list[PrototypeInfo] = []
@@ -161,7 +156,7 @@ class _Seer:
 
 
 def _mask_settings(manifest: Manifest) -> MaskSettings:
-    """How the bank's masks were cut, with open gates.
+    """How the bank's masks were cut, with open gates: rounding must not turn away what passed them once.
 
     Raises:
         OptionError: the manifest does not say it.
@@ -173,5 +168,5 @@ def _mask_settings(manifest: Manifest) -> MaskSettings:
             "the bank does not say how its masks were cut, so its regions cannot be seen again; ingest its "
             "captions into a new bank."
         )
-    made = MaskSettings(threshold=strategy, value=float(value), **_OPEN_GATES)
-    return replace(made, upsampling=upsampling) if upsampling == "bilinear" else made
+    made = MaskSettings(strategy, float(value), min_area=0.0, max_area=1.0)
+    return replace(made, upsampling="bilinear") if upsampling == "bilinear" else made

@@ -89,6 +89,7 @@ BASES: dict[str, Sequence[str]] = {
     "bank pull": ("bank", "--bank", "copy"),
     "bank new": ("mine",),
     "bank add": ("car", "--bank", "bank"),
+    "bank complete": ("--bank", "bank"),
     "bank import-freeda": ("folder", "file", "--bank", "authors"),
     "bank export": ("bank.zip", "--bank", "bank"),
     "bank import": ("file", "--bank", "copy"),
@@ -153,6 +154,7 @@ def place(tmp_path: Path, bank: Path, picture: Path, opened: Any, monkeypatch: p
     monkeypatch.setattr("freeda_ingest.ingestor.open_ingestor", open_ingestor)
     monkeypatch.setattr("freeda_ingest.concepts.add_concepts", nothing)
     monkeypatch.setattr("freeda_learn.learner.open_learner", nothing)
+    monkeypatch.setattr("freeda_ingest.completing.complete_bank", nothing)
     monkeypatch.setattr("freeda_cli.demo._segment", lambda *_, **__: None)
     monkeypatch.setattr("freeda_models.loading.load_key_encoder", lambda *_: Keys())
     return tmp_path

@@ -86,9 +86,12 @@ def test_the_sizes_in_the_docs_follow_from_the_vectors(millions: int) -> None:
     points = millions * 1_000_000
     gigabytes = {
         "text keys, quantised, in memory": points * 768 / 1e9,
-        "HNSW graph, in memory": points * 2 * 16 * 4 * 1.1 / 1e9,
+        "directions, quantised, in memory": points * 1024 / 1e9,
+        "two HNSW graphs, in memory": 2 * points * 2 * 16 * 4 * 1.1 / 1e9,
         "text keys, on disk": points * 768 * 4 / 1e9,
         "visual vectors, on disk": points * 1024 * 2 / 1e9,
+        "directions, on disk": points * 1024 * 2 / 1e9,
+        "semantic vectors, on disk": points * 768 * 2 / 1e9,
     }
     page = (ROOT / "docs" / "hosting.md").read_text()
     for row, size in gigabytes.items():

@@ -80,9 +80,9 @@ def test_an_older_bank_is_upgraded_after_a_copy(
         assert [r.message for r in bank.revisions()] == ["first (upgraded)"]
     assert sql(filled / "bank.sqlite", "SELECT DISTINCT language FROM caption") == [("en",)]
     (copy,) = (filled / "backups").iterdir()
-    assert copy.name == "bank-schema-0003.sqlite"
+    assert copy.name == "bank-schema-0004.sqlite"
     assert sql(copy, "SELECT message FROM revision") == [("first",)]
-    assert sql(copy, "SELECT version_num FROM alembic_version") == [("0003",)]
+    assert sql(copy, "SELECT version_num FROM alembic_version") == [("0004",)]
     with Bank.open(filled) as bank:
         assert [r.message for r in bank.revisions()] == ["first (upgraded)"]
     assert len(list((filled / "backups").iterdir())) == 1
@@ -112,8 +112,8 @@ def test_a_failed_upgrade_changes_nothing(
                 Bank.open(filled)
     assert sql(filled / "bank.sqlite", "SELECT sql FROM sqlite_master ORDER BY name") == before
     assert sorted(path.name for path in (filled / "backups").iterdir()) == [
-        "bank-schema-0003-2.sqlite",
-        "bank-schema-0003.sqlite",
+        "bank-schema-0004-2.sqlite",
+        "bank-schema-0004.sqlite",
     ]
     with Bank.open(filled) as bank:
         assert [r.message for r in bank.revisions()] == ["first"]
@@ -122,7 +122,7 @@ def test_a_failed_upgrade_changes_nothing(
 def test_a_newer_bank_is_refused(filled: Path) -> None:
     sql(filled / "bank.sqlite", "UPDATE alembic_version SET version_num = '9999'")
     data = (filled / "bank.sqlite").read_bytes()
-    with pytest.raises(NewerSchemaError, match=r"has schema 9999.*up to 0003.*newer freeda"):
+    with pytest.raises(NewerSchemaError, match=r"has schema 9999.*up to 0004.*newer freeda"):
         Bank.open(filled)
     assert (filled / "bank.sqlite").read_bytes() == data
     assert not (filled / "backups").exists()
