@@ -29,6 +29,7 @@ class Stage(Enum):
 
     PICTURE = "The picture and its regions"
     PROTOTYPES = "The prototypes of a class"
+    NEIGHBOURS = "The neighbours of a region"
     LABELS = "From scores to labels"
     WORK = "Work"
     """No result, only how it is computed."""
@@ -157,6 +158,44 @@ class PlainSettings:
         more="Those of `openai_subset_raw` are averaged before they are normalised, as the authors do.",
         kind="set of prompt templates",
         option=Option(default="the preset's, else the bank's"),
+    )
+    retrieval: Literal["classes", "regions", "both"] = _setting(
+        "classes",
+        "Where retrieval starts",
+        Stage.NEIGHBOURS,
+        more="`classes`: each class name finds its prototypes, and regions are compared with these; "
+        "`regions`: each region finds the prototypes that look like it, and what these mean decides; `both` "
+        "joins them.",
+        kind="retrieval",
+        option=Option(),
+    )
+    region_k: int = _setting(
+        20, "Prototypes retrieved per region", Stage.NEIGHBOURS, **_HOW_MANY, option=Option()
+    )
+    region_values: Literal["semantic", "text", "noun"] = _setting(
+        "semantic",
+        "What the neighbours of a region bring",
+        Stage.NEIGHBOURS,
+        more="`semantic`: CLIP's view of their regions, or their text keys in a bank that keeps none; "
+        "`text`: their text keys; `noun`: a vote each for the class nearest to their noun.",
+        kind="value of neighbours",
+        option=Option(),
+    )
+    region_weight: float = _setting(
+        0.5,
+        "Weight of a region's neighbours against the classes' prototypes, where both are asked",
+        Stage.NEIGHBOURS,
+        least=0,
+        most=1,
+        option=Option(),
+    )
+    region_scale: float = _setting(
+        40.0,
+        "How sharply classes divide a region by what its neighbours bring: the factor before the softmax",
+        Stage.NEIGHBOURS,
+        least=0,
+        most=1000,
+        option=Option(),
     )
     majority_vote: Literal["masks", "regions", "none"] = _setting(
         "masks",

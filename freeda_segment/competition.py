@@ -111,7 +111,13 @@ def _unheld_notes(settings: SegmentSettings, prototypes: ClassPrototypes) -> Ite
     unheld = under(settings, prototypes).unheld
     supports = [support for texts in prototypes.support for support in texts]
     for support, gone in zip(supports, () if unheld is None else unheld, strict=False):
-        if gone:
+        if gone and settings.retrieval != "classes" and settings.region_values == "semantic":
+            yield (
+                f"the bank holds nothing for '{support.text}' by name, so only CLIP's view of what "
+                f"looks like a region speaks for it; the nearest noun is '{support.infos[0].noun}' "
+                f"(similarity {float(support.similarities[0]):.2f})."
+            )
+        elif gone:
             yield (
                 f"the bank holds nothing for '{support.text}', so it gets no pixel; the nearest noun is "
                 f"'{support.infos[0].noun}' (similarity {float(support.similarities[0]):.2f}): give that "

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from freeda_segment.regions.numbering import numbered
 from freeda_segment.regions.providers import DividedPicture, RegionProvider, divide_picture
 from freeda_segment.regions.similarity import RegionFeatures, pool_regions
 from freeda_segment.regions.windows import Box, resize_picture, window_boxes, working_size
+from freeda_segment.retrieval.neighbours import NeighbourCache
 from freeda_segment.settings import SegmentSettings
 
 
@@ -52,6 +53,7 @@ class EncodedImage:
         settings: that it was made with; None when made by hand.
         divided: the whole working picture, from which the windows' regions were cut; None where each window
             was divided on its own.
+        neighbours: of its regions, remembered when they are first searched for.
     """
 
     picture: Picture
@@ -59,6 +61,7 @@ class EncodedImage:
     windows: tuple[EncodedWindow, ...]
     settings: SegmentSettings | None = None
     divided: DividedPicture | None = None
+    neighbours: NeighbourCache = field(default_factory=NeighbourCache)
 
     @property
     def size_hw(self) -> tuple[int, int]:

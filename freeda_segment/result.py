@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from supervision import Detections
 
+    from freeda_segment.neighbourhood import Asked
+
 Setting = str | int | float | None
 
 _COUNTED_PIXELS = 500_000
@@ -87,10 +89,12 @@ class Evidence:
     Attributes:
         prototypes: the classes with the prototypes behind them.
         encoded: the windows' features, in the order of the request; shared with the encoded picture.
+        asked: what the neighbours of regions said; None where they were not asked.
     """
 
     prototypes: ClassPrototypes
     encoded: tuple[EncodedWindow, ...]
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True)

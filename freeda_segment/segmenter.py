@@ -26,7 +26,7 @@ from freeda_models.protocols import (
     TextImageEncoder,
 )
 from freeda_models.text.keys import TEMPLATE_SETS
-from freeda_segment import competition
+from freeda_segment import competition, neighbourhood
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import (
     EncodedImage,
@@ -58,6 +58,7 @@ from freeda_segment.retrieval.bank_nouns import NounSource
 from freeda_segment.retrieval.held import taught_texts
 from freeda_segment.retrieval.learned import PrototypeSource
 from freeda_segment.retrieval.lookup import TextCache, TextLookup
+from freeda_segment.retrieval.neighbours import NeighbourSource
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.settings import ENCODING, RETRIEVAL, SegmentSettings
 from freeda_store import Manifest
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class SegmentBank(PrototypeSource, NounSource, Protocol):
+class SegmentBank(PrototypeSource, NounSource, NeighbourSource, Protocol):
     """What a segmenter needs of a bank; ``freeda_store.Bank`` is one."""
 
     @property
@@ -267,11 +268,21 @@ class Segmenter(Closeable):
         self._settings.check_made_with(prototypes.settings, RETRIEVAL, "the list of prepared classes")
         with _timed("label"):
             compared = competition.under(self._settings, prototypes)
+            asked = neighbourhood.ask(
+                self._bank, encoded.windows, encoded.neighbours, compared, self._settings
+            )
+            compared = asked.prototypes
             windows = tuple(
                 score_window(
-                    each.labels, each.regions, each.tokens, each.embedding, compared, self._settings.alpha
+                    each.labels,
+                    each.regions,
+                    each.tokens,
+                    each.embedding,
+                    compared,
+                    self._settings.alpha,
+                    votes,
                 )
-                for each in encoded.windows
+                for each, votes in zip(encoded.windows, asked.votes, strict=True)
             )
             background, refinement = self._settings.background, self._settings.refinement
             request = LabelRequest(
@@ -301,9 +312,9 @@ class Segmenter(Closeable):
                 background_area=count.background_area(),
                 region_map=region_map,
                 request=request,
-                evidence=Evidence(compared, encoded.windows) if keep_evidence else None,
+                evidence=Evidence(compared, encoded.windows, asked) if keep_evidence else None,
                 provenance=self._provenance(prototypes.revision),
-                notes=(*encoded.picture.notes, *prototypes.notes),
+                notes=(*encoded.picture.notes, *prototypes.notes, *asked.notes),
             )
 
     def segment(

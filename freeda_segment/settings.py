@@ -133,6 +133,7 @@ class SegmentSettings(PlainSettings):
             similarity_threshold=None,
             aggregation="mean",
             templates="openai_subset_raw",
+            retrieval="classes",
             alpha=0.8,
             unsure=None,
             where=Filter(),

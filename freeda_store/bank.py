@@ -203,7 +203,13 @@ class Bank(Closeable):
         view = self._view(history)
         return retrieve(self._stores, queries, k, PointFilter(where, view), history, direction)
 
-    def neighbours(self, queries: FloatArray, k: int, where: Filter = Filter()) -> Neighbours:  # noqa: B008
+    def neighbours(
+        self,
+        queries: FloatArray,
+        k: int,
+        where: Filter = Filter(),  # noqa: B008 - frozen
+        revision: int | None = None,
+    ) -> Neighbours:
         """The k prototypes nearest to each region, and what they say of it; all regions are one search.
 
         What :meth:`nearest` finds from regions, in one table: a prototype that is near to many regions of a
@@ -213,13 +219,16 @@ class Bank(Closeable):
             queries: float32 (R, D_visual), features of regions; their length does not matter.
             k: how many, at least 1; fewer come back when the view or the filter holds fewer.
             where: which prototypes may come back.
+            revision: number of the one that is searched; None for the one that the view shows.
 
         Raises:
             ValueError: queries have another shape, or k is below 1.
+            RevisionMissingError: there is no such revision.
         """
         self._check_queries(queries, k, Direction.REGIONS)
         history = self._history()
-        return find_neighbours(self._stores, queries, k, PointFilter(where, self._view(history)), history)
+        view = self._view(history) if revision is None else history.view(history.resolve(revision).id)
+        return find_neighbours(self._stores, queries, k, PointFilter(where, view), history)
 
     def _check_queries(self, queries: FloatArray, k: int, direction: Direction) -> None:
         sizes = self._stores.vectors.sizes

@@ -192,6 +192,10 @@ def verdict(each: Explanation) -> str:
     told = f"{each.best.name} {each.best.score:.4f}"
     if each.runner_up is not None:
         told += f", then {each.runner_up.name} {each.runner_up.score:.4f} (margin {each.margin:.4f})"
+    if each.retrieval is not None:
+        told += (
+            f"; by classes {each.retrieval.by_classes}, by regions {each.retrieval.by_regions or 'nothing'}"
+        )
     if each.label != each.best.index:
         told += f", labelled {each.label_name or 'other'}"
     if each.other is not None and not each.label_name:

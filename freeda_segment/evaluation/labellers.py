@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -25,8 +26,8 @@ from freeda_segment.region_networks import load_regions
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.segmenter import Segmenter
 from freeda_segment.settings import SegmentSettings
-from freeda_store import Filter, Manifest
-from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
+from freeda_store import Bank, Filter, Manifest
+from freeda_store.records import Neighbours, PrototypeInfo, Retrieved, RevisionInfo
 from freeda_store.retrieval import PrototypeVectors
 
 ClassMap = NDArray[np.integer[Any]]
@@ -57,6 +58,12 @@ class Recipe(Protocol):
 
     def make(self) -> Labeller:
         """Load what is needed."""
+
+
+@lru_cache(maxsize=1)
+def _reader(address: str) -> Bank:
+    """A bank that is open for reading until this process ends, or another is evaluated."""
+    return Bank.read(address)
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,11 @@ class FreedaRecipe:
 
 @dataclass(frozen=True)
 class ReadBank:
-    """What remains of a bank once its prototypes were read: where they came from."""
+    """What remains of a bank once its prototypes were read: where they came from.
+
+    Only the neighbours of regions are asked of the bank itself, which is opened for reading by each process
+    that needs them.
+    """
 
     address: str
     manifest: Manifest
@@ -121,6 +132,17 @@ class ReadBank:
             OptionError: always.
         """
         raise OptionError(_READ)
+
+    def neighbours(
+        self,
+        queries: FloatArray,
+        k: int,
+        where: Filter = Filter(),  # noqa: B008 - frozen
+        revision: int | None = None,
+    ) -> Neighbours:
+        """Those of the bank, at the revision that was read."""
+        own = None if self.revision is None else self.revision.number
+        return _reader(self.address).neighbours(queries, k, where, own if revision is None else revision)
 
     def infos(self, where: Filter = Filter()) -> Iterator[PrototypeInfo]:  # noqa: B008
         """Refused, as :meth:`nearest`."""

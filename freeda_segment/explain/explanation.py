@@ -94,6 +94,39 @@ class OtherEvidence:
     score: float
 
 
+@dataclass(frozen=True)
+class NeighbourEvidence:
+    """A prototype that looks like a region.
+
+    Attributes:
+        info: what the bank knows of it.
+        likeness: cosine of its visual vector with the region's feature.
+    """
+
+    info: PrototypeInfo
+    likeness: float
+
+
+@dataclass(frozen=True)
+class RetrievalEvidence:
+    """What both directions of retrieval say of a region.
+
+    Attributes:
+        by_classes: name of the class whose own prototypes, with the picture as a whole, score highest.
+        by_regions: name of the class that the region's neighbours speak for; "" where they speak for none.
+        share: how much of the region they give it, 0..1.
+        decided: ``classes`` or ``regions``, whose class has the joined score's first place; ``both`` where
+            they agree, ``neither`` where the sum lifted a third.
+        neighbours: the prototypes that look most like the region, the most alike first; not all.
+    """
+
+    by_classes: str
+    by_regions: str
+    share: float
+    decided: str
+    neighbours: tuple[NeighbourEvidence, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """Why a region has its label.
@@ -109,6 +142,7 @@ class Explanation:
             refinement decided.
         runner_up: the class with the next score; None when there is only one class.
         other: what competes and is no class; None where nothing does.
+        retrieval: what the region's neighbours say; None where retrieval starts at the classes alone.
     """
 
     place: RegionPlace
@@ -120,6 +154,7 @@ class Explanation:
     best: ClassEvidence
     runner_up: ClassEvidence | None
     other: OtherEvidence | None = None
+    retrieval: RetrievalEvidence | None = None
 
     @property
     def margin(self) -> float | None:
@@ -185,7 +220,60 @@ def explain_pixels(
         best=of_class(int(first)),
         runner_up=of_class(int(rest[0])) if rest else None,
         other=other,
+        retrieval=_retrieval(
+            segmentation, evidence, place, feature, (rows, columns), global_score, int(first), shown
+        ),
     )
+
+
+def _retrieval(
+    segmentation: Segmentation,
+    evidence: Evidence,
+    place: RegionPlace,
+    feature: FloatArray,
+    pixels: tuple[IndexArray, IndexArray],
+    global_score: NDArray[np.float64],
+    best: int,
+    shown: int,
+) -> RetrievalEvidence | None:
+    """What the neighbours of a region say, or of the patch at its middle where it has no feature."""
+    asked, request = evidence.asked, segmentation.request
+    if asked is None or asked.neighbours is None:
+        return None
+    votes, queries = asked.votes[place.window], asked.neighbours.windows[place.window]
+    if votes is None:
+        return None
+    if place.label >= 0 and queries.regions[place.label] >= 0:
+        row, shares = int(queries.regions[place.label]), votes.regions[place.label]
+    else:
+        where = _patch(evidence, request.windows[place.window], place, *pixels)
+        row, shares = int(queries.tokens[where]), votes.tokens[where]
+    names = segmentation.class_names
+    local = 1 / (1 + np.exp(-evidence.prototypes.local_cosines(feature[None])[0].astype(np.float64)))
+    own = int((request.alpha * local + (1 - request.alpha) * global_score[: len(names)]).argmax())
+    spoken = not np.isnan(shares[0]) and shares[: len(names)].max() > 0
+    theirs = int(shares[: len(names)].argmax()) if spoken else -1
+    found = asked.neighbours.found
+    alike = [
+        NeighbourEvidence(found.infos[at], float(likeness))
+        for at, likeness in zip(found.rows[row], found.similarities[row], strict=True)
+        if at >= 0
+    ]
+    return RetrievalEvidence(
+        by_classes=names[own],
+        by_regions=names[theirs] if spoken else "",
+        share=float(shares[theirs]) if spoken else 0.0,
+        decided=_DECIDED[own == best, theirs == best],
+        neighbours=tuple(alike[:shown]),
+    )
+
+
+_DECIDED = {
+    (True, True): "both",
+    (True, False): "classes",
+    (False, True): "regions",
+    (False, False): "neither",
+}
 
 
 def _mean_scores(
@@ -232,12 +320,20 @@ def _feature(
     if place.label >= 0 and window.covered[place.label]:
         region: FloatArray = encoded.regions.vectors[place.label]
         return region
+    patch: FloatArray = encoded.tokens[_patch(evidence, window, place, rows, columns)]
+    return patch
+
+
+def _patch(
+    evidence: Evidence, window: WindowScores, place: RegionPlace, rows: IndexArray, columns: IndexArray
+) -> tuple[int, int]:
+    """Row and column of the patch at the middle of some pixels."""
+    encoded = evidence.encoded[place.window]
     height, width = window.labels.shape
     middle_y, middle_x = rows.mean() - encoded.box.top, columns.mean() - encoded.box.left
     row = round(middle_y / max(height - 1, 1) * (encoded.tokens.shape[0] - 1))
     column = round(middle_x / max(width - 1, 1) * (encoded.tokens.shape[1] - 1))
-    patch: FloatArray = encoded.tokens[row, column]
-    return patch
+    return row, column
 
 
 def _prototypes(

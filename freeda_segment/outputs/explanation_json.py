@@ -10,6 +10,7 @@ from freeda_segment.explain.explanation import (
     Explanation,
     OtherEvidence,
     PrototypeEvidence,
+    RetrievalEvidence,
 )
 from freeda_segment.outputs.report import provenance_values
 from freeda_store.fields import to_json
@@ -76,6 +77,7 @@ def _region(each: Explanation) -> dict[str, Any]:
         "best": _class(each.best),
         "runner_up": None if each.runner_up is None else _class(each.runner_up),
         "other": None if each.other is None else _other(each.other),
+        "retrieval": None if each.retrieval is None else _retrieval(each.retrieval),
     }
 
 
@@ -97,6 +99,16 @@ def _other(each: OtherEvidence) -> dict[str, Any]:
         "score": each.score,
         "local": each.local,
         "global": each.global_score,
+    }
+
+
+def _retrieval(each: RetrievalEvidence) -> dict[str, Any]:
+    return {
+        "by_classes": each.by_classes,
+        "by_regions": each.by_regions,
+        "share": each.share,
+        "decided": each.decided,
+        "neighbours": [{**to_json(one.info), "likeness": one.likeness} for one in each.neighbours],
     }
 
 

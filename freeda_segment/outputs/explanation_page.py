@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeda_models.protocols import BoolArray, ImageArray
-from freeda_segment.explain.explanation import Explanation, PrototypeEvidence
+from freeda_segment.explain.explanation import Explanation, NeighbourEvidence, PrototypeEvidence
 from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
 from freeda_segment.outputs.pages import render_page
 from freeda_segment.outputs.result import Result
@@ -61,7 +61,7 @@ class ExplanationPage:
             prototype_pictures=self._prototype_pictures,
         )
 
-    def _prototype_pictures(self, each: PrototypeEvidence) -> _PrototypePictures:
+    def _prototype_pictures(self, each: PrototypeEvidence | NeighbourEvidence) -> _PrototypePictures:
         """What was generated, and its attribution map over it; or why there is nothing to show."""
         picture, lack = look(self.thumbnails, each.info.picture_key, SIDE)
         if picture is None:

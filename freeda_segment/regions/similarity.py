@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from freeda_segment.retrieval.bank_nouns import BankNouns
+    from freeda_segment.retrieval.neighbours import WindowVotes
     from freeda_segment.retrieval.prototypes import ClassPrototypes
 
 
@@ -133,6 +134,7 @@ def score_window(
     embedding: FloatArray,
     prototypes: ClassPrototypes,
     alpha: float = 1.0,
+    votes: WindowVotes | None = None,
 ) -> WindowScores:
     """Compare one window's regions, patches and CLIP embedding with every class.
 
@@ -143,16 +145,21 @@ def score_window(
         embedding: float32 (D_clip,), L2-normalised.
         prototypes: of the classes; of several, the most similar one counts.
         alpha: weight of the local similarity; it says which of what competes has the highest score.
+        votes: of the regions' neighbours, which are joined with the cosines; None for none.
     """
     height, width, depth = tokens_hwd.shape
     patches_nd = tokens_hwd.reshape(height * width, depth)
     of_regions, of_patches = (prototypes.local_cosines(each) for each in (regions.vectors, patches_nd))
     of_window = prototypes.global_cosines(embedding[None])[0]
-    columns = [[sigmoid(of_regions)], [sigmoid(of_patches)]]
+    joins = _joins(votes, len(of_window))
+    columns = [
+        [sigmoid(join.classes(of))] for join, of in zip(joins, (of_regions, of_patches), strict=True)
+    ]
     if prototypes.competitors is not None:
         spoken = prototypes.competitors.global_scores(embedding, float(of_window.max()))
-        for column, features_nd in zip(columns, (regions.vectors, patches_nd), strict=True):
-            column.append(_best_other(features_nd @ prototypes.competitors.looks.T, spoken, alpha))
+        for column, join, features_nd in zip(columns, joins, (regions.vectors, patches_nd), strict=True):
+            others = join.others(features_nd @ prototypes.competitors.looks.T)
+            column.append(_best_other(others, spoken, alpha))
         of_window = np.append(of_window, spoken.max())
     local, local_patches = (np.concatenate(each, axis=1) for each in columns)
     return WindowScores(
@@ -175,6 +182,42 @@ def _best_other(cosines_nj: FloatArray, spoken_j: FloatArray, alpha: float) -> F
         local += np.float32((1 - alpha) / alpha) * (spoken_j - spoken_j.max())
     best: FloatArray = local.max(axis=1, keepdims=True)
     return best
+
+
+@dataclass(frozen=True, eq=False)
+class _Join:
+    """Cosines of some rows as they are, or joined with the votes of the rows' neighbours.
+
+    Attributes:
+        votes: of the window; None for none.
+        shares: float32 (N, C), of the rows.
+        classes_count: how many of the columns are classes; one more is what competes.
+    """
+
+    votes: WindowVotes | None
+    shares: FloatArray | None
+    classes_count: int
+
+    def classes(self, cosines_nc: FloatArray) -> FloatArray:
+        """Cosines with the classes."""
+        if self.votes is None or self.shares is None:
+            return cosines_nc
+        return self.votes.join(cosines_nc, self.shares[:, : self.classes_count])
+
+    def others(self, cosines_nj: FloatArray) -> FloatArray:
+        """Cosines with what competes: the neighbours' share is theirs together, and each may have it."""
+        if self.votes is None or self.shares is None:
+            return cosines_nj
+        return self.votes.join(cosines_nj, self.shares[:, self.classes_count :])
+
+
+def _joins(votes: WindowVotes | None, classes: int) -> tuple[_Join, _Join]:
+    """For the regions and for the patches of a window."""
+    if votes is None:
+        none = _Join(None, None, classes)
+        return none, none
+    patches = votes.tokens.reshape(-1, votes.tokens.shape[2])
+    return _Join(votes, votes.regions, classes), _Join(votes, patches, classes)
 
 
 def _resemblance(

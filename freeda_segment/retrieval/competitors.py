@@ -35,11 +35,13 @@ class Competitors:
         looks: float32 (J, D), L2-normalised.
         embeddings: float32 (J, D_clip), L2-normalised CLIP embedding of what each is called; None where they
             have no names that CLIP has embedded.
+        nouns: of the bank, all that compete; prototypes of these speak for no class.
     """
 
     names: tuple[str, ...]
     looks: FloatArray
     embeddings: FloatArray | None = None
+    nouns: tuple[str, ...] = ()
 
     @classmethod
     def joined(cls, parts: Sequence[Competitors]) -> Competitors:
@@ -47,7 +49,8 @@ class Competitors:
         names = tuple(name for part in parts for name in part.names)
         known = [part.embeddings for part in parts if part.embeddings is not None]
         whole = np.concatenate(known) if len(known) == len(parts) else None
-        return cls(names, np.concatenate([part.looks for part in parts]), whole)
+        nouns = tuple(noun for part in parts for noun in part.nouns)
+        return cls(names, np.concatenate([part.looks for part in parts]), whole, nouns)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -90,7 +93,8 @@ def competing_nouns(
     if not len(left):
         return None
     names, looks, keys = nouns.by_group(left)
-    return Competitors(names, looks, keys if keys_are_clip else None)
+    own = tuple(nouns.names[index] for index in left)
+    return Competitors(names, looks, keys if keys_are_clip else None, own)
 
 
 def _taken(nouns: BankNouns, likeness: Likeness, prototypes: ClassPrototypes) -> BoolArray:

@@ -54,6 +54,9 @@ class ClassPrototypes:
             window speaks of them as much as of the text that it speaks of most. None for none.
         unheld: bool (T,), texts for which the bank holds nothing, whatever is nearest to them: they resemble
             no region. None where all count.
+        queries: float32 (T, D_text), embeddings of the texts in the bank's key space.
+        unheld_cosine: what their similarity with every region is; -1 lets them have none, more leaves it to
+            the neighbours of regions.
     """
 
     classes: tuple[ClassName, ...]
@@ -74,6 +77,8 @@ class ClassPrototypes:
     learned: LearnedClasses | None = None
     mute: BoolArray | None = None
     unheld: BoolArray | None = None
+    unheld_cosine: float = -1.0
+    queries: FloatArray | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,7 +106,7 @@ class ClassPrototypes:
             return vote(features_nd, self.vectors, self.vector_starts, self.voters)
         cosines = features_nd @ self.vectors.T
         if self.unheld is not None:
-            cosines[:, self.unheld[self.vector_texts]] = -1
+            cosines[:, self.unheld[self.vector_texts]] = self.unheld_cosine
         if self.pooling is Pooling.MEAN and self.text_starts is not None:
             of_text = pool_mean(cosines, self.text_starts)
             return pool_max(of_text, np.searchsorted(self.text_starts, self.vector_starts))
@@ -115,7 +120,7 @@ class ClassPrototypes:
         """
         _check_lengths(embeddings_nd, self.embeddings)
         cosines = embeddings_nd @ self.embeddings.T
-        if self.unheld is not None:
+        if self.unheld is not None and self.unheld_cosine == -1:
             cosines[:, self.unheld] = -1
         if self.mute is not None:
             heard = cosines[:, ~self.mute].max(axis=1, keepdims=True, initial=-1)
@@ -184,6 +189,7 @@ def build_prototypes(
         settings=settings,
         vector_texts=np.array(text_of_vector, dtype=np.int64),
         learned=None if pooling is Pooling.VOTE else LearnedClasses.of(owners, looked_up.evidence),
+        queries=np.stack([found.support.query for found in looked_up.evidence]),
     )
 
 

@@ -13,7 +13,7 @@ from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity, Span
 from freeda_segment.regions.superpixels import Felzenszwalb
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Caption, Filter, Manifest, ModelRecord, NewGeneration, NewPrototype, Scores
-from freeda_store.records import PrototypeInfo, Retrieved, RevisionInfo
+from freeda_store.records import Neighbours, PrototypeInfo, Retrieved, RevisionInfo
 from freeda_store.retrieval import PrototypeVectors
 from freeda_store.vectors.filters import Condition, Operator
 
@@ -161,7 +161,8 @@ class FakeBank:
             self.keys = encoder.encode_texts([each.noun for each in self.held])
         features = [colour_feature(COLOURS.get(each.noun, (127, 127, 130))) for each in self.held]
         self.visuals = np.array(features).reshape(-1, 3) + rng.normal(0, 0.02, (len(features), 3))
-        self.queries = self.probes = 0
+        self.queries = self.probes = self.searches = 0
+        self.semantics: FloatArray | None = None
         self.closed = False
 
     @property
@@ -194,6 +195,27 @@ class FakeBank:
         return [
             row for row, each in enumerate(self.held) if all(_passes(each, one) for one in where.conditions)
         ]
+
+    def neighbours(
+        self,
+        queries: FloatArray,
+        k: int,
+        where: Filter = Filter(),  # noqa: B008
+        revision: int | None = None,
+    ) -> Neighbours:
+        self.searches += 1
+        held = np.array(self.passing(where), dtype=np.intp)
+        cosines = unit(queries) @ unit(self.visuals[held]).T.astype(np.float32)
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+        semantics = np.zeros((len(held), 0), np.float32) if self.semantics is None else self.semantics[held]
+        return Neighbours(
+            order.astype(np.int32),
+            np.take_along_axis(cosines, order, axis=1),
+            tuple(self.held[row].id for row in held),
+            tuple(self.held[row] for row in held),
+            self.keys[held],
+            semantics,
+        )
 
     def nearest(self, queries: FloatArray, k: int, where: Filter = Filter()) -> list[Retrieved]:  # noqa: B008
         asks_for_examples = any(each.field == "kind" for each in where.conditions)

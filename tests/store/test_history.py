@@ -16,15 +16,17 @@ from bank_copies import copy_folder
 from hosted_makers import Team
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_makers import NOUNS, make_generation, text_key
+from store_makers import NOUNS, VISUAL_DIM, make_generation, text_key
 
 from freeda_store import Bank, parse_filter
 from freeda_store.errors import BankDamagedError
 from freeda_store.history import History, RevisionRecord
+from freeda_store.records import Direction
 from freeda_store.salvage import open_to_verify
 from freeda_store.writing.writer import RevisionWriter
 
 QUERIES = np.stack([text_key(noun) for noun in NOUNS])
+REGIONS = np.random.default_rng(5).standard_normal((2, VISUAL_DIM)).astype(np.float32)
 
 step = st.one_of(
     st.tuples(st.just("add"), st.integers(0, 2), st.lists(st.integers(0, 8), min_size=1, max_size=3)),
@@ -106,7 +108,14 @@ def look(bank: Bank) -> tuple[set[tuple[int, str]], Any]:
     infos = list(bank.infos())
     pairs = [(info.seed, info.noun) for info in infos]
     assert len(pairs) == len(set(pairs)), "nothing is shown twice"
-    found = bank.nearest(QUERIES, k=3)
+    found = [
+        *bank.nearest(QUERIES, k=3),
+        *bank.nearest(REGIONS, k=3, direction=Direction.REGIONS),
+        *bank.nearest(REGIONS, 3, parse_filter(["noun=car|boat"]), Direction.REGIONS),
+    ]
+    shown = {info.id for info in infos}
+    assert all(set(f.ids) <= shown for f in found), "a search finds what the view shows"
+    assert {info.noun for f in found[-len(REGIONS) :] for info in f.infos} <= {"car", "boat"}
     answers = [(f.ids, f.visuals.tolist(), f.infos) for f in found]
     return set(pairs), (infos, answers, np.concatenate([f.similarities for f in found]))
 
