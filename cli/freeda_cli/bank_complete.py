@@ -8,6 +8,7 @@ from freeda_cli import console
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from freeda_cli.presets import announce_download, preset_of_existing
 
+_TOLD_EVERY = 1000
 EPILOG = "Example: freeda bank complete --bank flowers"
 
 
@@ -31,12 +32,15 @@ def complete(
     announce_download(preset or chosen.name, bank=bank)
 
     def tell(report: CompletionReport) -> None:
-        console.note(f"{report.completed:,} completed")
+        if report.completed // _TOLD_EVERY > told[0]:
+            told[0] = report.completed // _TOLD_EVERY
+            console.note(f"{report.completed:,} completed")
+
+    told = [0]
 
     report = complete_bank(bank, preset=chosen, device=device, progress=None if as_json else tell)
-    told = {name: value for name, value in asdict(report).items() if not name.startswith("_")}
     if as_json:
-        console.emit_json(told)
+        console.emit_json({name: each for name, each in asdict(report).items() if not name.startswith("_")})
         return
     console.show_facts(_facts(report.completed, report.without_picture, report.unreadable))
     if report.completed:
