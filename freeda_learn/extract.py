@@ -121,17 +121,20 @@ class Extractor:
         keys = embed_nouns(
             self.models.keys, self.keys.strategy, texts, nouns, prompts_named(self.keys.templates)
         )
-        crops = np.stack([masked_crop(each.seen.working, each.found.mask_hw) for each in pooled])
-        agreements = clip_agreements(self.models.clip, crops, range(len(pooled)), names)
-        for each, caption, noun, key, agreement in zip(
-            pooled, captions, nouns, keys, agreements, strict=True
+        crops = [masked_crop(each.seen.working, each.found.mask_hw) for each in pooled]
+        beside = [masked_crop(each.seen.working, _beside(each.found.mask_hw)) for each in pooled]
+        semantics = self.models.clip.encode_images(np.stack([*crops, *beside]))
+        agreements = clip_agreements(self.models.clip, semantics, range(len(pooled)), names)
+        views = zip(semantics[: len(pooled)], semantics[len(pooled) :], strict=True)
+        for each, caption, noun, key, view, agreement in zip(
+            pooled, captions, nouns, keys, views, agreements, strict=True
         ):
             scores = Scores(MAX_CONTRAST, each.vectors.area, _finite(float(agreement)), outlier_distance=0.0)
             yield NewGeneration(
                 caption=caption,
                 seed=each.read.seed,
                 image_hwc=_thumbnail(each.seen.working) if self.thumbnails else None,
-                prototypes=tuple(_prototypes(each, noun, key, scores, thumbnails=self.thumbnails)),
+                prototypes=tuple(_prototypes(each, noun, key, scores, view, thumbnails=self.thumbnails)),
                 origin=Origin.LEARNED,
             )
 
@@ -144,18 +147,39 @@ def _finite(agreement: float) -> float:
     return agreement if math.isfinite(agreement) else 0.0
 
 
+def _beside(mask_hw: BoolArray) -> BoolArray:
+    """What is not in a mask; all, of one that leaves nothing out."""
+    rest: BoolArray = ~mask_hw
+    return rest if rest.any() else mask_hw
+
+
+def _known(semantic: FloatArray) -> FloatArray | None:
+    """CLIP's view of a region; None where it is no direction."""
+    return semantic if np.isfinite(semantic).all() and semantic.any() else None
+
+
 def _prototypes(
-    each: _Pooled, noun: Noun, key: FloatArray, scores: Scores, *, thumbnails: bool
+    each: _Pooled,
+    noun: Noun,
+    key: FloatArray,
+    scores: Scores,
+    view: tuple[FloatArray, FloatArray],
+    *,
+    thumbnails: bool,
 ) -> Iterator[NewPrototype]:
-    """The whole, its parts, and the rest of the picture under a noun of its own."""
+    """The whole, its parts, and the rest of the picture under a noun of its own.
+
+    ``view`` is what CLIP sees in the example, and in the rest.
+    """
+    own, rest = map(_known, view)
     mask = each.found.mask_hw
     shown = _thumbnail_mask(mask) if thumbnails else None
     for part, visual in enumerate((each.vectors.whole, *each.vectors.parts)):
-        yield NewPrototype(noun.key, EXAMPLE, noun.span, key, visual, scores, shown, part)
+        yield NewPrototype(noun.key, EXAMPLE, noun.span, key, visual, scores, shown, part, own)
     others = Scores(MAX_CONTRAST, 1 - each.vectors.area, scores.clip_agreement, 0.0)
     beside = _thumbnail_mask(~mask) if thumbnails else None
     for part, visual in enumerate(each.vectors.rest):
-        yield NewPrototype(rest_of(noun.key), REST, noun.span, key, visual, others, beside, part)
+        yield NewPrototype(rest_of(noun.key), REST, noun.span, key, visual, others, beside, part, rest)
 
 
 def rest_of(name: str) -> str:

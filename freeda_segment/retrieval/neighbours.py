@@ -20,7 +20,7 @@ from freeda_models.protocols import BoolArray, FloatArray, IndexArray
 from freeda_models.unit_vectors import normalised
 from freeda_segment.regions.sampling import axis_samples
 from freeda_store import Filter
-from freeda_store.records import Neighbours, RevisionInfo
+from freeda_store.records import REST, Neighbours, RevisionInfo
 
 if TYPE_CHECKING:
     from freeda_segment.encoding import EncodedWindow
@@ -176,13 +176,16 @@ def count_votes(found: Neighbours, prototypes: ClassPrototypes, settings: Segmen
     Semantic vectors or text keys of a region's neighbours are averaged and compared with the classes' texts;
     a softmax makes shares of the cosines. Or each neighbour has one vote, for the class whose text is nearest
     to its noun's. Neighbours of nouns that no class names but that compete with the classes speak for these:
-    their share is the last column, where anything competes, and the classes divide the rest.
+    their share is the last column, where anything competes, and the classes divide the rest. So does what an
+    example's picture shows beside it.
 
     Returns:
         0..1; rows of NaN for regions whose neighbours say nothing.
     """
     competing = set() if prototypes.competitors is None else set(prototypes.competitors.nouns)
-    is_other: BoolArray = np.array([info.noun in competing for info in found.infos], dtype=np.bool_)
+    is_other: BoolArray = np.array(
+        [info.noun in competing or info.kind == REST for info in found.infos], dtype=np.bool_
+    )
     counts = (found.rows >= 0).sum(axis=1)
     others = _gathered(is_other, found).sum(axis=1) / np.maximum(counts, 1)
     if brought(found, settings.region_values) == "noun":

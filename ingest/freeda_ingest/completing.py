@@ -25,7 +25,7 @@ from freeda_models.protocols import FloatArray, ImageArray, TextImageEncoder
 from freeda_store import Bank
 from freeda_store.errors import ThumbnailDamagedError, ThumbnailMissingError
 from freeda_store.manifest import Manifest
-from freeda_store.records import PrototypeInfo
+from freeda_store.records import REST, PrototypeInfo
 
 _CROPS_AT_ONCE = 32
 _PICTURES_KEPT = 64
@@ -53,10 +53,10 @@ class CompletionReport:
     deviation: float = 0.0
     _differences: list[float] = field(default_factory=list, repr=False)
 
-    def note(self, differences: FloatArray) -> None:
-        """Count some more prototypes, by the differences of their agreements."""
+    def note(self, differences: FloatArray, completed: int) -> None:
+        """Count some more prototypes, by the differences of the agreements of those that have a noun."""
         self._differences.extend(map(float, differences))
-        self.completed = len(self._differences)
+        self.completed += completed
         self.unlike = sum(each > UNLIKE for each in self._differences)
         self.deviation = float(np.mean(self._differences)) if self._differences else 0.0
 
@@ -134,7 +134,8 @@ class _Seer:
         agreements = clip_agreements(
             self._clip, semantics, list(range(len(kept))), [info.noun for info in kept]
         )
-        report.note(np.abs(agreements - [info.scores.clip_agreement for info in kept]))
+        named = np.array([info.kind != REST for info in kept], dtype=np.bool_)  # others agree with no noun
+        report.note(np.abs(agreements - [info.scores.clip_agreement for info in kept])[named], len(kept))
         return [info.id for info in kept], semantics
 
     def _crop(self, info: PrototypeInfo) -> ImageArray | None:
