@@ -152,9 +152,7 @@ def score_window(
     of_regions, of_patches = (prototypes.local_cosines(each) for each in (regions.vectors, patches_nd))
     of_window = prototypes.global_cosines(embedding[None])[0]
     joins = _joins(votes, len(of_window))
-    columns = [
-        [sigmoid(join.classes(of))] for join, of in zip(joins, (of_regions, of_patches), strict=True)
-    ]
+    columns = [[sigmoid(join.classes(of))] for join, of in zip(joins, (of_regions, of_patches), strict=True)]
     if prototypes.competitors is not None:
         spoken = prototypes.competitors.global_scores(embedding, float(of_window.max()))
         for column, join, features_nd in zip(columns, joins, (regions.vectors, patches_nd), strict=True):

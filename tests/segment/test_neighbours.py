@@ -109,7 +109,9 @@ def test_votes_equal_the_literal_form(seed: int, values: str, compete: bool, k: 
         embeddings=unit(rng.standard_normal((4, TEXT_DIM))),
         embedding_starts=np.array([0, 1, 3]),
         queries=unit(rng.standard_normal((4, TEXT_DIM))),
-        competitors=Competitors(("mud",), unit(rng.standard_normal((1, 3))), ("mud",)) if compete else None,
+        competitors=Competitors(("mud",), unit(rng.standard_normal((1, 3))), nouns=("mud",))
+        if compete
+        else None,
     )
     settings = small_settings(region_values=values, region_scale=20.0)
     votes = count_votes(found, prototypes, settings)
