@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Insert, Select, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 
 from freeda_store.digests import Checksums
@@ -97,6 +97,8 @@ def caption_row(id_: UUID, caption: Caption) -> dict[str, Any]:
 def insert_new(connection: Connection, table: type[Base]) -> Insert:
     """An insert that leaves out rows whose key is there already, put there by another writer meanwhile."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # which folders need not wait for
+
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
 

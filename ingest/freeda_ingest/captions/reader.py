@@ -165,7 +165,7 @@ class CaptionReader(Closeable):
         head, name = self._source.head, self._source.name
         if not head.startswith(b"PAR1"):
             refuse_foreign(head, name)
-        kind = asked or detect_format(head, name=name, field=field)
+        kind = CaptionFormat(asked) if asked else detect_format(head, name=name, field=field)
         where = f"{name} ({TITLES[kind]})"
         match kind:
             case CaptionFormat.PARQUET:
