@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freeda_ingest.captions.detection import CaptionFormat
@@ -20,6 +20,7 @@ from freeda_ingest.captions.provenance import plain_text
 from freeda_ingest.captions.reader import Record, open_captions, read_captions
 from freeda_ingest.captions.records import DEFAULT_LIMITS, BlankLines, ReaderLimits, Reject
 from freeda_ingest.captions.tables import TableLayout, read_table
+from freeda_ingest.errors import CaptionsError
 from freeda_store.records import Caption
 
 KARPATHY = {
@@ -287,6 +288,36 @@ def test_what_is_plain_stays_plain(text: str) -> None:
     assert "  " not in once
     if "&" not in text:
         assert plain_text(once) == once
+
+
+TABLE = ["id", "caption", ",", "\t", ";", '"', "\n", "\r", "a cat", "é", "\x00", "1", " "]
+
+
+@given(
+    st.lists(st.sampled_from(TABLE), max_size=30).map("".join).map(str.encode) | st.binary(max_size=200),
+    st.sampled_from(["a.csv", "a.tsv", "a.csv.gz", "a.csv.zst", "a.parquet"]),
+    st.booleans(),
+)
+@example(b"PAR1" + b"\x00" * 20 + b"PAR1", "a.parquet", False)
+@example(b'id,caption\n1,"a cat\n', "a.csv", False)
+@example(b"", "a.csv.gz", True)
+def test_any_bytes_are_a_table_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str, cut: bool
+) -> None:
+    if name.endswith(".gz"):
+        content = gzip.compress(b"id,caption\n" + content)
+    elif name.endswith(".zst"):
+        content = zstd(b"id,caption\n" + content)
+    path = write(tmp_path_factory.mktemp("table") / name, content[: -3 if cut else None])
+    try:
+        records = list(read_captions(path))
+    except CaptionsError:
+        return
+    for record in records:
+        if isinstance(record, Caption):
+            record.text.encode()
+            assert record.text.strip()
+            json.dumps(dict(record.extra), allow_nan=False).encode()
 
 
 def test_captions_come_before_the_file_ends() -> None:
