@@ -44,6 +44,18 @@ class Instance:
         low, high = self.rings[0].min(axis=0), self.rings[0].max(axis=0)
         return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
 
+    def mask(self) -> NDArray[np.bool_]:
+        """Its exact pixels inside its box: bool (height, width)."""
+        left, top, width, height = self.box_xywh
+        crossed = np.zeros((height, width + 1), dtype=np.bool_)
+        for ring in self.rings:
+            vertical = np.flatnonzero(ring[:-1, 0] == ring[1:, 0])
+            ends = np.sort(np.stack([ring[vertical, 1], ring[vertical + 1, 1]]), axis=0) - top
+            for x, first, last in zip(ring[vertical, 0] - left, *ends, strict=True):
+                crossed[first:last, x] ^= True
+        inside: NDArray[np.bool_] = np.logical_xor.accumulate(crossed, axis=1)[:, :width]
+        return inside
+
     def polygon(self, tolerance: float = TOLERANCE) -> Polygon:
         """The outline as one polygon; a hole is joined to what surrounds it by a cut of no width."""
         outer, *holes = (_simplified(ring, tolerance) for ring in self.rings)
