@@ -7,7 +7,10 @@ replaced. What is no regular file is never replaced; ``own_files.py`` has the re
 from __future__ import annotations
 
 import errno
+import fcntl
+import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,14 +32,47 @@ def replaced(path: Path) -> Iterator[Path]:
             regular file.
     """
     target = target_of(path)
-    part = target.with_name(f".{uuid4().hex}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _part_of(target) as part:
         yield part
         put_in_place(part, target)
+
+
+@contextmanager
+def _part_of(target: Path) -> Iterator[Path]:
+    """An empty file beside a target, removed at the end.
+
+    It is always the same one, so that what a killed writer left is used by the next; it is locked, so that
+    writers who live at the same time have one each.
+    """
+    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]
+    part = target.with_name(f".{name}.part")
+    handle = _locked(part)
+    if handle is None:
+        part = target.with_name(f".{uuid4().hex}.part")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        os.ftruncate(handle, 0)
+        yield part
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(part: Path) -> int | None:
+    """Open and lock a regular file of one name, made if need be; None where that cannot be had."""
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError:
+        return None
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held, named = os.fstat(handle), os.stat(part, follow_symlinks=False)
+        if stat.S_ISREG(held.st_mode) and held.st_nlink == 1 and held.st_ino == named.st_ino:
+            return handle
+    os.close(handle)
+    return None
 
 
 def target_of(path: Path) -> Path:

@@ -100,6 +100,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory, empty_bank: Path) -> Path:
 
 
 @pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder on a disk, where the holes in files take no room; other folders of tests may lie in memory."""
+    with TemporaryDirectory(dir="/var/tmp") as place:
+        yield Path(place)
+
+
+@pytest.fixture
 def shared(filled: Path) -> Iterator[Path]:
     """A copy of it where every user may look: folders of tests are closed to others."""
     with TemporaryDirectory() as place:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from bank_copies import copy_folder
 from store_makers import make_generation, make_manifest
 
 from freeda_store import Bank, parse_filter
@@ -33,6 +34,11 @@ class Usage(NamedTuple):
 
 def full(*_: object, **__: object) -> Any:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.fixture
+def folder(on_disk: Path, empty_bank: Path) -> Path:
+    return copy_folder(empty_bank, on_disk / "bank")
 
 
 @pytest.fixture

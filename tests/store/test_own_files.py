@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,63 @@ def test_an_archive_replaces_no_pipe_and_no_folder(filled: Bank, tmp_path: Path,
         export_bank(folder, folder / "bank.sqlite", force=True)
     export_bank(folder, tmp_path / "file.zip", force=True)
     assert Path("/dev/null").is_char_device()
+
+
+def _write_and_be_killed(path: Path) -> None:
+    """Be killed half way through writing a file, in a process of its own."""
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from freeda_store.files.whole_files import replaced\n"
+        "with replaced(Path(sys.argv[1])) as part:\n"
+        "    part.write_bytes(b'half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(path)], check=False, env={**os.environ})
+    assert ended.returncode == -signal.SIGKILL
+
+
+def test_what_a_killed_writer_left_is_used_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    path.write_bytes(b"old")
+    for _ in range(2):
+        _write_and_be_killed(path)
+    assert path.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 2
+    with replaced(path) as part:
+        assert part.read_bytes() == b""
+        part.write_bytes(b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_at_the_same_time_have_a_file_each(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    with replaced(path) as first:
+        first.write_bytes(b"first")
+        with replaced(path) as second:
+            assert second != first
+            second.write_bytes(b"second")
+        assert path.read_bytes() == b"second"
+        assert first.read_bytes() == b"first"
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe", "folder"])
+def test_what_bears_the_name_of_a_part_is_let_be(tmp_path: Path, kind: str) -> None:
+    path, mine = tmp_path / "sheet.png", tmp_path / "mine.txt"
+    mine.write_text("mine")
+    with replaced(path) as part:
+        part.write_bytes(b"x")
+    if kind == "link":
+        part.symlink_to(mine)
+    elif kind == "hard link":
+        part.hardlink_to(mine)
+    elif kind == "pipe":
+        os.mkfifo(part)
+    else:
+        part.mkdir()
+    with replaced(path) as other:
+        other.write_bytes(b"y")
+    assert other != part
+    assert (path.read_bytes(), mine.read_text()) == (b"y", "mine")
+    assert os.path.lexists(part)

@@ -192,17 +192,17 @@ def test_points_are_found_by_the_revision_that_hides_them(holding: Holding) -> N
     assert store.count(PointFilter(within=Revisions("added_in", 2, 3))) == 20
 
 
-def test_edge_opens_again_with_everything(tmp_path: Path) -> None:
+def test_edge_opens_again_with_everything(on_disk: Path) -> None:
     from freeda_store.vectors.edge import EdgeVectors
 
     points = make_points(50)
-    store = open_edge(tmp_path)
+    store = open_edge(on_disk)
     store.upsert(points)
     store.close()
     store.close()
     with pytest.raises(StorageError, match="closed"):
         store.count(PointFilter())
-    again = EdgeVectors.load(tmp_path / "vectors")
+    again = EdgeVectors.load(on_disk / "vectors")
     assert again.sizes == SIZES
     assert again.count(PointFilter()) == 50
     assert 0 < again.size_bytes() < 50_000_000
