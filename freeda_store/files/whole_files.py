@@ -68,7 +68,7 @@ def _locked(part: Path) -> int | None:
         return None
     with suppress(OSError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held, named = os.fstat(handle), os.stat(part, follow_symlinks=False)
+        held, named = os.fstat(handle), part.lstat()
         if stat.S_ISREG(held.st_mode) and held.st_nlink == 1 and held.st_ino == named.st_ino:
             return handle
     os.close(handle)
