@@ -35,6 +35,11 @@ def pytest_report_header() -> str:
     return "freeda with " + ", ".join(f"{name} {version(name)}" for name in _SHOWN)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes and long texts by their argument: some hold the time, and workers must agree on names."""
+    return argname if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 80) else None
+
+
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads a setting of the machine it runs on, or reaches a hub."""
