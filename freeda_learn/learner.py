@@ -18,7 +18,7 @@ from freeda_learn.models import LearnModels
 from freeda_learn.report import LearnProgressCallback, LearnReport
 from freeda_learn.run import LearnPlan, LearnRun
 from freeda_models.loading import identify
-from freeda_models.presets import Preset, load_preset
+from freeda_models.presets import Preset, load_preset, preset_document, preset_for_bank
 from freeda_segment.settings import SegmentSettings
 from freeda_store.bank import Bank
 from freeda_store.closeable import Closeable
@@ -167,7 +167,7 @@ def open_learner(
 
     bank = Bank.open(address)
     try:
-        chosen = preset if isinstance(preset, Preset) else load_preset(preset or bank.manifest.preset)
+        chosen = preset_for_bank(preset, bank.manifest)
         wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
         models = LearnModels.load(chosen, device)
         bank.check_models(
@@ -214,6 +214,6 @@ def new_bank(address: str | Path, preset: str | Preset) -> Manifest:
 
         PresetModels(chosen, "cpu").load_all()
         identities = identify(chosen)
-    manifest = make_manifest(chosen.name, identities, stage_settings(chosen))
+    manifest = make_manifest(chosen.name, identities, stage_settings(chosen), preset_document(chosen))
     Bank.open(address, create=manifest).close()
     return manifest

@@ -90,17 +90,17 @@ class PresetCheck:
 _Found = tuple[ComponentState, str, float, str]
 
 
-def check_preset(name_or_path: str, regions: str | None = None) -> PresetCheck:
+def check_preset(preset: str | Preset, regions: str | None = None) -> PresetCheck:
     """Look for every model of a preset, and whether its files go together. Loads and downloads nothing.
 
     Args:
-        name_or_path: of the preset.
+        preset: its name or path, or one that was read.
         regions: what divides pictures; the preset's ``segment.regions`` if None.
 
     Raises:
         PresetError: no such preset, or its file is wrong.
     """
-    preset = load_preset(name_or_path)
+    preset = preset if isinstance(preset, Preset) else load_preset(preset)
     proposer = preset.segment.regions if regions is None else regions
     checks: list[tuple[str, str, Callable[[Preset], _Found], Callable[[Preset, Path], object]]] = [
         ("clip", _clip_name(preset), _check_clip, _prove_clip),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, cast, get_type_hints
 
 from pydantic import Field, ValidationError, create_model, model_validator
 
@@ -304,6 +304,56 @@ def load_preset(name_or_path: str) -> Preset:
     except ValidationError as error:
         fault = fault_of(error, model=Preset)
         raise PresetError(f"{origin}: {fault}; correct it and try again.") from error
+
+
+def preset_document(preset: Preset) -> str:
+    """What a bank keeps of a preset, so that it is not asked for again: JSON; "" where its name is enough."""
+    bundled = preset.name in preset_names() and load_preset(preset.name) == preset
+    return "" if bundled else preset.model_dump_json()
+
+
+class MadeWith(Protocol):
+    """What a bank says of the preset that made it; its manifest is one."""
+
+    @property
+    def preset(self) -> str:
+        """Its name."""
+
+    @property
+    def preset_document(self) -> str:
+        """What :func:`preset_document` gave."""
+
+
+def preset_for_bank(asked: str | Preset | None, bank: MadeWith) -> Preset:
+    """The preset that is asked for, or the one that made a bank.
+
+    Args:
+        asked: its name or path, or one that was read; None for the bank's own.
+        bank: its manifest.
+
+    Raises:
+        PresetError: it cannot be read; the bank's own is neither bundled nor kept in the bank, or what is
+            kept is damaged.
+    """
+    if isinstance(asked, Preset):
+        return asked
+    if asked is not None:
+        return load_preset(asked)
+    if not bank.preset_document and bank.preset not in preset_names():
+        raise PresetError(
+            f"the bank was made with the preset '{bank.preset}', which is not bundled, and does not keep it; "
+            "give its file with --preset FILE.toml."
+        )
+    if not bank.preset_document:
+        return load_preset(bank.preset)
+    try:
+        return Preset.model_validate_json(bank.preset_document)
+    except ValidationError as error:
+        fault = fault_of(error, model=Preset)
+        raise PresetError(
+            f"the preset '{bank.preset}' that the bank keeps cannot be read ({fault}); give its file with "
+            "--preset FILE.toml."
+        ) from error
 
 
 def _read(path: Path) -> str:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from freeda_models.presets import Preset, load_preset
+from freeda_models.presets import Preset, preset_for_bank
 from freeda_models.protocols import (
     DenseBackbone,
     ImageArray,
@@ -400,7 +400,7 @@ def open_segmenter(
     bank = address if isinstance(address, Bank) else Bank.read(address)
     try:
         with _timed("load models"):
-            chosen = preset if isinstance(preset, Preset) else load_preset(preset or bank.manifest.preset)
+            chosen = preset_for_bank(preset, bank.manifest)
             wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
             clip = load_text_image_encoder(chosen, device)
             backbone = load_backbone(chosen, device)

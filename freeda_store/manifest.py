@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from freeda_errors.documents import Document, Text, fault_of
 from freeda_store.errors import BankDamagedError, ManifestMismatchError
@@ -89,6 +89,8 @@ class Manifest(Document):
 
     Attributes:
         preset: name of the preset, for people; it is not compared.
+        preset_document: the preset as JSON, where it is none that comes with freeda, so that it need not be
+            given again; else empty. It is not compared either.
         clip: global similarity between picture and class.
         backbone: dense features; its ``dim`` is the length of visual vectors.
         generator: the diffusion model.
@@ -112,6 +114,15 @@ class Manifest(Document):
     threshold: dict[Text, _Setting] = Field(default_factory=dict)
     schema_version: int = MANIFEST_VERSION
     created_by: Text = "freeda"
+    preset_document: Text = ""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Banks of bundled presets keep the manifest that they always had."""
+        values: dict[str, Any] = write(self)
+        if not self.preset_document:
+            values.pop("preset_document", None)
+        return values
 
     def models(self) -> dict[str, ModelRecord]:
         """The models by their role: clip, backbone, generator, nouns, keys."""

@@ -18,6 +18,7 @@ from freeda_cli.presets import (
     BankAndPreset,
     announce_download,
     asked_regions,
+    named,
     open_bank_and_preset,
     preset_for,
 )
@@ -29,6 +30,7 @@ from freeda_cli.setting_options import with_segment_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freeda_models.presets import Preset
     from freeda_segment import SegmentSettings
     from freeda_segment.evaluation.labelled import LabelledPictures
     from freeda_segment.evaluation.labellers import Method
@@ -138,7 +140,7 @@ def evaluate(
             pictures=pictures,
             settings=changes.change(base),
             source=source,
-            preset_name=preset or source.preset.name,
+            chosen=preset or named(source.preset),
             device=device,
             processes=processes,
             limit=limit,
@@ -151,7 +153,7 @@ def evaluate(
         inputs = file_ids([names or "", preset or ""])
         require_free(evaluation_files(run.folder, methods).values(), inputs=inputs, force=force)
         announce_download(
-            run.preset_name,
+            run.chosen,
             SEGMENT_ROLES,
             bank=source.bank if uses_bank else None,
             regions=asked_regions(run.settings) if uses_bank else "",
@@ -182,7 +184,7 @@ class _Run:
     pictures: LabelledPictures
     settings: SegmentSettings
     source: BankAndPreset
-    preset_name: str
+    chosen: str | Preset
     device: str
     processes: int
     limit: int | None
@@ -229,7 +231,7 @@ class _Run:
         return plan_freeda(
             self.pictures,
             self.source.bank,
-            preset=self.preset_name,
+            preset=self.chosen,
             device=self.device,
             settings=self.settings,
             processes=self.processes,

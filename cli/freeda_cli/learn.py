@@ -13,7 +13,7 @@ from freeda_cli import console
 from freeda_cli.bank_add import hints, separation_facts
 from freeda_cli.errors import INTERRUPTED, UsageError
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
-from freeda_cli.presets import announce_download, preset_of_existing
+from freeda_cli.presets import announce_download, named, preset_of_existing
 from freeda_cli.progress import LearnBar
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def learn(
     require_writable(bank)
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
-    announce_download(preset or chosen.name, bank=bank)
+    announce_download(preset or named(chosen), bank=bank)
     options = LearnOptions(by=by, message=message, thumbnails=not no_thumbnails)
     told: Iterable[Example | Rejected] = examples
     if label_set is not None:

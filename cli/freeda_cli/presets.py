@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freeda_cli import console
-from freeda_cli.errors import UsageError
 from freeda_cli.options import DEFAULT_PRESET
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def open_bank_and_preset(address: str, asked: str | None) -> Iterator[BankAndPre
     """Open a bank, to be closed in the end, and choose the preset by its manifest.
 
     Raises:
-        PresetError, UsageError: see :func:`preset_of_bank`.
+        PresetError: see :func:`preset_of_bank`.
         BankError: see ``freeda_store.Bank.read``; a bank that is missing is told of by what is yielded.
     """
     from freeda_models.presets import load_preset
@@ -88,19 +87,18 @@ def preset_of_bank(manifest: Manifest, asked: str | None) -> Preset:
     """The preset asked for, or the one that made the bank.
 
     Raises:
-        UsageError: the bank was made with a preset file of the user's own, and none is given.
-        PresetError: the preset asked for cannot be read.
+        PresetError: it cannot be read, or the bank was made with a preset file that it does not keep.
     """
-    from freeda_models.presets import load_preset, preset_names
+    from freeda_models.presets import preset_for_bank
 
-    if asked is not None:
-        return load_preset(asked)
-    if manifest.preset not in preset_names():
-        raise UsageError(
-            f"the bank was made with the preset '{manifest.preset}', which is not bundled; "
-            "give its file with --preset FILE.toml."
-        )
-    return load_preset(manifest.preset)
+    return preset_for_bank(asked, manifest)
+
+
+def named(preset: Preset) -> str | Preset:
+    """A preset by its name, where that is enough: what is told and looked for is the same."""
+    from freeda_models.presets import preset_document
+
+    return preset if preset_document(preset) else preset.name
 
 
 def preset_filter(name: str) -> str | None:
@@ -135,7 +133,7 @@ def asked_regions(settings: SegmentSettings) -> str:
 
 
 def announce_download(
-    name_or_path: str,
+    preset: str | Preset,
     roles: Collection[str] | None = None,
     *,
     bank: str | Bank | None = None,
@@ -144,7 +142,7 @@ def announce_download(
     """Say how much the first use of a preset's models will download, for it can be much.
 
     Args:
-        name_or_path: of the preset.
+        preset: its name or path, or one that was read.
         roles: of the models that will be used; all if None.
         bank: that they must fit.
         regions: what divides pictures, where an option may say otherwise than the preset.
@@ -157,14 +155,14 @@ def announce_download(
 
     waiting = [
         part
-        for part in check_preset(name_or_path, regions).components
+        for part in check_preset(preset, regions).components
         if part.state is ComponentState.DOWNLOAD
         and (roles is None or part.role in roles)
         and (part.role, part.model) != ("keys", "clip")  # the same files as the role clip
     ]
     if waiting:
         if bank is not None:
-            _refuse_other_models(bank, name_or_path, waiting)
+            _refuse_other_models(bank, preset if isinstance(preset, str) else preset.name, waiting)
         megabytes = sum(part.size_mb for part in waiting)
         amount = console.size(round(megabytes * 1e6)) if megabytes else "an unknown amount"
         names = ", ".join(part.model for part in waiting)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freeda_models.presets import Preset, load_preset
+from freeda_models.presets import Preset, preset_for_bank
 from freeda_models.regions.options import EomtOptions
 from freeda_segment import segmenter as segmenters
 from freeda_segment.errors import OptionError
@@ -105,7 +105,7 @@ def plan_freeda(
     pictures: LabelledPictures,
     address: str | Path | Bank,
     *,
-    preset: str | None = None,
+    preset: str | Preset | None = None,
     device: str = "auto",
     settings: SegmentSettings | None = None,
     processes: int = 1,
@@ -115,7 +115,7 @@ def plan_freeda(
     Args:
         pictures: the data set.
         address: of the bank, or the bank, opened.
-        preset: name or path; the one that made the bank if None.
+        preset: name or path, or a preset that was read; the one that made the bank if None.
         device: where to compute.
         settings: those of the preset and the data set if None.
         processes: with more than one, the networks of this process are let go of.
@@ -133,7 +133,7 @@ def plan_freeda(
         bank = ReadBank.of(segmenter)
         provenance = segmenter.provenance
         proposer = {} if segmenter.proposer is None else {"regions": asdict(segmenter.proposer)}
-    chosen = load_preset(preset if preset is not None else bank.manifest.preset)
+    chosen = preset_for_bank(preset, bank.manifest)
     bare = without_evidence(prototypes)
     recipe = FreedaRecipe(chosen, device, segmenter.settings, bare, classes.with_background, bank)
     labeller = None

@@ -29,7 +29,7 @@ from freeda_ingest.models import IngestModels, PresetModels
 from freeda_ingest.report import IngestReport, ProgressCallback
 from freeda_ingest.settings import StageSettings, knows_all
 from freeda_ingest.spans import FindUnknown
-from freeda_models.presets import Preset, load_preset
+from freeda_models.presets import Preset, preset_for_bank
 from freeda_models.protocols import (
     DenseBackbone,
     ImageGenerator,
@@ -312,8 +312,7 @@ def add_concepts(
             :func:`freeda_ingest.ingestor.open_ingestor`; there must be a bank already.
     """
     names = parse_concepts(concepts)
-    made_with = read_manifest(address).preset
-    chosen = preset if isinstance(preset, Preset) else load_preset(preset or made_with)
+    chosen = preset_for_bank(preset, read_manifest(address))
     placed = captions_of(names, images, options.seed, stage_settings(chosen).find_unknown)
 
     def executor(chosen: Preset, settings: StageSettings) -> LocalExecutor:

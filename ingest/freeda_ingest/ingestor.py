@@ -24,7 +24,7 @@ from freeda_ingest.rejects import RejectsFile, rejects_path
 from freeda_ingest.report import IngestReport, ProgressCallback
 from freeda_ingest.run import Run, RunPlan, WritableBank
 from freeda_models.loading import identify
-from freeda_models.presets import Preset, load_preset
+from freeda_models.presets import Preset, load_preset, preset_document, preset_for_bank
 from freeda_store.bank import Bank
 from freeda_store.closeable import Closeable
 from freeda_store.errors import BankMissingError
@@ -243,14 +243,14 @@ def open_ingestor(
         BankError: see :meth:`freeda_store.Bank.open`.
         ModelError: a model is missing.
     """
-    chosen = preset if isinstance(preset, Preset) else load_preset(preset or _preset_of(address))
+    chosen = _chosen_preset(preset, address)
     settings = stage_settings(chosen)
     models = PresetModels(chosen, device)
     identities = identify(chosen)
     if not is_complete(identities):
         models.load_all()
         identities = identify(chosen)
-    manifest = make_manifest(chosen.name, identities, settings)
+    manifest = make_manifest(chosen.name, identities, settings, preset_document(chosen))
     computes = executor(chosen, settings) if executor is not None else LocalExecutor(models, settings)
     try:
         bank = Bank.open(address, create=manifest)
@@ -265,9 +265,11 @@ def open_ingestor(
     )
 
 
-def _preset_of(address: str | Path) -> str:
-    """The preset that a bank was made with, or the default for a new one."""
+def _chosen_preset(asked: str | Preset | None, address: str | Path) -> Preset:
+    """The preset asked for, or the one that a bank was made with, or the default for a new one."""
+    if asked is not None:
+        return asked if isinstance(asked, Preset) else load_preset(asked)
     try:
-        return read_manifest(address).preset
+        return preset_for_bank(None, read_manifest(address))
     except BankMissingError:
-        return DEFAULT_PRESET
+        return load_preset(DEFAULT_PRESET)

@@ -58,10 +58,20 @@ def stage_settings(preset: Preset) -> StageSettings:
     )
 
 
-def make_manifest(preset_name: str, identities: Identities, settings: StageSettings) -> Manifest:
-    """The manifest of a bank made with these models and settings."""
+def make_manifest(
+    preset_name: str, identities: Identities, settings: StageSettings, preset_document: str = ""
+) -> Manifest:
+    """The manifest of a bank made with these models and settings.
+
+    Args:
+        preset_name: of the preset that they are from.
+        identities: of its models.
+        settings: of the stages.
+        preset_document: see :func:`freeda_models.presets.preset_document`.
+    """
     return Manifest(
         preset=preset_name,
+        preset_document=preset_document,
         clip=ModelRecord.of(identities.clip),
         backbone=ModelRecord.of(identities.backbone),
         generator=ModelRecord.of(identities.generator),

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from freeda_cli.main import app
 from freeda_learn import Learner, LearnModels
 from freeda_models.check import PresetCheck
-from freeda_models.presets import load_preset
+from freeda_models.presets import Preset, load_preset
 from freeda_models.protocols import ModelIdentity
 from freeda_segment import Segmenter, SegmentSettings
 from freeda_store import Bank, Caption, Manifest, ModelRecord, NewGeneration, NewPrototype, Scores
@@ -167,11 +167,14 @@ class Opened:
         self.calls: list[dict[str, Any]] = []
         self.small = True
 
-    def __call__(self, bank: Bank, *, preset: str, device: str, settings: SegmentSettings) -> Segmenter:
+    def __call__(
+        self, bank: Bank, *, preset: str | Preset, device: str, settings: SegmentSettings
+    ) -> Segmenter:
         self.calls.append({"address": str(bank.address), "preset": preset, "device": device})
         if self.small:
             settings = replace(settings, shorter_side=32, longest_side=64, window=32, stride=32)
-        return Segmenter(bank, Clip(), Backbone(), None, settings, load_preset(preset))
+        chosen = preset if isinstance(preset, Preset) else load_preset(preset)
+        return Segmenter(bank, Clip(), Backbone(), None, settings, chosen)
 
 
 @pytest.fixture
