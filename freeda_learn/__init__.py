@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from freeda_learn.agreement import Disagreement, disagreements
     from freeda_learn.examples import Example, Rejected
     from freeda_learn.finding import RegionFinder
     from freeda_learn.learner import Learner, LearnOptions, new_bank, open_learner
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from freeda_learn.report import LearnProgress, LearnReport
 
 _HOMES = {
+    "Disagreement": "agreement",
     "Example": "examples",
     "LearnModels": "models",
     "LearnOptions": "learner",
@@ -27,11 +29,13 @@ _HOMES = {
     "Marks": "marks",
     "RegionFinder": "finding",
     "Rejected": "examples",
+    "disagreements": "agreement",
     "new_bank": "learner",
     "open_learner": "learner",
 }
 
 __all__ = [
+    "Disagreement",
     "Example",
     "LearnModels",
     "LearnOptions",
@@ -41,6 +45,7 @@ __all__ = [
     "Marks",
     "RegionFinder",
     "Rejected",
+    "disagreements",
     "new_bank",
     "open_learner",
 ]

@@ -67,6 +67,8 @@ def prepare(
             known[built.revision, where] = nouns
         unheld = unheld_texts(nouns, built, unknown, comparable=comparable)
         built = replace(built, nouns=nouns, unheld=unheld, mute=mute_texts(built, unknown))
+        if built.learned is not None:
+            built = replace(built, learned=built.learned.discounted(nouns.likeness))
         keys_are_clip = comparable and lookup.key_encoder is lookup.clip
         others = competing_nouns(nouns, built, keys_are_clip=keys_are_clip)
         found = [each for each in (others,) if each is not None]

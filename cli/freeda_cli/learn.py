@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,12 +20,13 @@ from freeda_cli.progress import LearnBar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from freeda_learn import Example, LearnReport, Rejected
+    from freeda_learn import Disagreement, Example, LearnReport, Rejected
     from freeda_learn.labels.common import Labels
     from freeda_store.views.separation import Separation
 
 EPILOG = "Example: freeda learn photo.jpg --at 320,200 --as forklift --bank mine"
 _SHOWN_REJECTS = 5
+_SHOWN_ODD = 5
 _NUMBERS = {2: "X,Y", 4: "LEFT,TOP,RIGHT,BOTTOM"}
 
 PicturesArgument = Annotated[
@@ -126,7 +128,7 @@ def learn(
     belongs to the class when it resembles either. Running the same command again adds nothing. The
     revision is taken back with `freeda bank rollback`.
     """
-    from freeda_learn import LearnOptions, open_learner
+    from freeda_learn import LearnOptions, disagreements, open_learner
     from freeda_learn.labels.common import examples_of
     from freeda_store import Bank, parse_filter
     from freeda_store.opening.hindrances import require_writable
@@ -157,7 +159,8 @@ def learn(
     with Bank.read(bank) as opened:
         names = [each for each in report.learned if any(opened.infos(parse_filter([f"noun={each}"])))]
         measured = measure_separation(opened, names, parse_filter(["kind!=rest"])) if names else []
-    show_report(report, measured, bank, as_json=as_json)
+        odd = disagreements(opened, names)
+    show_report(report, measured, odd, bank, as_json=as_json)
 
 
 def _examples(
@@ -246,20 +249,30 @@ def _numbers(option: str, text: str, count: int) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def show_report(report: LearnReport, measured: Sequence[Separation], bank: str, *, as_json: bool) -> None:
-    """Print what a run did, and how what it learned stands apart.
+def show_report(
+    report: LearnReport,
+    measured: Sequence[Separation],
+    odd: Sequence[Disagreement],
+    bank: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what a run did, how what it learned stands apart, and which examples disagree.
 
     Raises:
         UnusableExampleError: nothing at all could be learned.
     """
     from freeda_learn.errors import UnusableExampleError
 
-    if report.rejected and not report.learned and not report.done_before and not report.interrupted:
+    nothing = not report.learned and not report.done_before and not report.interrupted
+    if report.rejected and nothing:
         first = report.first_rejected[0]
         more = f" ({report.rejected - 1:,} more cannot be used either)" if report.rejected > 1 else ""
         raise UnusableExampleError(f"{first.place}: {first.reason}{more}")
     if as_json:
-        console.emit_json(report_values(report) | {"concepts": [each.to_json() for each in measured]})
+        concepts = {"concepts": [each.to_json() for each in measured]}
+        disagree = {"disagree": [_odd_values(each) for each in odd]}
+        console.emit_json(report_values(report) | concepts | disagree)
         return
     console.show_facts(report_facts(report))
     for each in measured:
@@ -267,6 +280,25 @@ def show_report(report: LearnReport, measured: Sequence[Separation], bank: str, 
         console.show_facts(separation_facts(each))
         for hint in hints(each, bank):
             console.note(hint)
+    for one in odd[:_SHOWN_ODD]:
+        console.warn(
+            f"'{one.example.caption}' looks more like '{one.other}' ({one.likeness:.2f}) than like the other "
+            f"examples ({one.own:.2f}); if it is wrong, `freeda bank prune --where seed={one.example.seed} "
+            f"--bank {quote(bank)}` takes it back."
+        )
+    if len(odd) > _SHOWN_ODD:
+        console.warn(f"{console.count(len(odd) - _SHOWN_ODD, 'more example')} like these; --json lists all.")
+
+
+def _odd_values(each: Disagreement) -> dict[str, Any]:
+    """An example that disagrees, as JSON values."""
+    return {
+        "caption": each.example.caption,
+        "seed": each.example.seed,
+        "own": each.own,
+        "other": each.other,
+        "likeness": each.likeness,
+    }
 
 
 def report_values(report: LearnReport) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from freeda_models.protocols import BoolArray, FloatArray, IndexArray
 from freeda_models.unit_vectors import normalised
 
 if TYPE_CHECKING:
+    from freeda_segment.retrieval.bank_nouns import Likeness
     from freeda_segment.retrieval.lookup import TextEvidence
 
 
@@ -26,6 +27,8 @@ class LearnedClasses:
         rest: float32 (R, D), L2-normalised, what the examples' pictures show beside them.
         rest_owners: int64 (R,), the class of each.
         undrawn: bool (C,), classes of which nothing else is known.
+        discounts: float32 (C,), by how much a cosine with the nearest of several examples is too high beside
+            one with the mean of drawings; None for none. See :meth:`discounted`.
     """
 
     looks: FloatArray
@@ -34,6 +37,7 @@ class LearnedClasses:
     rest: FloatArray
     rest_owners: IndexArray
     undrawn: BoolArray
+    discounts: FloatArray | None = None
 
     @classmethod
     def of(cls, owners: IndexArray, evidence: Sequence[TextEvidence]) -> LearnedClasses | None:
@@ -60,6 +64,23 @@ class LearnedClasses:
             undrawn=~np.isin(np.arange(int(owners[-1]) + 1), drawn),
         )
 
+    def discounted(self, likeness: Likeness | None) -> LearnedClasses:
+        """With cosines that can be compared with those of drawings.
+
+        What was drawn is a mean, which even its own prototypes resemble less than fully
+        (:attr:`Likeness.same`); the cosine with the nearest of n examples grows with n by chance. So
+        (1 - same)(1 - 1/n) is taken off. Chosen on objects that are in no figure
+        (``python -m benchmarks.learning --trial``).
+
+        Args:
+            likeness: of the bank; None where nothing is known of it.
+        """
+        if likeness is None:
+            return self
+        examples = np.bincount(self.owners[self.whole], minlength=len(self.undrawn))
+        shares = 1 - 1 / np.maximum(examples, 1)
+        return replace(self, discounts=((1 - likeness.same) * shares).astype(np.float32))
+
     def cosines(self, features_nd: FloatArray) -> FloatArray:
         """L2-normalised features (N, D) to float32 (N, C): cosine with the nearest example of each class.
 
@@ -67,7 +88,8 @@ class LearnedClasses:
         """
         nearest = _highest(features_nd @ self.looks.T, self.owners, len(self.undrawn))
         beside = _highest(features_nd @ self.rest.T, self.rest_owners, len(self.undrawn))
-        return np.where(beside > nearest, np.float32(-1), nearest)
+        found = nearest if self.discounts is None else np.maximum(nearest - self.discounts, -1)
+        return np.where(beside > nearest, np.float32(-1), found)
 
 
 def _highest(cosines_ne: FloatArray, owners: IndexArray, classes: int) -> FloatArray:

@@ -13,7 +13,7 @@ from learn_fakes import make_learner, scene, thing_mask
 from PIL import Image
 from segment_fakes import FakeBackbone, FakeClip, small_settings
 
-from freeda_learn import Example, Learner, LearnOptions, LearnProgress, Marks
+from freeda_learn import Example, Learner, LearnOptions, LearnProgress, Marks, disagreements
 from freeda_segment import Segmenter
 from freeda_store import Bank, parse_filter
 
@@ -169,3 +169,22 @@ def test_pictures_of_a_folder_keep_their_names(learner: Learner, tmp_path: Path)
     learner.learn([Example(tmp_path / f"{seed}.png", "box", MASK) for seed in range(3)])
     captions = {each.caption for each in infos(learner.bank, "part=0", "kind=example")}
     assert captions == {f"box in {seed}.png" for seed in range(3)}
+
+
+def test_an_example_that_disagrees_is_named(learner: Learner) -> None:
+    red = [Example(scene("red", "green", noise=9, seed=seed), "box", MASK) for seed in range(3)]
+    blue = [Example(scene("blue", "green", noise=9, seed=seed), "crate", MASK) for seed in range(3)]
+    learner.learn([*red, *blue])
+    assert disagreements(learner.bank, {"box", "crate"}) == []
+    learner.learn([Example(scene("blue", "green", noise=9, seed=9), "box", MASK)])
+    (odd,) = disagreements(learner.bank, {"box", "crate"})
+    assert (odd.example.noun, odd.other) == ("box", "crate")
+    assert odd.likeness > odd.own
+    learner.bank.retire(parse_filter([f"seed={odd.example.seed}"]), "wrong")
+    assert disagreements(learner.bank, {"box", "crate"}) == []
+    assert len(infos(learner.bank, "kind=example", "part=0", "noun=box")) == 3
+
+
+def test_a_single_example_disagrees_with_nobody(learner: Learner, photo: Path) -> None:
+    learner.learn([Example(photo, "box", MASK)])
+    assert disagreements(learner.bank, {"box"}) == []
