@@ -33,9 +33,10 @@ def test_what_resembles_the_rest_more_is_not_it() -> None:
 
 def test_several_examples_are_discounted_and_one_is_not() -> None:
     found = LEARNED.discounted(Likeness(unrelated=0.4, same=0.8))
-    assert np.allclose(found.discounts, np.array([0.1, 0, 0]), atol=1e-6)
+    assert np.allclose(np.asarray(found.discounts), np.array([0.1, 0, 0]), atol=1e-6)
     feature = np.array([[0.6, 0.8, 0, 0], [0, 0, 1, 0], [-1, -1, 0, 0]], dtype=np.float32)
-    assert np.allclose(found.cosines(feature), [[0.7, -1, 0], [-0.1, -1, 1], np.array([-1, -1, 0]]), atol=1e-6)
+    expected = np.array([[0.7, -1, 0], [-0.1, -1, 1], [-1, -1, 0]])
+    assert np.allclose(found.cosines(feature), expected, atol=1e-6)
     assert LEARNED.discounted(None) is LEARNED
 
 
