@@ -7,13 +7,20 @@ measured up to 20,000 only, and with a tenth of the questions, since its time gr
 
 Goals: local mode at least 100 times slower at 20,000; faiss not faster.
 
-Usage: ``python -m benchmarks.retrieval [--points 20000 200000] [--rounds 3]``
+With ``--regions`` the other direction is measured: the 20 nearest visual vectors of each of 500 regions,
+among all prototypes, as readers of a folder search them, against faiss' exact scan and HNSW. The vectors
+are simulated: clusters of clusters, as things of one noun in several poses, and a tenth of the prototypes
+share the region of another. How long the first question takes, and how much memory the process had at
+most, are told.
+
+Usage: ``python -m benchmarks.retrieval [--points 20000 200000] [--rounds 3] [--regions]``
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import resource
 import tempfile
 import time
 import warnings
@@ -28,15 +35,19 @@ from numpy.typing import NDArray
 from benchmarks.picture_time import median_seconds
 from benchmarks.synthetic import SIZES, around, unit_rows
 from freeda_models.protocols import FloatArray
+from freeda_models.unit_vectors import normalised
 from freeda_store import parse_filter
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import Point, VectorSizes, VectorStore
+from freeda_store.vectors.scan import VisualScan
 from freeda_store.vectors.server import ServerVectors
 
 CLASSES = 150
 K = 350
 RECALL = 0.95
+REGIONS, NEIGHBOURS = 500, 20
+COSINE_TOLERANCE = 1e-4
 LOCAL_SHARE = 10
 LOCAL_LIMIT = 20_000
 BATCH = 2048
@@ -174,6 +185,101 @@ def measure_faiss(questions: Questions, rounds: int, base: float) -> None:
     report("faiss, exact", median_seconds(run, rounds), found(run), copied, base)
 
 
+@dataclass(frozen=True)
+class Regions:
+    """What is asked from regions.
+
+    Attributes:
+        visuals: float16 (N, D), all visual vectors.
+        queries: float32 (500, D), unit length.
+        truth: float32 (500, 20), the cosines of the exact answer, highest first.
+    """
+
+    visuals: NDArray[np.float16]
+    queries: FloatArray
+    truth: FloatArray
+
+
+def ask_regions(count: int) -> Regions:
+    """Visual vectors around poses of 1,000 nouns, of different lengths, and regions near some of them."""
+    rng = np.random.default_rng(count)
+    nouns = unit_rows(rng, 1000, SIZES.visual)
+    poses = around(rng, np.repeat(nouns, 8, axis=0))
+    visuals = np.empty((count, SIZES.visual), dtype=np.float16)
+    for start in range(0, count, BATCH):
+        rows = around(rng, poses[rng.integers(0, len(poses), min(BATCH, count - start))])
+        visuals[start : start + BATCH] = rows * rng.uniform(20, 50, (len(rows), 1))
+    shared = rng.random(count) < 0.1
+    visuals[shared] = visuals[rng.integers(0, count, int(shared.sum()))]
+    queries = around(rng, poses[rng.integers(0, len(poses), REGIONS)])
+    best = np.full((REGIONS, NEIGHBOURS), -1, dtype=np.float32)
+    for start in range(0, count, BATCH):
+        scores = queries @ directions(visuals[start : start + BATCH]).T
+        best = -np.sort(-np.concatenate([best, scores], axis=1), axis=1)[:, :NEIGHBOURS]
+    return Regions(visuals, queries, best)
+
+
+def directions(halves: NDArray[np.float16]) -> FloatArray:
+    """Vectors of unit length, float32."""
+    return normalised(halves.astype(np.float32))
+
+
+def recall_of(cosines: FloatArray, truth: FloatArray) -> float:
+    """Share of the exact answers that were found: of equal cosines any will do."""
+    return float(
+        (cosines >= truth[:, -1:] - COSINE_TOLERANCE).sum(axis=1).clip(max=NEIGHBOURS).mean() / NEIGHBOURS
+    )
+
+
+def measure_regions(count: int, rounds: int) -> None:
+    """Print a table of who finds the neighbours of regions."""
+    asked = ask_regions(count)
+    print(f"\n{count:,} prototypes, {REGIONS} regions; k = {NEIGHBOURS}\n")
+    print(
+        "| engine | all regions | ratio | recall@20 | first question, or filling |\n|---|---:|---:|---:|---:|"
+    )
+    started = time.perf_counter()
+    scan = VisualScan(lambda places: asked.visuals[places].astype(np.float32), count, SIZES.visual)
+    everywhere = np.arange(count)
+
+    def search() -> FloatArray:
+        return np.stack([f.similarities for f in scan.nearest(asked.queries, NEIGHBOURS, everywhere)])
+
+    found = search()
+    first = time.perf_counter() - started
+    base = median_seconds(search, rounds)
+    report("the exact scan of a folder's readers", base, recall_of(found, asked.truth), first, None)
+    _measure_faiss_regions(asked, rounds, base)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"\nAt most {most:.1f} GB of memory in this process, all engines and both copies of the vectors.")
+
+
+def _measure_faiss_regions(asked: Regions, rounds: int, base: float) -> None:
+    import faiss
+
+    units = directions(asked.visuals)
+    indexes = {
+        "faiss, exact": (faiss.IndexFlatIP(SIZES.visual), [None]),
+        "faiss HNSW": (
+            faiss.IndexHNSWFlat(SIZES.visual, 32, faiss.METRIC_INNER_PRODUCT),
+            [faiss.SearchParametersHNSW(efSearch=ef) for ef in (40, 80, 160, 320, 640, 1280)],
+        ),
+    }
+    for name, (index, ways) in indexes.items():
+        started = time.perf_counter()
+        index.add(units)
+        filled = time.perf_counter() - started
+        for way in ways:
+            rows = index.search(asked.queries, NEIGHBOURS, params=way)[1]
+            cosines = np.einsum("qd,qkd->qk", asked.queries, units[rows])
+            if recall_of(cosines, asked.truth) >= RECALL:
+                break
+        seconds = median_seconds(
+            lambda index=index, way=way: index.search(asked.queries, NEIGHBOURS, params=way), rounds
+        )
+        report(name, seconds, recall_of(cosines, asked.truth), filled, base)
+
+
 def main() -> None:
     """Print a table a size."""
     parser = argparse.ArgumentParser(
@@ -181,8 +287,12 @@ def main() -> None:
     )
     parser.add_argument("--points", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--regions", action="store_true", help="from regions, not from classes")
     options = parser.parse_args()
-    for count in options.points:
+    for count in options.points if options.regions else ():
+        measure_regions(count, options.rounds)
+        gc.collect()
+    for count in () if options.regions else options.points:
         questions = ask(count)
         print(f"\n{count:,} prototypes, {questions.allowed.sum():,} of them after the filter; k = {K}\n")
         print(f"| engine | {CLASSES} classes | ratio | recall@{K} | filling |\n|---|---:|---:|---:|---:|")
