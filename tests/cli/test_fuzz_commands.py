@@ -97,6 +97,7 @@ BASES: dict[str, Sequence[str]] = {
     "bank fetch": ("me/flowers", "--bank", "copy"),
     "models list": (),
     "models check": ("tiny",),
+    "models show": ("tiny",),
 }
 """Arguments with which each command does something; one is then changed, or another added."""
 

@@ -127,6 +127,7 @@ _COMMANDS: dict[str, tuple[Sequence[str], Sequence[tuple[str, str]]]] = {
     "add": (["bank", "add"], [("text", "duck")]),
     "import-freeda": (["bank", "import-freeda"], [("path", "pictures"), ("path", "knn.index")]),
     "models check": (["models", "check"], [("path", "tiny")]),
+    "models show": (["models", "show"], [("path", "tiny")]),
 }
 _OPTIONS: dict[str, str] = {
     "--bank": "address",
@@ -139,6 +140,9 @@ _OPTIONS: dict[str, str] = {
     "--classes-file": "path",
     "--out": "path",
     "--format": "text",
+    "--opacity": "number",
+    "--label-offset": "number",
+    "--min-area": "number",
     "--background": "text",
     "--background-threshold": "number",
     "-k": "number",
