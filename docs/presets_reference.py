@@ -57,8 +57,8 @@ batch_size = 1
 A table with another `model`, `pretrained` or `encoder` than the bundled preset's takes everything else from
 there but `revision`, `variant` and `download_mb`, which say which files of a model to take. Unknown fields,
 wrong types and values out of range are refused by name, with the field that was meant or the table where it
-belongs. `freeda models show sd21` prints a whole preset as such a file. A bank keeps the preset that made it, so
-that its file need not be given again.
+belongs. `freeda models show sd21` prints a whole preset as such a file. A bank keeps the preset that made it,
+so that its file need not be given again.
 
 This is all of `sd21`:
 
