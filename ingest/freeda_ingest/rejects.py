@@ -29,12 +29,17 @@ def rejects_path(captions: Path | None, fallback_folder: Path | None) -> Path | 
     (the bank's); None when there is none either. A file of that name that lists no rejects is left alone,
     and the next free name is taken.
     """
-    device = captions is not None and captions.parts[:2] in (("/", "dev"), ("/", "proc"))
+    device = captions is not None and _is_device(captions)
     if captions is not None and not device and os.access(captions.parent, os.W_OK):
         return _free(captions.with_name(captions.name + SUFFIX))
     if fallback_folder is None:
         return None
     return _free(fallback_folder / ((captions.name if captions else "stdin") + SUFFIX))
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a path names a device or a pipe of the system; ``/dev/shm`` holds files like any folder."""
+    return path.parts[:2] in (("/", "dev"), ("/", "proc")) and path.parts[:3] != ("/", "dev", "shm")
 
 
 def _free(path: Path) -> Path:

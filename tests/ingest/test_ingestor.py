@@ -389,6 +389,8 @@ def test_a_limited_run_keeps_the_rejects_of_a_whole_one(ingestor: Ingestor, tmp_
 
 def test_rejects_of_a_device_do_not_lie_beside_it(tmp_path: Path) -> None:
     assert rejects_path(Path("/dev/stdin"), tmp_path) == tmp_path / "stdin.rejects.jsonl"
+    in_memory = Path("/dev/shm/no-such.jsonl")
+    assert rejects_path(in_memory, None) == Path("/dev/shm/no-such.jsonl.rejects.jsonl")
 
 
 def test_two_runs_at_once_may_read_the_same_captions(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def ingest_all(captions: list[Caption], preset: Preset, executor: LocalExecutor)
             assert report.captions == fit.total()
             assert report.rejected == len(captions) - fit.total()
             assert report.duplicates == fit.total() - len(fit)
-            assert report.written + report.without_nouns == len(fit)
+            assert report.written + report.without_nouns + report.refused == len(fit)
             assert report.undrawn == 0
             infos = list(bank.infos())
             assert len(infos) == report.prototypes
