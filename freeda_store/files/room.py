@@ -23,7 +23,7 @@ WRITING_BYTES = 64 * 2**20
 _READING_BYTES = 2**20
 _REPLAYED = 3
 """What replaying a log writes at most, for each byte of it."""
-_NEW_SEGMENT_BYTES = 160 * 2**20
+_NEW_SEGMENT_BYTES = 200 * 2**20
 """What the files of a new segment take where holes are filled."""
 _MEMORY_SYSTEMS = ("tmpfs", "ramfs", "devtmpfs")
 _NETWORK_SYSTEMS = (

@@ -190,7 +190,6 @@ def fake_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freeda_models.loading.load_text_image_encoder", lambda preset, device: clip)
     monkeypatch.setattr("freeda_models.loading.load_backbone", lambda preset, device: FakeBackbone())
     monkeypatch.setattr("freeda_models.loading.load_key_encoder", lambda preset, device, clip: clip)
-    monkeypatch.setattr("freeda_segment.segmenter.load_preset", load_preset)
 
 
 def test_a_real_bank(real_bank: Path, fake_loading: Any) -> None:

@@ -26,7 +26,7 @@ from tests.torture.trials import Trial, rng_of
 
 _ROOM = 64 * 2**20
 """What freeda wants to be free before it writes vectors."""
-_SIZE = 512 * 2**20
+_SIZE = 768 * 2**20
 _SPREAD = 4 * 2**20
 _NAMES = [name for name, scenario in SCENARIOS.items() if scenario.prepare is None]
 
