@@ -11,7 +11,7 @@ import numpy as np
 from freeda_learn.errors import MarkError
 from freeda_models.protocols import BoolArray, ImageArray
 from freeda_segment.errors import ImageError
-from freeda_segment.images import MAX_PIXELS, StoredPicture, read_stored
+from freeda_segment.images import MAX_PIXELS, StoredPicture, picture_hash, read_stored
 from freeda_store.files.regular_files import open_regular
 
 
@@ -69,22 +69,7 @@ def load_picture(picture: Path | ImageArray, max_pixels: int = MAX_PIXELS) -> Le
     if isinstance(picture, np.ndarray):
         return LearnPicture(StoredPicture(picture, 1), hashlib.sha256(picture.tobytes()).hexdigest())
     stored = read_stored(picture, max_pixels)
-    return LearnPicture(stored, file_digest(picture))
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hex.
-
-    Raises:
-        ImageError: it cannot be read.
-    """
-    try:
-        with open_regular(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ImageError(
-            f"{path} cannot be read ({error.strerror or error}); give the path of a picture."
-        ) from None
+    return LearnPicture(stored, picture_hash(picture))
 
 
 def read_mask(path: Path, max_pixels: int = MAX_PIXELS) -> BoolArray:

@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
 from freeda_ingest.background import BackgroundWriter
+from freeda_ingest.clock import StageClock
 from freeda_ingest.interrupts import Interrupts
 from freeda_learn.examples import Example, Rejected, example_caption, example_seed
 from freeda_learn.extract import Extractor, Read
@@ -65,7 +65,7 @@ class LearnRun:
         self._learned: Counter[str] = Counter()
         self._rejected: list[Rejected] = []
         self._rejects = self._given = self._before = self._prototypes = 0
-        self._seconds: dict[str, float] = {}
+        self._clock = StageClock()
         self._revision: RevisionInfo | None = None
         self._known: set[int] = set()
         self._stopping = self._interrupted = False
@@ -87,7 +87,7 @@ class LearnRun:
             prototypes=self._prototypes,
             rejected=self._rejects,
             first_rejected=tuple(self._rejected),
-            seconds=dict(self._seconds),
+            seconds=dict(self._clock.seconds),
             total_seconds=time.perf_counter() - started,
             revision=self._revision,
             interrupted=self._interrupted,
@@ -103,14 +103,14 @@ class LearnRun:
                 for batch in self._batches(items, background, interrupts):
                     self._learn(batch, background)
                 background.drain()
-            self._seconds["write"] = background.seconds
+            self._clock.seconds["write"] = background.seconds
             if not interrupts.requested:
                 with interrupts.shielded():
                     self._revision = background.commit()
             self._interrupted = interrupts.requested
 
     def _learn(self, batch: Sequence[Read], background: BackgroundWriter) -> None:
-        with self._timed("networks"):
+        with self._clock.stage("networks"):
             made = self._extractor.extract(batch, self._plan.by)
         if made.generations:
             background.submit(made.generations)
@@ -149,14 +149,14 @@ class LearnRun:
         with ThreadPoolExecutor(_READERS, thread_name_prefix="freeda-reader") as pool:
             ahead: list[_Reading] = []
             while True:
-                with self._timed("read"):
+                with self._clock.stage("read"):
                     chunk = list(islice(source, size))
                 if chunk:
                     ahead.append(_Reading(chunk, pool))
                 if not ahead:
                     return
                 if len(ahead) > 1 or not chunk:
-                    with self._timed("read"):
+                    with self._clock.stage("read"):
                         found = self._taken(ahead.pop(0))
                     yield found
 
@@ -179,14 +179,6 @@ class LearnRun:
         self._rejects += 1
         if len(self._rejected) < NAMED:
             self._rejected.append(rejected)
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
 
     def _say_stopping(self) -> None:
         self._stopping = True

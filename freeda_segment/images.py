@@ -9,6 +9,7 @@ Pictures are converted a strip of rows at a time, so that no second picture is h
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -106,6 +107,20 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> ImageArray:
         ImageError: there is no such file, it is no picture, it is broken, or it is too large.
     """
     return read_stored(path, max_pixels).upright()
+
+
+def picture_hash(path: str | Path) -> str:
+    """SHA-256 of a picture's file, lower-case hex.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ImageError(f"{path} cannot be read ({reason}); give the path of a picture.") from None
 
 
 def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:

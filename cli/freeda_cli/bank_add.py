@@ -93,11 +93,7 @@ def add(
         console.emit_json(add_values(report, measured, unknown))
         return
     console.show_facts(add_facts(report))
-    for each in measured:
-        console.say("")
-        console.show_facts(separation_facts(each))
-        for hint in hints(each, bank):
-            console.note(hint)
+    show_separations(measured, bank)
     for name in names:
         if name not in there:
             console.warn(f"no prototype of '{name}' could be read from its pictures; try another --seed.")
@@ -135,6 +131,15 @@ def add_facts(report: IngestReport) -> list[tuple[str, str]]:
     revision = report.revision
     made = "none made, for nothing was new" if revision is None else f"{revision.number}: {revision.message}"
     return [*facts, ("time", console.duration(report.total_seconds)), ("revision", made)]
+
+
+def show_separations(measured: Sequence[Separation], bank: str) -> None:
+    """Print how concepts stand apart in their bank, and what can be done where they do not."""
+    for each in measured:
+        console.say("")
+        console.show_facts(separation_facts(each))
+        for hint in hints(each, bank):
+            console.note(hint)
 
 
 def separation_facts(each: Separation) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from freeda_cli import console
-from freeda_cli.bank_add import hints, separation_facts
+from freeda_cli.bank_add import show_separations
 from freeda_cli.errors import INTERRUPTED, UsageError
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from freeda_cli.presets import announce_download, named, preset_of_existing
@@ -275,11 +275,7 @@ def show_report(
         console.emit_json(report_values(report) | concepts | disagree)
         return
     console.show_facts(report_facts(report))
-    for each in measured:
-        console.say("")
-        console.show_facts(separation_facts(each))
-        for hint in hints(each, bank):
-            console.note(hint)
+    show_separations(measured, bank)
     for one in odd[:_SHOWN_ODD]:
         console.warn(
             f"'{one.example.caption}' looks more like '{one.other}' ({one.likeness:.2f}) than like the other "

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from freeda_segment.classes import ClassList
 from freeda_segment.errors import ImageError
+from freeda_segment.images import picture_hash
 from freeda_segment.jobs.outcome import Finished, Task
 from freeda_segment.outputs.formats import output_paths
 from freeda_segment.outputs.result import DEFAULT_OPACITY
-from freeda_segment.outputs.resume import REPORT, find_done, made_of, picture_hash
+from freeda_segment.outputs.resume import REPORT, find_done, made_of
 
 if TYPE_CHECKING:
     from freeda_segment.result import Provenance

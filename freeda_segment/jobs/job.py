@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freeda_segment.encoding import EncodedImage, EncodingFailure, StartedImage, superpixel_pool
-from freeda_segment.images import MAX_PIXELS, count_pixels, read_picture
+from freeda_segment.images import MAX_PIXELS, count_pixels, picture_hash, read_picture
 from freeda_segment.jobs.outcome import Failed, Finished, Outcome, Task
 from freeda_segment.outputs.formats import output_paths
 from freeda_segment.outputs.names import picture_place
 from freeda_segment.outputs.report import report
 from freeda_segment.outputs.result import DEFAULT_OPACITY, Result
-from freeda_segment.outputs.resume import REPORT, picture_hash, write_fresh
+from freeda_segment.outputs.resume import REPORT, write_fresh
 from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.segmenter import Segmenter
 from freeda_store.files.own_files import FileIds, require_free

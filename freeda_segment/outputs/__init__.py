@@ -3,6 +3,7 @@
 Nothing here computes a label or a score.
 """
 
+from freeda_segment.images import picture_hash
 from freeda_segment.outputs.formats import (
     DEFAULT_FORMATS,
     FORMATS,
@@ -14,7 +15,7 @@ from freeda_segment.outputs.index import INDEX_NAME, IndexEntry, write_index
 from freeda_segment.outputs.labels import LabelMap, read_labels
 from freeda_segment.outputs.names import explanation_stem, picture_place, result_stems
 from freeda_segment.outputs.result import Result
-from freeda_segment.outputs.resume import find_done, made_of, picture_hash, write_fresh
+from freeda_segment.outputs.resume import find_done, made_of, write_fresh
 
 __all__ = [
     "DEFAULT_FORMATS",

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from freeda_segment.errors import ImageError
+from freeda_segment.images import picture_hash
 from freeda_segment.outputs.formats import FORMATS, output_paths
 from freeda_segment.outputs.report import read_report
-from freeda_segment.outputs.resume import REPORT, picture_hash
+from freeda_segment.outputs.resume import REPORT
 
 _EXPLAINED = ".explain"
 """``freeda explain`` writes ``car.explain.json`` beside the report ``car.json``."""

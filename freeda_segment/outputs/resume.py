@@ -7,7 +7,6 @@ format wanted was written with it, and their files exist.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,12 +16,10 @@ from pydantic import Field, ValidationError
 
 from freeda_errors.documents import Excerpt
 from freeda_segment.classes import ClassName
-from freeda_segment.errors import ImageError
 from freeda_segment.outputs.formats import output_paths, write_outputs
 from freeda_segment.outputs.report import FORMAT_VERSION, provenance_values, read_report
 from freeda_segment.outputs.result import DEFAULT_OPACITY, Result
 from freeda_store.files.own_files import FileIds, require_free
-from freeda_store.files.regular_files import open_regular
 
 if TYPE_CHECKING:
     from freeda_segment.result import Provenance
@@ -47,20 +44,6 @@ class _Legend(Excerpt):
     formats: list[str]
     classes: list[_Share]
     background: _Background
-
-
-def picture_hash(path: str | Path) -> str:
-    """SHA-256 of a picture's file, lower-case hex.
-
-    Raises:
-        ImageError: it cannot be read.
-    """
-    try:
-        with open_regular(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ImageError(f"{path} cannot be read ({reason}); give the path of a picture.") from None
 
 
 def made_of(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from freeda_store.digests import Checksums
 from freeda_store.payload import StoredPrototype
@@ -56,20 +57,21 @@ def _page(catalog: Catalog, after: UUID | None) -> list[ListedPrototype]:
 
 def vectors_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
     """Checksums of prototypes' vectors; those that have none are left out."""
-    found: dict[UUID, bytes] = {}
-    with catalog.transaction() as connection:
-        for batch in chunks(ids):
-            query = select(PrototypeRow.id, PrototypeRow.vectors_digest).where(PrototypeRow.id.in_(batch))
-            found |= {id_: digest for id_, digest in connection.execute(query) if digest is not None}
-    return found
+    return _digests(catalog, PrototypeRow.vectors_digest, ids)
 
 
 def semantic_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
     """Checksums of prototypes' semantic vectors; those that have none are left out."""
+    return _digests(catalog, PrototypeRow.semantic_digest, ids)
+
+
+def _digests(
+    catalog: Catalog, column: InstrumentedAttribute[bytes | None], ids: Iterable[UUID]
+) -> dict[UUID, bytes]:
     found: dict[UUID, bytes] = {}
     with catalog.transaction() as connection:
         for batch in chunks(ids):
-            query = select(PrototypeRow.id, PrototypeRow.semantic_digest).where(PrototypeRow.id.in_(batch))
+            query = select(PrototypeRow.id, column).where(PrototypeRow.id.in_(batch))
             found |= {id_: digest for id_, digest in connection.execute(query) if digest is not None}
     return found
 
