@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.coarse import coarse_superpixels
 from benchmarks.tiny_quality import generated_bank
 from freeda_segment import GivenRegions, Pamr, RandomWalk, Segmenter, open_segmenter, parse_superpixels
 from freeda_segment.classes import ClassList, ClassName
@@ -62,10 +63,12 @@ class Timed:
 
 def divisions() -> list[Row]:
     """The ways to divide pictures that the tiny world has."""
-    coarse = parse_superpixels("felzenszwalb", {"scale": 50.0, "sigma": 0.5, "min_size": 10})
     return [
-        Row("coarser superpixels (scale 50)", {"superpixels": coarse}),
-        Row("coarser superpixels, merged at cosine 0.85", {"superpixels": coarse, "merge_similarity": 0.85}),
+        Row("coarser superpixels (scale 50)", {"superpixels": coarse_superpixels}),
+        Row(
+            "coarser superpixels, merged at cosine 0.85",
+            {"superpixels": coarse_superpixels, "merge_similarity": 0.85},
+        ),
         Row("superpixels of the preset"),
         Row("the same, merged at cosine 0.85", {"merge_similarity": 0.85}),
         Row("none, patches alone", {"superpixels": parse_superpixels("none")}),

@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.coarse import coarse_superpixels
 from benchmarks.tiny_quality import PRESET, generated_bank
 from benchmarks.wild_captions import make_bank, wild_captions
 from freeda_models.presets import load_preset
-from freeda_segment import Segmenter, open_segmenter, parse_superpixels
+from freeda_segment import Segmenter, open_segmenter
 from freeda_segment.encoding import EncodedImage
 from freeda_segment.errors import NoPrototypesError
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
@@ -42,7 +43,7 @@ RESAMPLES = 2000
 Counts = NDArray[np.int64]
 
 PLAIN_LABELS: Mapping[str, Any] = {
-    "superpixels": parse_superpixels("felzenszwalb", {"scale": 50.0, "sigma": 0.5, "min_size": 10}),
+    "superpixels": coarse_superpixels,
     "refinement": None,
 }
 """Labels whose borders nothing mends: what differs is the bank's doing."""

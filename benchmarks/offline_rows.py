@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.coarse import COARSE
 from freeda_models.presets import Preset
 
 SENTENCES = "all-MiniLM-L6-v2"
@@ -46,7 +47,7 @@ def changed(base: Preset, changes: Changes) -> Preset:
 PLAIN: Changes = {
     "generator": {"steps": 25},
     "segment": {
-        "superpixel_options": {"scale": 50.0, "sigma": 0.5, "min_size": 10.0},
+        "superpixel_options": COARSE,
         "refinement": "none",
     },
 }

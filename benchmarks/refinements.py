@@ -23,6 +23,7 @@ import torch
 from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 from skimage.segmentation import random_walker
 
+from benchmarks.coarse import COARSE
 from benchmarks.tiny_quality import generated_bank
 from freeda_models.protocols import FloatArray, ImageArray, LabelArray
 from freeda_segment import RandomWalk, open_segmenter, parse_superpixels
@@ -34,6 +35,7 @@ from freeda_segment.pixels.pamr import refine
 from freeda_segment.regions.similarity import PixelScores, WindowScores
 from freeda_segment.regions.windows import window_boxes
 
+FINE = {"scale": 10.0, "sigma": 0.3, "min_size": 3.0}
 PUBLISHED = (10, (1, 2, 4, 8, 12, 24))
 SHORT = (5, (1, 2, 4, 8))
 RADIUS, SMOOTHNESS = 6, 1e-4
@@ -142,8 +144,7 @@ def compare(bank: Path, scenes_file: Path | None, limit: int | None, scale: floa
     """Every way on the same scores, which superpixels of one scale gave."""
     scenes = load_scenes(scenes_file).first(limit)
     count = len(scenes.class_names)
-    size = {50.0: (0.5, 10.0), 10.0: (0.3, 3.0)}[scale]
-    options = {"scale": scale, "sigma": size[0], "min_size": size[1]}
+    options = {50.0: COARSE, 10.0: FINE}[scale]
     found = {name: Side(Counts.empty(count)) for name in (*alternatives(), *walks())}
     with open_segmenter(bank, device="cpu") as opened:
         segmenter = opened.with_settings(

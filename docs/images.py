@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 import freeda
-from freeda_segment import parse_superpixels
+from benchmarks.coarse import coarse_superpixels
 
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "examples" / "car-and-tree.png"
@@ -23,7 +23,6 @@ BANK = ROOT / "demo-bank"
 OVERLAY = ROOT / "demo-out" / "car-and-tree.overlay.png"
 IMAGES = Path(__file__).parent / "images"
 GAP = 16
-COARSE = {"scale": 50.0, "sigma": 0.5, "min_size": 10.0}
 
 
 def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
@@ -37,9 +36,8 @@ def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
 
 def borders() -> Iterator[Image.Image]:
     """The overlay by coarse superpixels alone, and as the preset makes it."""
-    coarse = parse_superpixels("felzenszwalb", COARSE)
     with freeda.open_segmenter(BANK) as segmenter:
-        for each in (segmenter.with_settings(refinement=None, superpixels=coarse), segmenter):
+        for each in (segmenter.with_settings(refinement=None, superpixels=coarse_superpixels), segmenter):
             yield each.segment(PICTURE, CLASSES).overlay()
 
 
