@@ -20,7 +20,7 @@ from freeda_ingest.errors import OptionError
 from freeda_ingest.masks import MaskSettings, make_mask
 from freeda_ingest.models import IngestModels, PresetModels
 from freeda_ingest.scores import clip_agreements, masked_crop
-from freeda_models.presets import Preset, load_preset
+from freeda_models.presets import Preset, preset_for_bank
 from freeda_models.protocols import FloatArray, ImageArray, TextImageEncoder
 from freeda_store import Bank
 from freeda_store.errors import ThumbnailDamagedError, ThumbnailMissingError
@@ -51,14 +51,16 @@ class CompletionReport:
     unreadable: int = 0
     unlike: int = 0
     deviation: float = 0.0
-    _differences: list[float] = field(default_factory=list, repr=False)
+    _seen: int = field(default=0, repr=False)
+    _total: float = field(default=0.0, repr=False)
 
     def note(self, differences: FloatArray, completed: int) -> None:
         """Count some more prototypes, by the differences of the agreements of those that have a noun."""
-        self._differences.extend(map(float, differences))
         self.completed += completed
-        self.unlike = sum(each > UNLIKE for each in self._differences)
-        self.deviation = float(np.mean(self._differences)) if self._differences else 0.0
+        self.unlike += int((differences > UNLIKE).sum())
+        self._seen += len(differences)
+        self._total += float(differences.sum(dtype=np.float64))
+        self.deviation = self._total / self._seen if self._seen else 0.0
 
 
 def complete_bank(
@@ -93,7 +95,7 @@ def complete_bank(
             seen = [info for info in infos if info.picture_key and info.attribution_key]
             report.without_picture += len(infos) - len(seen)
             if seen and seer is None:  # a bank that lacks nothing loads no network
-                made = models or PresetModels(_preset_of(bank, preset), device)
+                made = models or PresetModels(preset_for_bank(preset, bank.manifest), device)
                 bank.check_models({"clip": made.clip.identity})
                 seer = _Seer(bank, made.clip)
             for start in range(0, len(seen), _CROPS_AT_ONCE):
@@ -103,10 +105,6 @@ def complete_bank(
                 if progress is not None:
                     progress(report)
     return report
-
-
-def _preset_of(bank: Bank, preset: str | Preset | None) -> Preset:
-    return preset if isinstance(preset, Preset) else load_preset(preset or bank.manifest.preset)
 
 
 class _Seer:

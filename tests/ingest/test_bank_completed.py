@@ -14,8 +14,10 @@ from test_pipeline import seeded
 
 from freeda_ingest.completing import complete_bank
 from freeda_ingest.errors import OptionError
+from freeda_ingest.models import IngestModels
 from freeda_ingest.pipeline import process_batch
 from freeda_ingest.settings import DEFAULT_SETTINGS
+from freeda_models.presets import Preset, load_preset, preset_document
 from freeda_store import Bank
 from freeda_store.errors import ManifestMismatchError
 from freeda_store.records import NewGeneration
@@ -67,6 +69,23 @@ def test_completed_vectors_are_near_to_those_of_ingestion(tmp_path: Path) -> Non
     assert report.unlike == 0
     again = complete_bank(folder, preset="there is none")
     assert again.completed == 0
+
+
+def test_a_bank_that_keeps_its_preset_needs_no_file_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = load_preset("tiny").model_copy(update={"name": "mine"})
+    kept = {"preset": "mine", "preset_document": preset_document(own)}
+    folder = fill(tmp_path / "old", list(map(without_semantics, drawn())), **kept)
+    loaded: list[Preset] = []
+
+    def load(preset: Preset, device: str) -> IngestModels:
+        loaded.append(preset)
+        return fake_models()
+
+    monkeypatch.setattr("freeda_ingest.completing.PresetModels", load)
+    assert complete_bank(folder, device="cpu").completed == len(semantics(folder))
+    assert loaded == [own]
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
