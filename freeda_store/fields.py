@@ -81,6 +81,10 @@ class Field:
         path = self.column or self.name
         return attrgetter(f"scores.{path}" if self.holds is Holds.SCORE else path)
 
+    def is_told(self, value: object) -> bool:
+        """Whether payloads say a value, or leave it out because older prototypes have it."""
+        return self.default is None or value != self.default
+
     def parts(self, owner: object) -> tuple[Any, ...]:
         """Its value as one for each of its columns."""
         value = self.value(owner)
@@ -143,9 +147,11 @@ def fields_of(holder: Holder) -> tuple[Field, ...]:
     return tuple(field for field in FIELDS if field.holder is holder)
 
 
-def defaults() -> Mapping[str, str | int]:
-    """Values by field, of those that payloads leave out where they have this value."""
-    return {field.name: field.default for field in FIELDS if field.default is not None}
+@cache
+def defaults(holder: Holder | None = None) -> Mapping[str, str | int]:
+    """Values by field of one holder, or of all, that payloads leave out where they are these."""
+    fields = FIELDS if holder is None else fields_of(holder)
+    return {field.name: field.default for field in fields if field.default is not None}
 
 
 def thumbnails_of(holder: Holder, owner: object) -> Iterator[str]:

@@ -30,7 +30,7 @@ def make_payload(stored: StoredPrototype, retired_in: Sequence[int] = ()) -> dic
     told: dict[str, JsonValue] = {"generation": str(stored.generation)}
     for each in FIELDS:
         value = each.value(stored.caption if each.holder is Holder.CAPTION else stored)
-        if each.default is None or value != each.default:
+        if each.is_told(value):
             told[each.name] = [*value] if each.holds is Holds.SPAN else value
     return told | {"added_in": stored.added_in, "retired_in": [*retired_in]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,9 +13,9 @@ from freeda_store.errors import BankDamagedError
 from freeda_store.history import History
 from freeda_store.payload import read_info
 from freeda_store.recall import NoRecall, Recall
-from freeda_store.records import Direction, FloatArray, Neighbours, Retrieved
+from freeda_store.records import Direction, FloatArray, Neighbours, PrototypeInfo, Retrieved
 from freeda_store.vectors.filters import PointFilter
-from freeda_store.vectors.protocol import Hits
+from freeda_store.vectors.protocol import Fetched, Hits
 
 if TYPE_CHECKING:
     from freeda_store.writing.stores import Stores
@@ -70,13 +71,8 @@ def retrieve(
         hits = search(queries)
         wanted = list(dict.fromkeys(id_ for hit in hits for id_ in hit.ids))
         fetched = vectors.fetch(wanted, visuals=True)
-    if len(fetched.ids) != len(wanted):
-        raise BankDamagedError(f"points vanished from {stores.folder}; run `freeda bank verify --repair`.")
+    infos = _infos(stores, fetched, wanted, history)
     row_of = {id_: row for row, id_ in enumerate(fetched.ids)}
-    infos = [
-        read_info(id_, payload, history.number_of)
-        for id_, payload in zip(fetched.ids, fetched.payloads, strict=True)
-    ]
     answers = []
     for hit in hits:
         rows = [row_of[id_] for id_ in hit.ids]
@@ -99,8 +95,7 @@ def find_neighbours(
         hits = vectors.nearest(queries, k, where, Direction.REGIONS)
     wanted = sorted({id_ for hit in hits for id_ in hit.ids})
     fetched = vectors.fetch(wanted, texts=True, semantics=True)
-    if len(fetched.ids) != len(wanted):
-        raise BankDamagedError(f"points vanished from {stores.folder}; run `freeda bank verify --repair`.")
+    infos = _infos(stores, fetched, wanted, history)
     width = max((len(hit.ids) for hit in hits), default=0)
     rows = np.full((len(queries), width), -1, dtype=np.int32)
     similarities = np.zeros((len(queries), width), dtype=np.float32)
@@ -108,8 +103,20 @@ def find_neighbours(
     for place, hit in enumerate(hits):
         rows[place, : len(hit.ids)] = [row_of[id_] for id_ in hit.ids]
         similarities[place, : len(hit.ids)] = hit.similarities
-    infos = tuple(
+    return Neighbours(rows, similarities, fetched.ids, infos, fetched.texts, fetched.semantics)
+
+
+def _infos(
+    stores: Stores, fetched: Fetched, wanted: Sequence[UUID], history: History
+) -> tuple[PrototypeInfo, ...]:
+    """What is known of each point.
+
+    Raises:
+        BankDamagedError: a point vanished.
+    """
+    if len(fetched.ids) != len(wanted):
+        raise BankDamagedError(f"points vanished from {stores.folder}; run `freeda bank verify --repair`.")
+    return tuple(
         read_info(id_, payload, history.number_of)
         for id_, payload in zip(fetched.ids, fetched.payloads, strict=True)
     )
-    return Neighbours(rows, similarities, fetched.ids, infos, fetched.texts, fetched.semantics)

@@ -232,10 +232,9 @@ class _Maker:
         shouted = text.isupper() and len(text) > 3
         if self._titled or shouted:
             return lower if self._lexicon.is_english(lower) or not self._is_name_like(text) else text.title()
-        skipped = GIVEN_NAMES | self._lexicon.function_words
-        if place == self._first and self._lexicon.is_english(lower) and lower not in skipped:
-            return lower
-        return text
+        if place != self._first or lower in GIVEN_NAMES or lower in self._lexicon.function_words:
+            return text
+        return lower if self._lexicon.is_english(lower) else text
 
     def _is_name_like(self, text: str) -> bool:
         """A word that is none of English, in a title with others that are: most likely a name."""

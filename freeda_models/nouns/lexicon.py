@@ -131,12 +131,13 @@ def english_lexicon(pipeline: Any) -> Lexicon:
         return Lexicon()
     lookups = pipeline.get_pipe("lemmatizer").lookups
     index, exceptions = lookups.get_table("lemma_index"), lookups.get_table("lemma_exc")
+    things = packaged_names(THINGS)
     return Lexicon(
-        nouns=frozenset(index["noun"]) | packaged_names(THINGS),
+        nouns=frozenset(index["noun"]) | things,
         verbs=frozenset(index["verb"]),
         others=frozenset(index["adj"]) | frozenset(index["adv"]),
         irregular={plural: singulars[0] for plural, singulars in exceptions["noun"].items()},
         function_words=frozenset(pipeline.Defaults.stop_words),
         compounds=packaged_names(COMPOUNDS),
-        things=packaged_names(THINGS),
+        things=things,
     )

@@ -22,7 +22,7 @@ from freeda_store.revisions.selection import payloads_of
 from freeda_store.sql.proofs import vectors_digests
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.filters import PointFilter
-from freeda_store.vectors.protocol import Fetched, Payload, Point
+from freeda_store.vectors.protocol import Fetched, Payload, Point, rows_or_none
 
 if TYPE_CHECKING:
     from freeda_store.writing.stores import Stores
@@ -111,7 +111,7 @@ def _saved(stores: Stores, old: EdgeVectors, plan: Plan) -> Iterator[Point]:
 
 def saved_points(found: Fetched, payloads: Mapping[UUID, Payload]) -> Iterator[Point]:
     """Points with vectors of the files of revisions, and with other payloads."""
-    semantics = [row if row.any() else None for row in found.semantics]
+    semantics = rows_or_none(found.semantics)
     for id_, text, visual, semantic in zip(found.ids, found.texts, found.visuals, semantics, strict=True):
         yield Point(id_, text, visual, payloads[id_], semantic)
 

@@ -32,7 +32,7 @@ def wrong_semantics(stores: Stores) -> list[UUID]:
     wrong: list[UUID] = []
     while batch := list(islice(ids, _AT_ONCE)):
         proofs = semantic_digests(stores.catalog, batch)
-        held = semantics_of(stores.vectors, batch)
+        held = semantics_of(stores.vectors, list(proofs))
         digests = {id_: semantic_digest(row) for id_, row in held.items()}
         wrong += [id_ for id_, proof in proofs.items() if proof != digests.get(id_)]
     return wrong
@@ -40,6 +40,8 @@ def wrong_semantics(stores: Stores) -> list[UUID]:
 
 def mend_semantics(stores: Stores, ids: Sequence[UUID]) -> None:
     """Take semantic vectors from the files of revisions; forget those that no file has."""
+    if not ids:
+        return
     saved: dict[UUID, FloatArray] = {}
     if isinstance(stores.copies, RevisionFiles):
         for found in stores.copies.proved(stores.catalog, ids, stores.vectors.sizes):

@@ -11,18 +11,17 @@ from uuid import UUID
 
 import numpy as np
 
-from freeda_store.digests import semantic_digest, vectors_digest
+from freeda_store.digests import vectors_digest
 from freeda_store.errors import BankDamagedError
 from freeda_store.files.room import held_below
 from freeda_store.files.system_faults import system_error
 from freeda_store.files.whole_files import sweep_parts, sync
-from freeda_store.records import FloatArray
 from freeda_store.revisions.file import VectorFile, id_bytes, open_file, write_file
 from freeda_store.revisions.layout import FOLDER, PART_PROTOTYPES, UNFINISHED, Part, parts_in
 from freeda_store.revisions.library import Library
 from freeda_store.revisions.selection import committed_counts
 from freeda_store.sql.catalog import Catalog
-from freeda_store.sql.proofs import semantic_digests, vectors_digests
+from freeda_store.sql.proofs import count_semantics, proved_semantics, semantic_digests, vectors_digests
 from freeda_store.vectors.protocol import Fetched, VectorSizes, VectorStore
 
 logger = logging.getLogger(__name__)
@@ -82,8 +81,7 @@ class RevisionFiles:
             BankDamagedError, StorageError: those of :meth:`keep`.
         """
         for revision in self.committed(catalog):
-            ids = catalog.prototype_ids(revision)
-            wanted = sum(len(semantic_digests(catalog, batch)) for batch in _batches(ids))
+            wanted = count_semantics(catalog, revision)
             held = 0
             for name in self.names(revision):
                 file = open_file(self.folder / name, vectors.sizes)
@@ -235,22 +233,8 @@ def _proved(
             (),
             texts[right],
             visuals[right],
-            _proved_semantics(catalog, found, library.semantics(places))[right],
+            proved_semantics(catalog, found, library.semantics(places))[right],
         )
-
-
-def _batches(ids: Iterator[UUID]) -> Iterator[list[UUID]]:
-    while batch := list(islice(ids, _AT_ONCE)):
-        yield batch
-
-
-def _proved_semantics(catalog: Catalog, ids: Sequence[UUID], semantics: FloatArray) -> FloatArray:
-    """Semantic vectors with zeros in place of those that are not what was written."""
-    proofs = semantic_digests(catalog, ids)
-    for row, id_ in enumerate(ids):
-        if proofs.get(id_) != semantic_digest(semantics[row]):
-            semantics[row] = 0
-    return semantics
 
 
 def _fetch(catalog: Catalog, vectors: VectorStore, ids: Sequence[UUID]) -> Fetched:
@@ -271,7 +255,7 @@ def _fetch(catalog: Catalog, vectors: VectorStore, ids: Sequence[UUID]) -> Fetch
                 f"the vectors of {len(wrong):,} prototypes (first {wrong[0]}) are gone, or are not those "
                 "that were written; run `freeda bank verify --repair`, then the same command again."
             )
-        _proved_semantics(catalog, batch, fetched.semantics)
+        proved_semantics(catalog, batch, fetched.semantics)
         batches.append(fetched)
     return Fetched(
         tuple(ids),

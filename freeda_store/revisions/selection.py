@@ -152,7 +152,7 @@ def payloads_of(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Paylo
         for field in FIELDS:
             count = len(_COLUMNS[field.name])
             value = next(rest) if count == 1 else [next(rest) for _ in range(count)]
-            if field.default is None or value != field.default:
+            if field.is_told(value):
                 told[field.name] = value
         told[_ADDED], told[_RETIRED] = added, [*retired.get(id_, ())]
         found[UUID(id_)] = told

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from itertools import repeat
 from pathlib import Path
 from typing import Self
 from uuid import UUID
@@ -37,7 +36,7 @@ from freeda_store.sharing.parts import Part, Sink
 from freeda_store.sharing.replica import Arriving, Replica
 from freeda_store.sql.visibility import chunks
 from freeda_store.vectors.filters import PointFilter
-from freeda_store.vectors.protocol import Point
+from freeda_store.vectors.protocol import Point, rows_or_none
 from freeda_store.writing.stores import Stores, differences, show_retirements, sweep_thumbnails
 
 logger = logging.getLogger(__name__)
@@ -345,16 +344,14 @@ def _points(part: Part, revision: int) -> list[Point]:
         for generation in part.generations
         for prototype in generation.prototypes
     ]
-    semantics = repeat(None) if part.semantics is None else part.semantics
+    semantics = [None] * len(stored) if part.semantics is None else rows_or_none(part.semantics)
     return [
         canonical_point(
             prototype.id,
             text,
             visual,
             make_payload(prototype),
-            semantic if semantic is not None and semantic.any() else None,
+            semantic,
         )
-        for prototype, text, visual, semantic in zip(
-            stored, part.texts, part.visuals, semantics, strict=False
-        )
+        for prototype, text, visual, semantic in zip(stored, part.texts, part.visuals, semantics, strict=True)
     ]

@@ -13,14 +13,14 @@ from typing_extensions import override
 
 from freeda_store.address import Address
 from freeda_store.closeable import Closeable
-from freeda_store.digests import semantic_digest, vectors_digest
+from freeda_store.digests import vectors_digest
 from freeda_store.errors import BankDamagedError, ThumbnailDamagedError, ThumbnailMissingError
 from freeda_store.history import RevisionRecord
 from freeda_store.manifest import Manifest
 from freeda_store.opening.reading import open_address_to_read
 from freeda_store.sharing.parts import Part, SharedGeneration, Source, thumbnail_keys
 from freeda_store.sharing.reading import page_starts, read_page
-from freeda_store.sql.proofs import semantic_digests, vectors_digests
+from freeda_store.sql.proofs import proved_semantics, vectors_digests
 from freeda_store.vectors.protocol import Fetched
 from freeda_store.writing.stores import Stores
 
@@ -125,10 +125,7 @@ class BankSource(Closeable, Source):
     def _require_proved(self, fetched: Fetched) -> None:
         """Give nobody vectors that are not those that were written."""
         proofs = vectors_digests(self._stores.catalog, fetched.ids)
-        semantic = semantic_digests(self._stores.catalog, fetched.ids)
-        for row, id_ in enumerate(fetched.ids):
-            if semantic.get(id_) != semantic_digest(fetched.semantics[row]):
-                fetched.semantics[row] = 0  # it can be made again; what is not proved is not passed on
+        proved_semantics(self._stores.catalog, fetched.ids, fetched.semantics)
         for id_, text, visual in zip(fetched.ids, fetched.texts, fetched.visuals, strict=True):
             if proofs.get(id_) not in (None, vectors_digest(text, visual)):
                 raise BankDamagedError(

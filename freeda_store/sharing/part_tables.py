@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from freeda_store.errors import ArchiveError, BankDamagedError
-from freeda_store.fields import Holder, Holds, fields_of
+from freeda_store.fields import Holder, Holds, defaults, fields_of
 from freeda_store.sharing.layout import GENERATIONS, PROTOTYPES, RETIREMENTS, THUMBNAILS
 
 _TEXT, _NUMBER = "string", "double"
@@ -47,14 +47,9 @@ SCHEMAS: Mapping[str, Mapping[str, str]] = {
 """Columns of each file, in their order; ``texts`` is a list of strings. No value is null."""
 
 
-def _later(holder: Holder) -> dict[str, str | int]:
-    """Columns that came later, with what rows have that were written before; see ``Field.default``."""
-    return {field.name: field.default for field in fields_of(holder) if field.default is not None}
-
-
 LATER: Mapping[str, Mapping[str, str | int]] = {
-    GENERATIONS: _later(Holder.GENERATION),
-    PROTOTYPES: _later(Holder.PROTOTYPE),
+    GENERATIONS: defaults(Holder.GENERATION),
+    PROTOTYPES: defaults(Holder.PROTOTYPE),
     THUMBNAILS: {},
     RETIREMENTS: {},
 }

@@ -77,15 +77,13 @@ def count_totals(catalog: Catalog, view: View) -> Totals:
 
 def count_without_semantic(catalog: Catalog, view: View) -> int:
     """Count the prototypes that a view shows and that have no semantic vector."""
-    from sqlalchemy import func, select
-
+    from freeda_store.sql.revision_tables import count_rows
     from freeda_store.sql.tables import PrototypeRow
     from freeda_store.sql.visibility import visible
 
     lacking = PrototypeRow.semantic_digest.is_(None)
     with catalog.transaction() as connection:
-        query = select(func.count()).where(visible(view), lacking)
-        return int(connection.execute(query).scalar_one())
+        return count_rows(connection, visible(view) & lacking)
 
 
 def shares(counted: Mapping[str, int], total: int) -> Shares:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from freeda_store.digests import Checksums
+from freeda_store.digests import Checksums, semantic_digest
 from freeda_store.payload import StoredPrototype
+from freeda_store.records import FloatArray
 from freeda_store.sql.catalog import Catalog
+from freeda_store.sql.revision_tables import count_rows
 from freeda_store.sql.rows import every_prototype, read_prototype
 from freeda_store.sql.tables import CaptionRow, PrototypeRow, RevisionRow
 from freeda_store.sql.visibility import chunks
@@ -63,6 +65,28 @@ def vectors_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
 def semantic_digests(catalog: Catalog, ids: Iterable[UUID]) -> dict[UUID, bytes]:
     """Checksums of prototypes' semantic vectors; those that have none are left out."""
     return _digests(catalog, PrototypeRow.semantic_digest, ids)
+
+
+def count_semantics(catalog: Catalog, revision: int) -> int:
+    """How many of the prototypes that a revision wrote have a semantic vector."""
+    held = (PrototypeRow.revision_id == revision) & PrototypeRow.semantic_digest.is_not(None)
+    with catalog.transaction() as connection:
+        return count_rows(connection, held)
+
+
+def proved_semantics(catalog: Catalog, ids: Sequence[UUID], semantics: FloatArray) -> FloatArray:
+    """The same array, with zeros in place of vectors that are not what was written; they can be made again.
+
+    Args:
+        catalog: with the checksums.
+        ids: of prototypes.
+        semantics: float32 (N, D_clip), one row each; changed in place.
+    """
+    proofs = semantic_digests(catalog, ids)
+    for row, id_ in enumerate(ids):
+        if proofs.get(id_) != semantic_digest(semantics[row]):
+            semantics[row] = 0
+    return semantics
 
 
 def _digests(

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeda_store.records import Direction, FloatArray, JsonValue
 from freeda_store.vectors.filters import PointFilter
@@ -62,6 +63,11 @@ def named_vectors(point: Point) -> dict[str, FloatArray]:
     """The vectors that a point has, by their names."""
     vectors = {"text": point.text, "visual": point.visual}
     return vectors if point.semantic is None else vectors | {"semantic": point.semantic}
+
+
+def rows_or_none(semantics: NDArray[Any]) -> list[NDArray[Any] | None]:
+    """Semantic vectors (N, D_clip) one by one, None for zeros, which stand for none."""
+    return [row if row.any() else None for row in semantics]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from freeda_ingest.captions.records import (
     Reject,
     kind_of,
     parse_json,
+    require_size,
     show,
 )
 from freeda_ingest.errors import CaptionsError
@@ -119,8 +120,7 @@ def read_elements(
         for element in elements:
             found += 1
             try:
-                if element.size > limits.record_bytes:
-                    raise BadRecordError(f"{element.size:,} bytes, over the limit of {limits.record_bytes:,}")
+                require_size(element.size, limits.record_bytes)
                 yield from parse(element)
             except BadRecordError as error:
                 yield Reject(element.position, str(error), show(element.raw))

@@ -13,6 +13,7 @@ from freeda_ingest.captions.records import (
     Reject,
     decode,
     parse_object,
+    require_size,
     show,
 )
 from freeda_store.records import Caption
@@ -48,8 +49,7 @@ def _read(
                 yield Reject(number, *known[line])
                 continue
             try:
-                if size > limits.record_bytes:
-                    raise BadRecordError(f"{size:,} bytes, over the limit of {limits.record_bytes:,}")
+                require_size(size, limits.record_bytes)
                 yield from parse(line)
             except BadRecordError as error:
                 reject = Reject(number, str(error), show(line))

@@ -59,6 +59,16 @@ class BadRecordError(ValueError):
     """Carries the reason of a :class:`Reject`."""
 
 
+def require_size(size: int, limit: int) -> None:
+    """Refuse a record of more bytes than the limit.
+
+    Raises:
+        BadRecordError: it has more.
+    """
+    if size > limit:
+        raise BadRecordError(f"{size:,} bytes, over the limit of {limit:,}")
+
+
 class BrokenFileError(ValueError):
     """The bytes of a file cannot be read further: what is packed ends too soon, or is no such data."""
 

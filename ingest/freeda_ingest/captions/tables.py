@@ -19,6 +19,7 @@ from freeda_ingest.captions.records import (
     Reject,
     decode,
     refuse_unstorable,
+    require_size,
     show,
 )
 from freeda_ingest.errors import CaptionsError
@@ -56,8 +57,7 @@ class _Lines:
         for raw, size in split_lines(self.chunks, self.limit):
             self.number += 1
             try:
-                if size > self.limit:
-                    raise BadRecordError(f"{size:,} bytes, over the limit of {self.limit:,}")
+                require_size(size, self.limit)
                 self.last = decode(raw)
             except BadRecordError as error:
                 self.rejects.append(Reject(self.number, str(error), show(raw)))
