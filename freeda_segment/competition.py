@@ -111,8 +111,7 @@ def warnings(prototypes: ClassPrototypes, settings: SegmentSettings) -> tuple[st
 
 def _unheld_notes(settings: SegmentSettings, prototypes: ClassPrototypes) -> Iterator[str]:
     unheld = under(settings, prototypes).unheld
-    supports = [support for texts in prototypes.support for support in texts]
-    for support, gone in zip(supports, () if unheld is None else unheld, strict=False):
+    for support, gone in zip(prototypes.supports, () if unheld is None else unheld, strict=False):
         if gone and settings.retrieval != "classes" and settings.region_values == "semantic":
             yield (
                 f"the bank holds nothing for '{support.text}' by name, so only CLIP's view of what "

@@ -84,7 +84,7 @@ def retire_and_compare(
     _refuse_the_last(segmenter, bank, prepared, gone)
     bank.retire(gone, message or f"retire {len(gone)} by hand")
     after = segmenter.label(encoded, segmenter.prepare(classes), keep_evidence=True)
-    support = {id_ for texts in prepared.support for each in texts for id_ in each.ids}
+    support = {id_ for each in prepared.supports for id_ in each.ids}
     used = tuple(id_ for id_ in gone if id_ in support)
     return Comparison(before, after, gone, used, before.labels != after.labels)
 

@@ -85,7 +85,8 @@ def _read(path: Path, table: str | None) -> Iterator[tuple[str, str | list[str]]
     if not isinstance(given, dict):
         raise UsageError(f"{path}: '{table}' is a table of defaults, such as bank = \"flowers\".")
     for name, value in given.items():
-        yield _PARAMETERS.get(name, name), _checked(path, name, value)
+        checked = _checked(path, name, value)
+        yield _PARAMETERS[name], checked
 
 
 def _checked(path: Path, name: str, value: object) -> str | list[str]:

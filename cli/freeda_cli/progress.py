@@ -134,14 +134,7 @@ class IngestBar(Bar):
 
 
 class LearnBar(Bar):
-    """Shows how far learning is; an instance is its progress callback.
-
-    Args:
-        name: of what is learned from.
-    """
-
-    def __init__(self, name: str, *, speed: Speed | None = None) -> None:
-        super().__init__(name, speed=speed)
+    """Shows how far learning is; an instance is its progress callback."""
 
     def __call__(self, progress: LearnProgress) -> None:
         """Show a report of the run."""

@@ -76,9 +76,10 @@ def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.
     size_wh = _display_size(*segmentation.size_hw[::-1], style)
     labels = resized_nearest(segmentation.labels, size_wh[::-1])
     picture = Image.fromarray(_blend(result, labels, style))
-    draw_names(picture, labels, drawn_names(segmentation.class_names), font_size=_font_size(picture.width))
+    names = drawn_names(segmentation.class_names)
+    draw_names(picture, labels, names, font_size=_font_size(picture.width))
     width = max(picture.width, style.legend_width)
-    entries, footer = _entries(segmentation, style), _footer(segmentation)
+    entries, footer = _entries(segmentation, names, style), _footer(segmentation, names)
     legend = draw_legend(entries, footer, width, font_size=_font_size(width))
     sheet = Image.new("RGB", (width, picture.height + legend.height), _PAPER)
     sheet.paste(picture, ((width - picture.width) // 2, 0))
@@ -150,12 +151,11 @@ def _display_size(width: int, height: int, style: OverlayStyle) -> tuple[int, in
     return max(1, round(width * wanted / longest)), max(1, round(height * wanted / longest))
 
 
-def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:
+def _entries(segmentation: Segmentation, names: Sequence[str], style: OverlayStyle) -> list[Entry]:
     """Classes that got something, the largest first; then what no class got."""
     colours = class_colours(len(segmentation.shares))
     present = sorted((share for share in segmentation.shares if share.pixels), key=lambda share: -share.area)
     shown = present[: style.legend_entries]
-    names = drawn_names(segmentation.class_names)
     entries = [
         Entry((int(red), int(green), int(blue)), names[share.index], _percent(share.area))
         for share, (red, green, blue) in ((share, colours[share.index]) for share in shown)
@@ -168,9 +168,8 @@ def _entries(segmentation: Segmentation, style: OverlayStyle) -> list[Entry]:
     return entries
 
 
-def _footer(segmentation: Segmentation) -> str:
+def _footer(segmentation: Segmentation, names: Sequence[str]) -> str:
     """Names of the classes that got nothing."""
-    names = drawn_names(segmentation.class_names)
     absent = [names[share.index] for share in segmentation.shares if not share.pixels]
     return f"not found ({len(absent)}): {', '.join(absent)}" if absent else ""
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from freeda_models.protocols import ImageArray, LabelArray
 from freeda_segment.pixels.refinement import RandomWalk
+from freeda_segment.regions.sampling import cells_of_pixels
 from freeda_segment.regions.similarity import WindowScores, region_weights
 
 _LEAST_EVIDENCE = 1e-3
@@ -71,7 +72,7 @@ def _parts(labels_hw: LabelArray, count: int, grid_hw: tuple[int, int]) -> Any:
     from scipy.sparse import csr_matrix
 
     (height, width), (rows, columns) = labels_hw.shape, grid_hw
-    cells = (np.arange(height) * rows // height)[:, None] * columns + np.arange(width) * columns // width
+    cells = cells_of_pixels(labels_hw.shape, grid_hw)
     inside = labels_hw >= 0
     shares = np.full(np.count_nonzero(inside), rows * columns / (height * width))
     return csr_matrix((shares, (labels_hw[inside], cells[inside])), shape=(count, rows * columns))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_models.protocols import FloatArray, LabelArray
+from freeda_segment.regions.sampling import cells_of_pixels
 
 _APART = 2.0
 """Weight of an edge to a superpixel whose features cancel out: as of opposite ones."""
@@ -74,11 +75,7 @@ def sum_features(labels_hw: LabelArray, tokens_hwd: FloatArray, count: int) -> F
     from scipy.sparse import csr_matrix
 
     height, width, depth = tokens_hwd.shape
-    rows, columns = (
-        np.arange(pixels) * tokens // pixels
-        for pixels, tokens in zip(labels_hw.shape, (height, width), strict=True)
-    )
-    patches = (rows[:, None] * width + columns[None, :]).ravel()
+    patches = cells_of_pixels(labels_hw.shape, (height, width)).ravel()
     owners, inside = labels_hw.ravel(), labels_hw.ravel() >= 0
     ones = np.ones(int(inside.sum()), dtype=np.float32)
     weights = csr_matrix((ones, (owners[inside], patches[inside])), shape=(count, height * width))

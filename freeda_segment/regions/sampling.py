@@ -60,6 +60,15 @@ def half_pixel_samples(sources: int, targets: int, extent: float | None = None) 
     return AxisSamples(low, np.minimum(low + 1, sources - 1), (centres - low).astype(np.float32))
 
 
+def cells_of_pixels(size_hw: tuple[int, ...], grid_hw: tuple[int, int]) -> IndexArray:
+    """The cell of a grid that each pixel lies in, numbered row by row: int64 (H, W)."""
+    rows, columns = (
+        np.arange(pixels) * cells // pixels for pixels, cells in zip(size_hw, grid_hw, strict=True)
+    )
+    numbers: IndexArray = rows[:, None] * grid_hw[1] + columns
+    return numbers
+
+
 def resized_nearest(labels_hw: NDArray[N], size_hw: tuple[int, int]) -> NDArray[N]:
     """Labels at another size, each pixel taking the nearest."""
     rows, columns = (

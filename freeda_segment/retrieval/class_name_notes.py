@@ -39,7 +39,7 @@ def readings(preset: Preset | None, prototypes: ClassPrototypes) -> tuple[str, .
     """For each name that the models do not know, which noun of the bank it is read as; none for CLIP."""
     if preset is None or preset.keys.encoder == CLIP_KEYS:
         return ()
-    supports = [support for texts in prototypes.support for support in texts if support.ids]
+    supports = [support for support in prototypes.supports if support.ids]
     unknown = set(unknown_names(preset, [support.text for support in supports]))
     return tuple(
         f"'{support.text}' is read as '{support.infos[0].noun}', the nearest noun of the bank "

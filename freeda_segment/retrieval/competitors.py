@@ -99,7 +99,7 @@ def competing_nouns(
 
 def _taken(nouns: BankNouns, likeness: Likeness, prototypes: ClassPrototypes) -> BoolArray:
     """Nouns that a class is already: bool (N,). Texts that the bank does not hold take none."""
-    supports = [support for texts in prototypes.support for support in texts]
+    supports: Sequence[Support] = prototypes.supports
     vectors = prototypes.vectors
     if prototypes.unheld is not None:
         supports = [each for each, gone in zip(supports, prototypes.unheld, strict=True) if not gone]

@@ -33,22 +33,20 @@ def unheld_texts(
     Returns:
         bool (T,), class after class; None where all are held, or none is.
     """
-    supports = [support for texts in prototypes.support for support in texts]
     least = nouns.unlike_text if comparable else None
-    unheld = np.array([not _is_held(each, unknown, least) for each in supports], dtype=np.bool_)
+    unheld = np.array([not _is_held(each, unknown, least) for each in prototypes.supports], dtype=np.bool_)
     return unheld if unheld.any() else None
 
 
 def taught_texts(prototypes: ClassPrototypes) -> set[str]:
     """The texts of classes of which something was learned from pictures."""
-    supports = [support for texts in prototypes.support for support in texts]
-    return {each.text for each in supports if any(info.kind == EXAMPLE for info in each.infos)}
+    return {each.text for each in prototypes.supports if any(info.kind == EXAMPLE for info in each.infos)}
 
 
 def mute_texts(prototypes: ClassPrototypes, unknown: Collection[str]) -> BoolArray | None:
     """The texts that say nothing to CLIP, and of which something was learned: bool (T,); None for none."""
     taught = taught_texts(prototypes)
-    texts = [support.text for texts in prototypes.support for support in texts]
+    texts = (each.text for each in prototypes.supports)
     mute = np.array([text in unknown and text in taught for text in texts], dtype=np.bool_)
     return mute if mute.any() else None
 

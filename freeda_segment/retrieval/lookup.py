@@ -192,7 +192,8 @@ class TextLookup:
             used = _usable(next(retrieved), settings.similarity_threshold)
             looks = NOTHING_LEARNED if taught is None else taught[place]
             if len(looks.found.ids) and float(used.similarities.max(initial=-1)) < SAME_TEXT:
-                used = _first(used, 0)  # the bank drew other things only, and was shown this one
+                # the bank drew other things only, and was shown this one
+                used = chosen_of(used, np.arange(0))
             both = (looks.found, used)
             support = Support(
                 text,
@@ -242,10 +243,6 @@ def _usable(found: Retrieved, threshold: float | None) -> Retrieved:
         nearest = float(found.similarities[keep].max())
         keep &= found.similarities >= min(threshold, nearest - _SAME_TEXT_KEY)
     return chosen_of(found, np.flatnonzero(keep))
-
-
-def _first(found: Retrieved, count: int) -> Retrieved:
-    return chosen_of(found, np.arange(count))
 
 
 def _prototypes(used: Retrieved, settings: SegmentSettings) -> FloatArray:

@@ -188,10 +188,12 @@ def count_votes(found: Neighbours, prototypes: ClassPrototypes, settings: Segmen
     )
     counts = (found.rows >= 0).sum(axis=1)
     others = _gathered(is_other, found).sum(axis=1) / np.maximum(counts, 1)
-    if brought(found, settings.region_values) == "noun":
+    values = brought(found, settings.region_values)
+    if values == "noun":
         shares = _ballots(found, prototypes, ~is_other)
     else:
-        shares = _divided(found, prototypes, settings) * (1 - others)[:, None]
+        divided = _divided(found, prototypes, settings.region_scale, semantic=values == "semantic")
+        shares = divided * (1 - others)[:, None]
     if prototypes.competitors is not None:
         others = np.where(np.isnan(shares[:, 0]), np.nan, others)
         shares = np.column_stack([shares, others])
@@ -213,16 +215,15 @@ def _ballots(found: Neighbours, prototypes: ClassPrototypes, voting: BoolArray) 
 
 
 def _divided(
-    found: Neighbours, prototypes: ClassPrototypes, settings: SegmentSettings
+    found: Neighbours, prototypes: ClassPrototypes, scale: float, *, semantic: bool
 ) -> NDArray[np.float64]:
     """How classes divide each region by the mean of what its neighbours bring, (R, C)."""
-    semantic = brought(found, settings.region_values) == "semantic"
     values = found.semantics if semantic else found.text_keys
     texts = prototypes.embeddings if semantic else _queries_of(prototypes)
     means, known = _mean_values(values, found)
     unheld = None if semantic else prototypes.unheld  # CLIP knows what no caption names
     cosines = _of_classes(normalised(means) @ texts.T, prototypes, unheld)
-    shares = _softmax(settings.region_scale * cosines)
+    shares = _softmax(scale * cosines)
     shares[~known] = np.nan
     return shares
 

@@ -85,6 +85,11 @@ class ClassPrototypes:
         """Names of the classes."""
         return tuple(each.name for each in self.classes)
 
+    @property
+    def supports(self) -> tuple[Support, ...]:
+        """What is behind each text, class after class: one for each row of ``embeddings``."""
+        return tuple(each for texts in self.support for each in texts)
+
     def local_cosines(self, features_nd: FloatArray) -> FloatArray:
         """L2-normalised features (N, D) to float32 (N, C): cosine with each class, see ``pooling``.
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from freeda_segment.outputs.instances import find_instances
 from freeda_segment.outputs.runs.folder import ExportFolder
 from freeda_segment.outputs.runs.pictures import Run, RunPicture
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
@@ -84,13 +83,13 @@ def coco_categories(run: Run) -> list[dict[str, Any]]:
 def _annotations(run: Run) -> Iterator[dict[str, Any]]:
     number = 0
     for image, picture in enumerate(run.pictures, start=1):
-        for annotation in _of_picture(picture, run.options.min_area):
+        for annotation in _of_picture(picture, run):
             number += 1
             yield {"id": number, "image_id": image, **annotation}
 
 
-def _of_picture(picture: RunPicture, min_area: float) -> Iterator[dict[str, Any]]:
-    for each in find_instances(picture.labels(), min_area):
+def _of_picture(picture: RunPicture, run: Run) -> Iterator[dict[str, Any]]:
+    for each in run.instances(picture):
         yield {
             "category_id": each.label + 1,
             "segmentation": [np.round(each.polygon(), 2).ravel().tolist()],

@@ -16,7 +16,6 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_segment.outputs.instances import find_instances
 from freeda_segment.outputs.palette import class_colours
 from freeda_segment.outputs.runs.folder import ExportFolder
 from freeda_segment.outputs.runs.pictures import Run, RunPicture
@@ -123,7 +122,7 @@ def _brushes(picture: RunPicture, run: Run) -> Iterator[dict[str, Any]]:
 
 def _polygons(picture: RunPicture, run: Run) -> Iterator[dict[str, Any]]:
     percent = partial(np.multiply, 100 / np.array([picture.width, picture.height]))
-    for each in find_instances(picture.labels(), run.options.min_area):
+    for each in run.instances(picture):
         points = np.round(np.clip(percent(each.polygon()), 0, 100), 4).tolist()
         value = {"points": points, "closed": True, "polygonlabels": [run.names[each.label]]}
         yield {"type": "polygonlabels", "value": value}

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from freeda_segment.outputs.instances import find_instances
 from freeda_segment.outputs.names import picture_place
 from freeda_segment.outputs.runs.folder import ExportFolder
 from freeda_segment.outputs.runs.pictures import Run, RunPicture
@@ -48,7 +47,7 @@ def _document(picture: RunPicture, run: Run, place: str) -> dict[str, Any]:
             "flags": {},
             "mask": None,
         }
-        for each in find_instances(picture.labels(), run.options.min_area)
+        for each in run.instances(picture)
     ]
     return {
         JSON_KEY: GENERATOR,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_segment.errors import OutputError
-from freeda_segment.outputs.instances import MIN_AREA
+from freeda_segment.outputs.instances import MIN_AREA, Instance, find_instances
 from freeda_segment.outputs.labels import read_labels
 
 LABELS = "png"
@@ -103,12 +103,20 @@ class Run:
     @cached_property
     def root(self) -> Path:
         """The folder in which, or in folders of which, all pictures lie."""
-        return Path(os.path.commonpath([os.path.realpath(each.path.parent) for each in self.pictures]))
+        return Path(os.path.commonpath(list(self._folders.values())))
+
+    @cached_property
+    def _folders(self) -> dict[Path, Path]:
+        """The real path of each folder that pictures lie in."""
+        return {each: Path(os.path.realpath(each)) for each in {one.path.parent for one in self.pictures}}
 
     def place(self, picture: RunPicture) -> str:
         """Where a picture lies as seen from :attr:`root`, with slashes."""
-        folder = Path(os.path.realpath(picture.path.parent))
-        return (folder / picture.path.name).relative_to(self.root).as_posix()
+        return (self._folders[picture.path.parent] / picture.path.name).relative_to(self.root).as_posix()
+
+    def instances(self, picture: RunPicture) -> Iterator[Instance]:
+        """The connected areas of a picture's classes that are not too small."""
+        return find_instances(picture.labels(), self.options.min_area)
 
     def digest(self, name: str) -> str:
         """Of all that a format's files depend on: SHA-256, lower-case hex."""

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from freeda_segment.outputs.instances import Instance, find_instances
+from freeda_segment.outputs.instances import Instance
 from freeda_segment.outputs.runs.folder import ExportFolder
 from freeda_segment.outputs.runs.pictures import Run, RunPicture
 
@@ -23,7 +23,7 @@ def write_yolo(folder: ExportFolder, run: Run) -> None:
         OutputError: a file cannot be written, or a label map cannot be read.
     """
     for picture in run.pictures:
-        found = find_instances(picture.labels(), run.options.min_area)
+        found = run.instances(picture)
         lines = [_line(each, picture) for each in found]
         folder.write_text(_labels(picture), "".join(lines))
         folder.link(_image(picture), picture.path)
