@@ -11,7 +11,8 @@ import numpy as np
 from freeda_learn.errors import MarkError
 from freeda_models.protocols import BoolArray, ImageArray
 from freeda_segment.errors import ImageError
-from freeda_segment.images import MAX_PIXELS, StoredPicture, picture_hash, read_stored
+from freeda_segment.images import MAX_PIXELS, SIDEWAYS, StoredPicture, picture_hash, read_stored
+from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
 from freeda_store.files.regular_files import open_regular
 
 
@@ -36,7 +37,7 @@ class LearnPicture:
     def size_hw(self) -> tuple[int, int]:
         """Height and width, upright."""
         height, width = self.stored.pixels.shape[:2]
-        return (width, height) if self.stored.orientation in (5, 6, 7, 8) else (height, width)
+        return (width, height) if self.stored.orientation in SIDEWAYS else (height, width)
 
     def upright_mask(self, mask_hw: BoolArray) -> BoolArray:
         """A mask at the upright picture's size.
@@ -50,9 +51,7 @@ class LearnPicture:
         if mask_hw.shape == self.size_hw:
             return mask_hw
         if mask_hw.shape == self.stored.pixels.shape[:2]:
-            turned = StoredPicture(
-                np.repeat(mask_hw[..., None], 3, axis=2).astype(np.uint8), self.stored.orientation
-            )
+            turned = StoredPicture(mask_hw[..., None].astype(np.uint8), self.stored.orientation)
             return turned.upright()[..., 0] > 0
         raise MarkError(
             f"the mask has {mask_hw.shape[1]} x {mask_hw.shape[0]} pixels and the picture "
@@ -78,8 +77,6 @@ def read_mask(path: Path, max_pixels: int = MAX_PIXELS) -> BoolArray:
     Raises:
         ImageError: it cannot be read.
     """
-    from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
-
     try:
         with open_regular(path) as file, opened_picture(file, max_pixels=max_pixels) as opened:
             values = np.atleast_3d(np.asarray(opened))
@@ -92,22 +89,3 @@ def read_mask(path: Path, max_pixels: int = MAX_PIXELS) -> BoolArray:
     channels = values.shape[2]
     inside: BoolArray = (values[..., : 3 if channels > 2 else 1] != 0).any(axis=2)
     return inside & (values[..., -1] != 0) if channels in (2, 4) else inside
-
-
-def upright_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Height and width of a picture, upright, without decoding it.
-
-    Raises:
-        ImageError: it cannot be read.
-    """
-    from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
-
-    try:
-        with open_regular(path) as file, opened_picture(file, max_pixels=max_pixels) as opened:
-            turned = int(opened.getexif().get(0x0112, 1)) in (5, 6, 7, 8)
-            width, height = opened.size
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read ({error.strerror or error}).") from None
-    except UnreadablePictureError as error:
-        raise ImageError(str(error.of(path))) from error
-    return (width, height) if turned else (height, width)

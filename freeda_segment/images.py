@@ -33,6 +33,9 @@ MAX_PIXELS = 64_000_000
 REDUCED_PIXELS = 24_000_000
 """Of larger pictures :func:`read_picture` keeps one pixel for four."""
 
+SIDEWAYS = frozenset({5, 6, 7, 8})
+"""EXIF orientations that exchange width and height."""
+
 _STRIP_PIXELS = 1_000_000
 _ORIENTATION = 0x0112
 T = TypeVar("T")
@@ -109,6 +112,15 @@ def open_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> ImageArray:
     return read_stored(path, max_pixels).upright()
 
 
+def upright_size(path: str | Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Height and width of a picture, upright, by its header.
+
+    Raises:
+        ImageError: see :func:`open_image`.
+    """
+    return _read(path, max_pixels, _upright_size)
+
+
 def picture_hash(path: str | Path) -> str:
     """SHA-256 of a picture's file, lower-case hex.
 
@@ -176,6 +188,12 @@ def _stored(picture: Image.Image) -> StoredPicture:
     return _converted(picture, 1, orientation)
 
 
+def _upright_size(picture: Image.Image) -> tuple[int, int]:
+    width, height = picture.size
+    turned = int(picture.getexif().get(_ORIENTATION, 1)) in SIDEWAYS
+    return (width, height) if turned and picture.format != "TIFF" else (height, width)  # see _stored
+
+
 def _halved(picture: Image.Image) -> Picture:
     """A picture of any mode, upright, with half the width and height where it is large."""
     size_wh = picture.size
@@ -185,7 +203,7 @@ def _halved(picture: Image.Image) -> Picture:
     picture.load()
     orientation = int(picture.getexif().get(_ORIENTATION, 1))
     stored = _converted(picture, factor, orientation)
-    size_hw = size_wh if orientation in (5, 6, 7, 8) else (size_wh[1], size_wh[0])
+    size_hw = size_wh if orientation in SIDEWAYS else (size_wh[1], size_wh[0])
     return Picture(stored.upright(), size_hw, notes=stored.notes)
 
 

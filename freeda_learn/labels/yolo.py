@@ -18,9 +18,9 @@ from freeda_learn.labels.common import (
     polygon_mask,
     read_bytes,
 )
-from freeda_learn.pictures import upright_size
 from freeda_models.protocols import BoolArray
 from freeda_segment.errors import ImageError
+from freeda_segment.images import upright_size
 
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]{1,3})?")
 

@@ -12,6 +12,7 @@ from PIL import Image
 from freeda_learn.errors import MarkError
 from freeda_learn.pictures import load_picture, read_mask
 from freeda_segment.errors import ImageError
+from freeda_segment.images import upright_size
 
 
 def turned(path: Path, orientation: int) -> Path:
@@ -30,6 +31,13 @@ def test_a_picture_is_upright_and_so_is_its_mask(tmp_path: Path, orientation: in
     assert picture.size_hw == (32, 48)
     np.testing.assert_array_equal(picture.pixels, scene("red", "green"))
     np.testing.assert_array_equal(picture.upright_mask(thing_mask()), thing_mask())
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif"])
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_the_size_by_the_header_is_that_of_the_picture(tmp_path: Path, kind: str, orientation: int) -> None:
+    path = turned(tmp_path / f"p.{kind}", orientation)
+    assert upright_size(path) == load_picture(path).size_hw == (32, 48)
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(6, 1), (8, -1)])
