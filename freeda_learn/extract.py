@@ -187,17 +187,14 @@ def rest_of(name: str) -> str:
     return f"not {name}"
 
 
-def _thumbnail(image_hwc: ImageArray) -> ImageArray:
+def _thumbnail(image: ImageArray) -> ImageArray:
+    """A picture (H, W, 3) or a mask (H, W), small."""
     from PIL import Image
 
-    picture = Image.fromarray(image_hwc)
+    picture = Image.fromarray(image)
     picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     return np.asarray(picture)
 
 
 def _thumbnail_mask(mask_hw: BoolArray) -> ImageArray:
-    from PIL import Image
-
-    picture = Image.fromarray(mask_hw.astype(np.uint8) * 255)
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    return np.asarray(picture)
+    return _thumbnail(mask_hw.astype(np.uint8) * 255)

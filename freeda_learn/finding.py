@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -85,6 +86,20 @@ def find(seen: SeenPicture, marks: Marks, finder: RegionFinder) -> Found:
     return Found(mask, unwanted, ignored & ~mask)
 
 
+@dataclass(frozen=True, eq=False)
+class _Divided:
+    """A picture's superpixels, the sums of their features, and what they are when those alike are merged."""
+
+    seen: SeenPicture
+    labels: LabelArray
+    sums: FloatArray
+    similarity: float
+
+    @cached_property
+    def merged(self) -> LabelArray:
+        return merge_regions(self.labels, self.sums, self.similarity)
+
+
 class SuperpixelFinder(RegionFinder):
     """Superpixels, merged where they look alike to the backbone.
 
@@ -96,12 +111,11 @@ class SuperpixelFinder(RegionFinder):
     def __init__(self, superpixels: Superpixels, similarity: float | None = None) -> None:
         self._superpixels = superpixels
         self._similarity = MERGE_SIMILARITY if similarity is None else similarity
-        self._last: tuple[SeenPicture, LabelArray, FloatArray] | None = None
+        self._last: _Divided | None = None
 
     def under(self, seen: SeenPicture, points: tuple[Point, ...]) -> BoolArray:
         """See :meth:`RegionFinder.under`. Where superpixels are none, the pixels of one token's size."""
-        labels, sums = self._divided(seen)
-        merged = merge_regions(labels, sums, self._similarity)
+        merged = self._divided(seen).merged
         wanted = {int(merged[_scaled(seen, point)]) for point in points} - {-1}
         mask: BoolArray = np.isin(merged, list(wanted))
         for point in points:
@@ -110,7 +124,8 @@ class SuperpixelFinder(RegionFinder):
 
     def inside(self, seen: SeenPicture, box: Rectangle) -> BoolArray:
         """Superpixels in the box that look more like its middle than like anything around it."""
-        labels, sums = self._divided(seen)
+        divided = self._divided(seen)
+        labels, sums = divided.labels, divided.sums
         boxed = _boxed(seen, box)
         areas = np.bincount(labels[labels >= 0], minlength=len(sums))
         shares = np.bincount(labels[boxed & (labels >= 0)], minlength=len(sums)) / np.maximum(areas, 1)
@@ -129,12 +144,12 @@ class SuperpixelFinder(RegionFinder):
         mask: BoolArray = np.isin(labels, kept)
         return mask if mask.any() else boxed
 
-    def _divided(self, seen: SeenPicture) -> tuple[LabelArray, FloatArray]:
+    def _divided(self, seen: SeenPicture) -> _Divided:
         """Superpixels of a picture and their features; those of the last one are remembered."""
-        if self._last is None or self._last[0] is not seen:
+        if self._last is None or self._last.seen is not seen:
             labels = self._superpixels(seen.working)
-            self._last = (seen, labels, seen.sums(labels))
-        return self._last[1], self._last[2]
+            self._last = _Divided(seen, labels, seen.sums(labels), self._similarity)
+        return self._last
 
 
 def _scaled(seen: SeenPicture, point: Point) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from freeda_ingest.manifests import is_complete, make_manifest, stage_settings
+from freeda_ingest.manifests import preset_manifest
 from freeda_learn.errors import OptionError
 from freeda_learn.examples import Example, Rejected
 from freeda_learn.extract import Extractor, KeySettings
@@ -17,8 +17,7 @@ from freeda_learn.finding import RegionFinder, SuperpixelFinder
 from freeda_learn.models import LearnModels
 from freeda_learn.report import LearnProgressCallback, LearnReport
 from freeda_learn.run import LearnPlan, LearnRun
-from freeda_models.loading import identify
-from freeda_models.presets import Preset, load_preset, preset_document, preset_for_bank
+from freeda_models.presets import Preset, load_preset, preset_for_bank
 from freeda_segment.settings import SegmentSettings
 from freeda_store.bank import Bank
 from freeda_store.closeable import Closeable
@@ -208,12 +207,12 @@ def new_bank(address: str | Path, preset: str | Preset) -> Manifest:
         pass
     else:
         raise OptionError(f"there is a bank in {address} already; give another address, or learn into it.")
-    identities = identify(chosen)
-    if not is_complete(identities):
+
+    def load_all() -> None:
         from freeda_ingest.models import PresetModels
 
         PresetModels(chosen, "cpu").load_all()
-        identities = identify(chosen)
-    manifest = make_manifest(chosen.name, identities, stage_settings(chosen), preset_document(chosen))
+
+    manifest = preset_manifest(chosen, load_all)
     Bank.open(address, create=manifest).close()
     return manifest

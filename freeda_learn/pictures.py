@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ class LearnPicture:
     stored: StoredPicture
     digest: str
 
-    @property
+    @cached_property
     def pixels(self) -> ImageArray:
         """uint8 (H, W, 3), upright."""
         return self.stored.upright()

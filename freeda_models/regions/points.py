@@ -49,6 +49,8 @@ class PointProposer(RegionNetwork[PointOptions]):
         options: the grid, and which masks are kept.
     """
 
+    _encoded: tuple[ImageArray, list[torch.Tensor], tuple[int, int]] | None = None
+
     @torch.inference_mode()
     def propose(self, image_hwc: ImageArray) -> MaskProposals:
         """Masks of one picture, uint8 (H, W, 3) RGB, best first.
@@ -86,11 +88,9 @@ class PointProposer(RegionNetwork[PointOptions]):
         corners_22: torch.Tensor | None = None,
     ) -> BoolArray:
         """The best mask of points or of a box, given in pixels of the picture as x and y."""
-        check_images(image_hwc[None])
         model = self._model
-        prepared = self._processor(image_hwc, input_data_format="channels_last", return_tensors="pt")
-        pixels = prepared["pixel_values"].to(model.device, model.dtype)
-        (height, width), sides_hw = image_hwc.shape[:2], pixels.shape[2:]
+        embeddings, sides_hw = self._encoded_once(image_hwc)
+        height, width = image_hwc.shape[:2]
         scale = torch.tensor([sides_hw[1] / width, sides_hw[0] / height])
         prompts: dict[str, torch.Tensor] = {}
         if points_n2 is not None:
@@ -99,7 +99,7 @@ class PointProposer(RegionNetwork[PointOptions]):
         if corners_22 is not None:
             prompts["input_boxes"] = (corners_22 * scale).reshape(1, 1, 4).to(model.device, model.dtype)
         answer = model(
-            image_embeddings=list(model.get_image_embeddings(pixels)),
+            image_embeddings=list(embeddings),
             multimask_output=points_n2 is not None,
             **prompts,
         )
@@ -108,6 +108,16 @@ class PointProposer(RegionNetwork[PointOptions]):
         mask = F.interpolate(logits, (height, width), mode="bilinear", align_corners=False)[0, 0] > 0
         found: BoolArray = mask.cpu().numpy()
         return found
+
+    def _encoded_once(self, image_hwc: ImageArray) -> tuple[list[torch.Tensor], tuple[int, int]]:
+        """What the network sees of a picture, and the sides it sees; that of the last array is remembered."""
+        if self._encoded is None or self._encoded[0] is not image_hwc:
+            check_images(image_hwc[None])
+            prepared = self._processor(image_hwc, input_data_format="channels_last", return_tensors="pt")
+            pixels = prepared["pixel_values"].to(self._model.device, self._model.dtype)
+            sides_hw = (pixels.shape[2], pixels.shape[3])
+            self._encoded = (image_hwc, list(self._model.get_image_embeddings(pixels)), sides_hw)
+        return self._encoded[1], self._encoded[2]
 
     def _decode(self, embeddings: list[torch.Tensor], points_n2: torch.Tensor) -> _Candidates:
         """The masks at some points that are good enough."""

@@ -18,13 +18,12 @@ from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.executors.protocol import Executor, ExecutorFactory
 from freeda_ingest.feed import CaptionFeed
 from freeda_ingest.identity import RUN_KEY_CAPTIONS
-from freeda_ingest.manifests import is_complete, make_manifest, stage_settings
+from freeda_ingest.manifests import preset_manifest, stage_settings
 from freeda_ingest.models import PresetModels
 from freeda_ingest.rejects import RejectsFile, rejects_path
 from freeda_ingest.report import IngestReport, ProgressCallback
 from freeda_ingest.run import Run, RunPlan, WritableBank
-from freeda_models.loading import identify
-from freeda_models.presets import Preset, load_preset, preset_document, preset_for_bank
+from freeda_models.presets import Preset, load_preset, preset_for_bank
 from freeda_store.bank import Bank
 from freeda_store.closeable import Closeable
 from freeda_store.errors import BankMissingError
@@ -246,11 +245,7 @@ def open_ingestor(
     chosen = _chosen_preset(preset, address)
     settings = stage_settings(chosen)
     models = PresetModels(chosen, device)
-    identities = identify(chosen)
-    if not is_complete(identities):
-        models.load_all()
-        identities = identify(chosen)
-    manifest = make_manifest(chosen.name, identities, settings, preset_document(chosen))
+    manifest = preset_manifest(chosen, models.load_all)
     computes = executor(chosen, settings) if executor is not None else LocalExecutor(models, settings)
     try:
         bank = Bank.open(address, create=manifest)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 from freeda_ingest.masks import MaskSettings
 from freeda_ingest.settings import StageSettings
+from freeda_models.loading import identify
 from freeda_models.nouns.vocabulary import unknown_names
-from freeda_models.presets import Preset
+from freeda_models.presets import Preset, preset_document
 from freeda_models.protocols import ModelIdentity
 from freeda_store.manifest import Manifest, ModelRecord
 
@@ -82,6 +83,20 @@ def make_manifest(
         threshold=mask_record(settings),
         created_by=f"freeda {_version()}",
     )
+
+
+def preset_manifest(preset: Preset, load_all: Callable[[], object]) -> Manifest:
+    """The manifest of a bank that a preset makes.
+
+    Args:
+        preset: models and settings.
+        load_all: loads all its models; called where some of their files are not there to be identified.
+    """
+    identities = identify(preset)
+    if not is_complete(identities):
+        load_all()
+        identities = identify(preset)
+    return make_manifest(preset.name, identities, stage_settings(preset), preset_document(preset))
 
 
 def mask_record(settings: StageSettings) -> dict[str, str | float | int]:

@@ -298,3 +298,33 @@ def test_a_point_or_a_box_is_the_networks_own(name: str, region_settings: Any) -
         assert found.shape == (90, 120)
         unlike = (found != (best > 0)) & (np.abs(best) > 1e-3)
         assert not unlike.any(), what
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_picture_is_encoded_once_for_all_that_is_asked_of_it(
+    name: str, region_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposer: Any = load_proposer(region_settings(name), OPTIONS[name], "cpu")
+    encode, calls = proposer._model.get_image_embeddings, []
+
+    def counted(pixels: torch.Tensor) -> Any:
+        calls.append(pixels)
+        return encode(pixels)
+
+    monkeypatch.setattr(proposer._model, "get_image_embeddings", counted)
+    one, other = picture(), picture(100, 33)
+    found = [
+        proposer.at_point(one, (40, 30)),
+        proposer.at_point(one, (5, 5)),
+        proposer.in_box(one, (2, 1, 7, 5)),
+    ]
+    assert len(calls) == 1
+    assert proposer.at_point(other, (4, 3)).shape == (100, 33)
+    again = [
+        proposer.at_point(one.copy(), (40, 30)),
+        proposer.at_point(one.copy(), (5, 5)),
+        proposer.in_box(one.copy(), (2, 1, 7, 5)),
+    ]
+    assert len(calls) == 5
+    for before, after in zip(found, again, strict=True):
+        np.testing.assert_array_equal(before, after)
