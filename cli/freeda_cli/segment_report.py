@@ -147,6 +147,7 @@ class RunReport:
             self._records.append({"picture": {"source": str(path)}, "error": line})
 
     def _tell_finished(self, finished: Finished) -> None:
+        from freeda_segment.outputs import IndexEntry
         from freeda_segment.outputs.runs import LABELS, RunPicture
 
         path, files = finished.task.path, finished.files
@@ -165,21 +166,13 @@ class RunReport:
             written = {name: str(file) for name, file in files.items()}
             self._records.append({**finished.report, "written": written, "skipped": finished.skipped})
         if self._total > 1 and "preview" in self._formats and "overlay" in self._formats:
-            self._entries.append(_index_entry(finished))
+            self._entries.append(IndexEntry.of(finished.report, files))
 
     def _line(self, path: Path, line: str, files: Mapping[str, Path]) -> None:
         if self._lines and not self._as_json:
             console.say(f"{path}: {line}")
             for file in files.values():
                 console.say(f"  {file}")
-
-
-def _index_entry(finished: Finished) -> IndexEntry:
-    """With no more of the report than the index shows: a job may have many pictures."""
-    from freeda_segment.outputs import IndexEntry
-
-    shown = {name: finished.report[name] for name in ("picture", "classes", "background")}
-    return IndexEntry(shown, finished.files["preview"], finished.files["overlay"])
 
 
 class _ClassTable:

@@ -1,4 +1,7 @@
-"""An explanation as one HTML file: no script, every picture inside it, every text escaped."""
+"""An explanation as one HTML file: style, script and pictures inside it, every text escaped.
+
+It reads the same where scripts do not run.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freeda_models.protocols import BoolArray, ImageArray
-from freeda_segment.explain.explanation import Explanation, NeighbourEvidence, PrototypeEvidence
-from freeda_segment.outputs.overlay import OverlayStyle, draw_overlay
-from freeda_segment.outputs.pages import render_page
+from freeda_segment.explain.explanation import Explanation
+from freeda_segment.outputs.cards import CardPictures, ShownPicture
+from freeda_segment.outputs.overlay import OverlayStyle, draw_classes
+from freeda_segment.outputs.pages import embedded, render_page
+from freeda_segment.outputs.palette import hex_colours
 from freeda_segment.outputs.result import Result
 from freeda_store.views.contact_sheet import SIDE, overlay_attribution
 from freeda_store.views.viewing import ThumbnailSource, look
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 
     from freeda_segment.correcting import Comparison
     from freeda_segment.result import Segmentation
+    from freeda_store.records import PrototypeInfo
 
 _MOST_SIDE = 720
 
@@ -51,6 +57,8 @@ class ExplanationPage:
             "explanation.html.j2",
             source=segmentation.picture.source,
             segmentation=segmentation,
+            size=segmentation.size_hw[::-1],
+            colours=hex_colours(len(segmentation.shares)),
             provenance=segmentation.provenance,
             alpha=segmentation.request.alpha,
             explanations=self.explanations,
@@ -61,30 +69,22 @@ class ExplanationPage:
             prototype_pictures=self._prototype_pictures,
         )
 
-    def _prototype_pictures(self, each: PrototypeEvidence | NeighbourEvidence) -> _PrototypePictures:
-        """What was generated, and its attribution map over it; or why there is nothing to show."""
-        picture, lack = look(self.thumbnails, each.info.picture_key, SIDE)
+    def _prototype_pictures(self, info: PrototypeInfo) -> CardPictures:
+        """The picture it is of, and its attribution map over it; or why there is nothing to show."""
+        picture, lack = look(self.thumbnails, info.picture_key, SIDE)
         if picture is None:
-            return _PrototypePictures((), lack)
-        shown = [(picture, "generated picture")]
-        attribution, _ = look(self.thumbnails, each.info.attribution_key, SIDE)
+            return CardPictures(lack=lack)
+        shown = [ShownPicture(embedded(picture), f"{info.origin} picture")]
+        attribution, _ = look(self.thumbnails, info.attribution_key, SIDE)
         if attribution is not None:
             blended = overlay_attribution(np.asarray(picture), np.asarray(attribution.convert("L")))
-            shown.append((_image(blended), f"attribution of {each.info.noun}"))
-        return _PrototypePictures(tuple(shown), "")
-
-
-@dataclass(frozen=True)
-class _PrototypePictures:
-    """Pictures with what they are called, and what stands in their place when there is none."""
-
-    shown: tuple[tuple[Image.Image, str], ...]
-    lack: str
+            shown.append(ShownPicture(embedded(_image(blended)), f"attribution of {info.noun}"))
+        return CardPictures(tuple(shown))
 
 
 def _overlay(segmentation: Segmentation) -> Image.Image:
     style = OverlayStyle(least_side=480, most_side=_MOST_SIDE)
-    return draw_overlay(Result(segmentation), style)
+    return draw_classes(Result(segmentation), style)
 
 
 def _spotlight(image: ImageArray, mask_hw: BoolArray) -> Image.Image:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from freeda_segment.outputs.files import write_text
 from freeda_segment.outputs.outlines import Parts, Ring, signed_area, trace_rings
-from freeda_segment.outputs.palette import class_colours
+from freeda_segment.outputs.palette import hex_colours
 from freeda_segment.outputs.result import Result
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
 
@@ -36,7 +36,7 @@ def feature_collection(result: Result) -> dict[str, Any]:
     """A MultiPolygon for each class that the picture has, as JSON values."""
     segmentation = result.segmentation
     height, width = segmentation.size_hw
-    colours = class_colours(len(segmentation.shares))
+    colours = hex_colours(len(segmentation.shares))
     polygons: dict[int, list[list[list[list[int]]]]] = {}
     for label, rings in trace_polygons(segmentation.labels):
         polygons.setdefault(label, []).append([ring.tolist() for ring in rings])
@@ -50,7 +50,7 @@ def feature_collection(result: Result) -> dict[str, Any]:
                 "properties": {
                     "index": share.index,
                     "name": share.name,
-                    "colour": "#" + bytes(colours[share.index]).hex(),
+                    "colour": colours[share.index],
                     "pixels": share.pixels,
                     "area": share.area,
                     "score": share.score,

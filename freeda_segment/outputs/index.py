@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from freeda_segment.outputs.files import write_text
+from freeda_segment.outputs.overlay import place_in_overlay
 from freeda_segment.outputs.pages import render_page
+from freeda_segment.outputs.told import Told
 from freeda_store.files.own_files import require_free
 
 INDEX_NAME = "index.html"
@@ -22,13 +24,26 @@ class IndexEntry:
     """One picture of the page.
 
     Attributes:
-        report: its report, see :func:`freeda_segment.outputs.report.report`.
+        told: of its report, see :func:`freeda_segment.outputs.report.report`.
         preview, overlay: files in the folder of the page.
     """
 
-    report: Mapping[str, Any]
+    told: Told
     preview: Path
     overlay: Path
+
+    def overlay_box(self) -> tuple[int, int, int, int]:
+        """Where the picture lies in its overlay: left, top, width and height in the overlay's pixels."""
+        return place_in_overlay(self.told.picture.width, self.told.picture.height)
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any], files: Mapping[str, Path]) -> IndexEntry:
+        """The entry of a picture by its report and the files that were written of it.
+
+        Raises:
+            ValidationError: it is no report.
+        """
+        return cls(Told.model_validate(report), files["preview"], files["overlay"])
 
 
 def write_index(folder: str | Path, entries: Sequence[IndexEntry], *, force: bool = False) -> Path:

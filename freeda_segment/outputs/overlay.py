@@ -73,18 +73,47 @@ def draw_overlay(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.
     from PIL import Image
 
     segmentation = result.segmentation
-    size_wh = _display_size(*segmentation.size_hw[::-1], style)
-    labels = resized_nearest(segmentation.labels, size_wh[::-1])
-    picture = Image.fromarray(_blend(result, labels, style))
+    picture = draw_classes(result, style)
     names = drawn_names(segmentation.class_names)
-    draw_names(picture, labels, names, font_size=_font_size(picture.width))
-    width = max(picture.width, style.legend_width)
+    left, width = _margin(picture.width, style)
     entries, footer = _entries(segmentation, names, style), _footer(segmentation, names)
     legend = draw_legend(entries, footer, width, font_size=_font_size(width))
     sheet = Image.new("RGB", (width, picture.height + legend.height), _PAPER)
-    sheet.paste(picture, ((width - picture.width) // 2, 0))
+    sheet.paste(picture, (left, 0))
     sheet.paste(legend, (0, picture.height))
     return sheet
+
+
+def draw_classes(result: Result, style: OverlayStyle = OverlayStyle()) -> Image.Image:
+    """The picture under the colours and names of its classes, without a legend, as an RGB Pillow picture."""
+    from PIL import Image
+
+    segmentation = result.segmentation
+    size_wh = _display_size(*segmentation.size_hw[::-1], style)
+    labels = resized_nearest(segmentation.labels, size_wh[::-1])
+    picture = Image.fromarray(_blend(result, labels, style))
+    draw_names(picture, labels, drawn_names(segmentation.class_names), font_size=_font_size(picture.width))
+    return picture
+
+
+def place_in_overlay(
+    width: int, height: int, style: OverlayStyle = OverlayStyle()
+) -> tuple[int, int, int, int]:
+    """Where a picture lies in its overlay: left, top, width and height in the overlay's pixels.
+
+    Args:
+        width, height: of the original picture, in pixels.
+        style: that the overlay is drawn in.
+    """
+    shown_width, shown_height = _display_size(width, height, style)
+    left, _ = _margin(shown_width, style)
+    return left, 0, shown_width, shown_height
+
+
+def _margin(picture_width: int, style: OverlayStyle) -> tuple[int, int]:
+    """What is left of a picture on its sheet, and the width of the sheet."""
+    width = max(picture_width, style.legend_width)
+    return (width - picture_width) // 2, width
 
 
 def drawn_names(names: Sequence[str]) -> list[str]:

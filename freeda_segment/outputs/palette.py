@@ -45,6 +45,11 @@ def class_colours(count: int) -> ColourArray:
     return colours
 
 
+def hex_colours(count: int) -> list[str]:
+    """The same as ``#rrggbb``."""
+    return ["#" + bytes(colour).hex() for colour in class_colours(count)]
+
+
 def differences(places: _Floats, others: _Floats) -> _Floats:
     """CIEDE2000 of colours that :func:`as_seen` placed, in the sight that tells them apart least."""
     from skimage.color import deltaE_ciede2000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freeda_segment.outputs.files import write_text
-from freeda_segment.outputs.palette import class_colours
+from freeda_segment.outputs.palette import hex_colours
 from freeda_segment.outputs.result import Result
 from freeda_segment.pixels.background import OTHER
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
@@ -39,7 +39,7 @@ def report(result: Result) -> dict[str, Any]:
     """The report as JSON values; classes are in the order of their labels."""
     segmentation = result.segmentation
     height, width = segmentation.size_hw
-    colours = class_colours(len(segmentation.shares))
+    colours = hex_colours(len(segmentation.shares))
     return {
         JSON_KEY: GENERATOR,
         "format": FORMAT_VERSION,
@@ -58,7 +58,7 @@ def report(result: Result) -> dict[str, Any]:
                 "index": share.index,
                 "name": share.name,
                 "texts": list(described.texts),
-                "colour": "#" + bytes(colours[share.index]).hex(),
+                "colour": colours[share.index],
                 "pixels": share.pixels,
                 "area": share.area,
                 "score": share.score,

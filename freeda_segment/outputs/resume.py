@@ -10,40 +10,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from freeda_errors.documents import Excerpt
 from freeda_segment.classes import ClassName
 from freeda_segment.outputs.formats import output_paths, write_outputs
 from freeda_segment.outputs.report import FORMAT_VERSION, provenance_values, read_report
 from freeda_segment.outputs.result import DEFAULT_OPACITY, Result
+from freeda_segment.outputs.told import Told
 from freeda_store.files.own_files import FileIds, require_free
 
 if TYPE_CHECKING:
     from freeda_segment.result import Provenance
 
 REPORT = "report"
-
-
-class _Share(Excerpt):
-    name: str
-    colour: str
-    pixels: Annotated[int, Field(ge=0)]
-    area: Annotated[float, Field(ge=0, le=1)]
-
-
-class _Background(Excerpt):
-    area: Annotated[float, Field(ge=0, le=1)]
-
-
-class _Legend(Excerpt):
-    """The index entry of a picture whose results are kept."""
-
-    formats: list[str]
-    classes: list[_Share]
-    background: _Background
 
 
 def made_of(
@@ -80,7 +61,7 @@ def find_done(
     if report is None or _recorded(report) != wanted:
         return None
     try:
-        written = _Legend.model_validate(report).formats
+        written = Told.model_validate(report).formats
     except ValidationError:  # somebody changed it; it is made anew
         return None
     if not set(formats) <= {*written, REPORT}:

@@ -86,9 +86,8 @@ def test_a_report_that_was_changed_is_no_reason_to_stop(tmp_path: Path) -> None:
     def check(text: str) -> None:
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
         found = survives(lambda: find_done(tmp_path, "a", wanted, ["overlay", "preview"]))
-        if isinstance(found, dict) and "source" in found["picture"]:
-            entry = IndexEntry(found, paths["preview"], paths["overlay"])
-            survives(lambda: write_index(tmp_path, [entry]))
+        if isinstance(found, dict):
+            survives(lambda: write_index(tmp_path, [IndexEntry.of(found, paths)]))
 
     check()
 

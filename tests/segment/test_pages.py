@@ -12,20 +12,20 @@ from segment_fakes import striped_picture
 import freeda_segment.outputs.pages
 from freeda_segment import Segmenter
 from freeda_segment.images import Picture
-from freeda_segment.outputs import IndexEntry, Result, write_index
+from freeda_segment.outputs import IndexEntry, Result, output_paths, write_index
 from freeda_segment.outputs.pages import render_page
 from freeda_segment.outputs.report import report
 from freeda_store.files.own_files import is_ours
 
 TEMPLATES = sorted(Path(freeda_segment.outputs.pages.__file__).with_name("templates").iterdir())
-AWAY = ("http:", "https:", "//", "<script", "<link", "@import", "url(")
+AWAY = ("http:", "https:", "//", "<script ", "<link", "@import", "url(")
 
 
 def page(segmenter: Any, tmp_path: Any, source: str) -> Path:
     given = Picture(striped_picture(["red", "blue"], 20, 30), (20, 30), source)
     told = report(Result(segmenter.segment(given, "red,blue,yellow")))
     kept = json.loads(json.dumps(told))  # as the report of an earlier run is read
-    entry = IndexEntry(kept, tmp_path / "a.picture.jpg", tmp_path / "a.overlay.png")
+    entry = IndexEntry.of(kept, output_paths(tmp_path, "a", ["preview", "overlay"]))
     return write_index(tmp_path, [entry])
 
 
@@ -62,12 +62,12 @@ def test_a_value_that_is_missing_is_an_error() -> None:
 
 def test_legends_say_what_was_found_first(segmenter: Segmenter, tmp_path: Path) -> None:
     text = page(segmenter, tmp_path, "a.png").read_text()
-    legend = text[text.index("<ul>") : text.index("</ul>")]
+    legend = text[text.index("<table") : text.index("</section>")]
     assert "not found: yellow" in legend
     assert "no class" not in legend
     picture = np.zeros((20, 40, 3), np.uint8)
     picture[:, :30], picture[:, 30:] = (30, 40, 220), (220, 30, 30)
     told = report(Result(segmenter.segment(picture, "red,blue")))
-    entry = IndexEntry(told, tmp_path / "b.jpg", tmp_path / "b.png")
+    entry = IndexEntry.of(told, output_paths(tmp_path, "b", ["preview", "overlay"]))
     text = write_index(tmp_path, [entry]).read_text()
-    assert text.index("</i>blue ") < text.index("</i>red ")
+    assert text.index("</svg> blue</th>") < text.index("</svg> red</th>")

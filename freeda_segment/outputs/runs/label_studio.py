@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_segment.outputs.palette import class_colours
+from freeda_segment.outputs.palette import hex_colours
 from freeda_segment.outputs.runs.folder import ExportFolder
 from freeda_segment.outputs.runs.pictures import Run, RunPicture
 from freeda_store.files.own_files import GENERATOR, JSON_KEY
@@ -74,9 +74,9 @@ def interface(names: tuple[str, ...], control: str) -> str:
         names: of the classes.
         control: ``BrushLabels`` or ``PolygonLabels``.
     """
-    colours = class_colours(len(names))
+    colours = hex_colours(len(names))
     labels = "".join(
-        f'    <Label value={quoteattr(name)} background="#{bytes(colour).hex()}"/>\n'
+        f'    <Label value={quoteattr(name)} background="{colour}"/>\n'
         for name, colour in zip(names, colours, strict=True)
     )
     return (
