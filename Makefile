@@ -8,7 +8,7 @@ BANK := demo-bank
 OUT := demo-out
 WORKERS ?= 2
 TORCH ?= default
-EXTRAS := .[dev,sentence-transformers]
+EXTRAS := .[dev,sentence-transformers,serve]
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test torture lint format docs site clean
@@ -37,6 +37,7 @@ demo: $(READY)  ## ingest the example captions with the tiny pack, segment a pic
 	$(BIN)/freeda bank stats --bank $(BANK)
 	@echo
 	@echo "The overlay: $(abspath $(OUT))/car-and-tree.overlay.png"
+	@echo "The studio: $(BIN)/freeda serve --bank $(BANK) examples/"
 
 test: $(READY)  ## run all tests, two at a time (WORKERS=4 for four)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal

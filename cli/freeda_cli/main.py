@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from freeda.version import __version__
-from freeda_cli import bank, console, demo, errors, evaluate, explain, ingest, learn, models, segment
+from freeda_cli import bank, console, demo, errors, evaluate, explain, ingest, learn, models, segment, serve
 from freeda_cli.defaults import apply_defaults
 from freeda_cli.options import help_of
 from freeda_cli.quiet import set_up_logging
@@ -83,6 +83,7 @@ for command, epilog in (
     (segment.segment, segment.EPILOG),
     (explain.explain, explain.EPILOG),
     (evaluate.evaluate, evaluate.EPILOG),
+    (serve.serve, serve.EPILOG),
     (demo.demo, demo.EPILOG),
 ):
     app.command(command.__name__, help=help_of(command), epilog=epilog)(command)

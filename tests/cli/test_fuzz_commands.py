@@ -73,6 +73,7 @@ BASES: dict[str, Sequence[str]] = {
     "segment": ("photo.png", "-c", "car,tree", "--bank", "bank", "--out", "out", "--where", "none"),
     "explain": ("photo.png", "-c", "car,tree", "--bank", "bank", "--where", "none"),
     "evaluate": ("tiny", "--limit", "1", "--bank", "bank", "--where", "none"),
+    "serve": ("photo.png", "--bank", "bank", "--port", "0"),
     "demo": ("demo", "--small", "--no-open"),
     "bank stats": ("--bank", "bank"),
     "bank list": ("--bank", "bank"),
@@ -156,6 +157,7 @@ def place(tmp_path: Path, bank: Path, picture: Path, opened: Any, monkeypatch: p
     monkeypatch.setattr("freeda_ingest.concepts.add_concepts", nothing)
     monkeypatch.setattr("freeda_learn.learner.open_learner", nothing)
     monkeypatch.setattr("freeda_ingest.completing.complete_bank", nothing)
+    monkeypatch.setattr("freeda_studio.studio.open_studio", nothing)
     monkeypatch.setattr("freeda_cli.demo._segment", lambda *_, **__: None)
     monkeypatch.setattr("freeda_models.loading.load_key_encoder", lambda *_: Keys())
     return tmp_path

@@ -32,7 +32,7 @@ ALL = dict(commands(get_command(app)))
 
 def test_the_commands_are_those_of_the_documentation() -> None:
     assert {path[0] for path in ALL if path} == {
-        *("demo", "evaluate", "explain", "ingest", "learn", "segment"),
+        *("demo", "evaluate", "explain", "ingest", "learn", "segment", "serve"),
         *("bank", "models"),
     }
     assert ("bank", "stats") in ALL

@@ -1,0 +1,105 @@
+"""The application of a studio: its routes, its guard, and how errors are answered."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from freeda.version import __version__
+from freeda_errors import FreedaError
+from freeda_segment.errors import ImageError, NoPrototypesError
+from freeda_store.errors import (
+    BankInUseError,
+    PrototypeMissingError,
+    ReadOnlyBankError,
+    ReadOnlyViewError,
+    RevisionMissingError,
+    ThumbnailMissingError,
+)
+from freeda_studio.errors import BusyError, MissingError, ReadOnlyStudioError, TooLargeError
+from freeda_studio.rendering import STATIC, render
+from freeda_studio.routes import ROUTERS
+from freeda_studio.safety import Guard
+from freeda_studio.studio import Studio
+
+logger = logging.getLogger(__name__)
+
+API = "/api/v1"
+
+_STATUS: tuple[tuple[type[FreedaError] | tuple[type[FreedaError], ...], HTTPStatus], ...] = (
+    (
+        (MissingError, PrototypeMissingError, RevisionMissingError, ThumbnailMissingError),
+        HTTPStatus.NOT_FOUND,
+    ),
+    ((BusyError, BankInUseError), HTTPStatus.CONFLICT),
+    ((ReadOnlyStudioError, ReadOnlyBankError, ReadOnlyViewError), HTTPStatus.FORBIDDEN),
+    (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    ((ImageError, NoPrototypesError), HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+
+
+def make_app(studio: Studio) -> FastAPI:
+    """The application of a studio that is open."""
+    app = FastAPI(
+        title="freeda studio",
+        version=__version__,
+        description="Segment pictures with a bank, see why, and correct it.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{API}/openapi.json",
+    )
+    app.state.studio = studio
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_exception_handler(FreedaError, _known_error)
+    app.add_exception_handler(RequestValidationError, _misread_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected_error)
+    app.add_middleware(Guard, studio.access, studio.settings.limits.request_bytes)
+    return app
+
+
+def status_of(error: FreedaError) -> HTTPStatus:
+    """How a request that met an error is answered."""
+    for kinds, status in _STATUS:
+        if isinstance(error, kinds):
+            return status
+    return HTTPStatus.UNPROCESSABLE_ENTITY if error.exit_code == 2 else HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _known_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FreedaError)
+    return _answer(request, status_of(error), str(error))
+
+
+def _misread_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}.")
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _answer(request, HTTPStatus(error.status_code), str(error.detail))
+
+
+def _unexpected_error(request: Request, error: Exception) -> Response:
+    logger.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+    told = f"something unexpected went wrong ({type(error).__name__}); the server's log has more."
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, told)
+
+
+def _answer(request: Request, status: HTTPStatus, message: str) -> Response:
+    """An error as JSON for programs and scripts, as a page for people."""
+    if "text/html" in request.headers.get("accept", "") and request.method == "GET":
+        return render("error.html.j2", status, title=status.phrase, message=message)
+    return JSONResponse({"error": message}, status)

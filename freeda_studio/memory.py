@@ -1,0 +1,77 @@
+"""What fits into memory: a cache by bytes, the least used leaving first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import fields, is_dataclass
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from cachetools import LRUCache
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class ByteCache(Generic[K, V]):
+    """Remembers values, by the bytes of the arrays in them.
+
+    Args:
+        most_bytes: of all values together; a larger one is made and not kept.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._kept: LRUCache[K, V] = LRUCache(max(1, most_bytes), getsizeof=held_bytes)
+        self._lock = Lock()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """The value of a key, made where it is not known. Two threads may both make it."""
+        with self._lock:
+            if key in self._kept:
+                return self._kept[key]
+        made = make()
+        with self._lock:
+            if held_bytes(made) <= self._kept.maxsize:
+                self._kept[key] = made
+        return made
+
+    def forget(self, matches: Callable[[K], bool]) -> None:
+        """Let go of some values."""
+        with self._lock:
+            for key in [key for key in self._kept if matches(key)]:
+                del self._kept[key]
+
+    @property
+    def bytes(self) -> int:
+        """What is held now."""
+        return int(self._kept.currsize)
+
+
+def held_bytes(value: object) -> int:
+    """Bytes of the arrays and byte strings in a value, each once.
+
+    Looks into dataclasses, tuples, lists and mappings.
+    """
+    seen: set[int] = set()
+    todo: list[Any] = [value]
+    total = 0
+    while todo:
+        each = todo.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, np.ndarray):
+            owner = each if each.base is None or not isinstance(each.base, np.ndarray) else each.base
+            if owner is each or id(owner) not in seen:
+                seen.add(id(owner))
+                total += owner.nbytes
+        elif isinstance(each, bytes):
+            total += len(each)
+        elif is_dataclass(each) and not isinstance(each, type):
+            todo.extend(getattr(each, field.name) for field in fields(each))
+        elif isinstance(each, tuple | list):
+            todo.extend(each)
+        elif isinstance(each, dict):
+            todo.extend(each.values())
+    return total

@@ -1,0 +1,20 @@
+"""That the server lives: answered without a token, so it says nothing of bank and pictures."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """A sign of life."""
+
+    status: str = "UP"
+
+
+@router.get("/health")
+def health() -> Health:
+    """Whether the server answers."""
+    return Health()

@@ -1,0 +1,73 @@
+"""Runs a studio: binds first, says its address as soon as it listens, and ends gracefully."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from freeda_studio.app import make_app
+from freeda_studio.errors import AddressInUseError
+from freeda_studio.settings import Access
+from freeda_studio.studio import Studio
+
+_GRACE = 3
+"""Seconds for requests in hand when the server is stopped."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens nowhere yet; port 0 takes any free one.
+
+    Raises:
+        AddressInUseError: the port is taken or forbidden, or the host is none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AddressInUseError(
+            f"{host} port {port} cannot be listened on ({reason}); choose another with --port, or 0 for any."
+        ) from error
+    return bound
+
+
+def page_address(access: Access) -> str:
+    """The address to open, with the token."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(access.host, access.host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{access.port}/?token={access.token}"
+
+
+def serve(studio: Studio, bound: socket.socket, listening: Callable[[], None]) -> None:
+    """Answer until the process is interrupted.
+
+    Args:
+        studio: that is open.
+        bound: by :func:`bind`.
+        listening: called once requests are answered.
+    """
+    config = uvicorn.Config(
+        make_app(studio),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+        timeout_keep_alive=75,
+    )
+    _TellingServer(config, listening).run(sockets=[bound])
+
+
+class _TellingServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._listening()

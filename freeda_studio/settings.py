@@ -1,0 +1,84 @@
+"""What a studio is started with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_PORT = 8765
+DEFAULT_HOST = "127.0.0.1"
+TOKEN_VARIABLE = "FREEDA_TOKEN"  # noqa: S105 - the name of a variable
+
+MEGABYTE = 2**20
+
+
+def new_token() -> str:
+    """The token of a start: that of :data:`TOKEN_VARIABLE`, for programs to know it before, or a new one."""
+    return os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may reach the studio.
+
+    Attributes:
+        host, port: where it listens.
+        token: what a request must bring, as a cookie or as authorization.
+        names: further names by which it is reached, for the Host header.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    token: str = field(default_factory=new_token, repr=False)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a studio holds and takes at most.
+
+    Attributes:
+        memory_bytes: encoded and labelled pictures.
+        request_bytes: one request, pictures in it included.
+        upload_bytes: pictures that were dropped, on disk; those least used go first.
+    """
+
+    memory_bytes: int = 1024 * MEGABYTE
+    request_bytes: int = 128 * MEGABYTE
+    upload_bytes: int = 1024 * MEGABYTE
+
+
+@dataclass(frozen=True)
+class StudioSettings:
+    """What a studio shows.
+
+    Attributes:
+        bank: address of its bank.
+        pictures: files that are shown from the start.
+        read_only: nothing may be changed, whatever the bank allows.
+        state: folder for dropped pictures and long work; made when it is needed.
+        limits: of memory and disk.
+        classes: that the page starts with, as a person writes them.
+    """
+
+    bank: str
+    pictures: tuple[Path, ...] = ()
+    read_only: bool = False
+    state: Path | None = None
+    limits: Limits = Limits()
+    classes: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where dropped pictures and long work are kept."""
+        return self.state or default_state(self.bank)
+
+
+def default_state(bank: str) -> Path:
+    """A folder of a bank's own in ``$XDG_STATE_HOME``, else in ``~/.local/state``."""
+    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    place = bank if "://" in bank else str(Path(bank).absolute())
+    return base / "freeda" / "studio" / hashlib.sha256(os.fsencode(place)).hexdigest()[:16]

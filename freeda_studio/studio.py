@@ -1,0 +1,88 @@
+"""What the routes of a studio share, and how it is put together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from freeda_models.presets import Preset
+from freeda_segment.settings import SegmentSettings
+from freeda_store.bank import Bank
+from freeda_studio.engine import Engine, load_networks
+from freeda_studio.nouns import Nouns
+from freeda_studio.settings import Access, StudioSettings
+from freeda_studio.shelf import Shelf
+from freeda_studio.writing import Corrector, Writing, refusal_of
+
+
+@dataclass(frozen=True, eq=False)
+class Studio:
+    """One bank in a browser.
+
+    Attributes:
+        settings: what it was started with.
+        access: who may reach it.
+        engine: pictures and classes in, labels and reasons out.
+        writing: the right to write to the bank.
+        corrector: what a person corrects.
+        nouns: of the bank, counted.
+    """
+
+    settings: StudioSettings
+    access: Access
+    engine: Engine
+    writing: Writing
+    corrector: Corrector
+    nouns: Nouns
+
+
+@contextlib.contextmanager
+def open_studio(
+    settings: StudioSettings,
+    access: Access,
+    bank: Bank,
+    preset: str | Preset | None = None,
+    *,
+    device: str = "auto",
+    segment: SegmentSettings | None = None,
+) -> Iterator[Studio]:
+    """Load the networks of a bank, and close it in the end.
+
+    Args:
+        settings: pictures, limits.
+        access: where it will listen.
+        bank: opened for reading.
+        preset: name or ``.toml`` path; the one that made the bank if None.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        segment: how pictures are segmented; the preset's defaults if None.
+
+    Raises:
+        PresetError, ManifestMismatchError, ModelMissingError: see
+            :func:`freeda_studio.engine.load_networks`.
+    """
+    with bank:
+        networks = load_networks(bank, preset, device=device, settings=segment)
+        limits = settings.limits
+        shelf = Shelf(settings.pictures, settings.folder / "pictures", limits.upload_bytes)
+        engine = Engine(bank, networks, shelf, limits.memory_bytes)
+        writing = Writing(settings.bank, refusal_of(bank, asked=settings.read_only))
+        yield Studio(settings, access, engine, writing, Corrector(engine, writing), Nouns(bank))
+
+
+def studio_of(request: Request) -> Studio:
+    """The studio that a request reached."""
+    held: Studio = request.app.state.studio
+    return held
+
+
+def client_of(request: Request, x_freeda_tab: Annotated[str, Header()] = "") -> str:
+    """Who asks, for fairness: a tab by the name that it gives itself, a program by its address."""
+    return x_freeda_tab[:64] or (request.client.host if request.client else "")
+
+
+Held = Annotated[Studio, Depends(studio_of)]
+Client = Annotated[str, Depends(client_of)]
