@@ -12,6 +12,7 @@ import typer
 from freeda_cli import console
 from freeda_cli import segment_options as o
 from freeda_cli.errors import UsageError
+from freeda_cli.next_commands import next_commands
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, ForceOption, JsonOption, PresetOption
 from freeda_cli.presets import (
     SEGMENT_ROLES,
@@ -37,6 +38,7 @@ _COLUMNS = ("class", "alike#", "similarity#", "id", "noun", "source", "caption")
 
 @with_segment_options
 def explain(
+    ctx: typer.Context,
     picture: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
     classes: o.ClassesOption = None,
     classes_file: o.ClassesFileOption = None,
@@ -88,7 +90,7 @@ def explain(
     --retire a bad prototype is hidden in a new revision, and the page shows the difference.
     """
     from freeda_segment import SegmentSettings, open_segmenter, read_picture, retire_and_compare
-    from freeda_segment.outputs import explanation_stem, picture_hash, picture_place
+    from freeda_segment.outputs import explanation_page_of, explanation_stem, picture_hash, picture_place
     from freeda_segment.outputs.explanation_json import explanation_document
     from freeda_segment.outputs.explanation_page import ExplanationPage
     from freeda_segment.outputs.files import write_text
@@ -98,7 +100,7 @@ def explain(
     place, ids = pixel(at), prototype_ids(retire or [])
     wanted = gather_classes(classes or [], classes_file)
     _check_paths(picture, out)
-    target = out or Path(o.DEFAULT_OUT) / f"{explanation_stem(o.DEFAULT_OUT, picture)}.explain.html"
+    target = out or explanation_page_of(o.DEFAULT_OUT, explanation_stem(o.DEFAULT_OUT, picture))
     beside = target.with_name(target.name.removesuffix(".html").removesuffix(".explain") + ".explain.json")
     inputs = file_ids([picture, classes_file or "", preset or ""])
     require_free([target, beside], inputs=inputs, force=force)
@@ -122,8 +124,9 @@ def explain(
             comparison = retire_and_compare(segmenter, encoded, wanted, ids, message)
             after = [comparison.after.explain_at(*each, opened, limit) for each in places]
         thumbnails = WatchedThumbnails(opened)
-        page = ExplanationPage(before, explanations, thumbnails, comparison, after)
-        rendered = page.render()
+        commands = next_commands(ctx, picture, bank, out)
+        page = ExplanationPage(before, explanations, places, thumbnails, comparison, after, commands)
+        page.write(target)
     for line in thumbnails.warnings():
         console.warn(line)
     document = explanation_document(
@@ -135,7 +138,6 @@ def explain(
         file=picture_place(picture, target.parent),
         sha256=picture_hash(picture),
     )
-    write_text(target, rendered)
     write_text(beside, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     if as_json:
         console.emit_json(document | {"written": {"page": str(target), "json": str(beside)}})

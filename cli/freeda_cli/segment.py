@@ -91,7 +91,16 @@ def segment(
         )
         foreseen = partial(foresee_provenance, opened, source.preset, settings)
         done = {} if force else up_to_date(tasks, provenance=foreseen)
-        report = RunReport(ctx, out, names, len(tasks), verbose=verbose, as_json=as_json, force=force)
+        report = RunReport(
+            ctx,
+            out,
+            names,
+            len(tasks),
+            verbose=verbose,
+            as_json=as_json,
+            force=force,
+            left_out=found.told(),
+        )
         if len(done) == len(tasks):
             report.tell(done[task] for task in tasks)
         else:

@@ -12,12 +12,16 @@ import typer
 
 from freeda_cli import console
 from freeda_cli.errors import report_one
+from freeda_cli.next_commands import next_commands
 from freeda_cli.progress import SegmentBar
+from freeda_cli.segment_options import DEFAULT_OUT
 
 if TYPE_CHECKING:
     from freeda_segment.jobs import Failed, Finished, Outcome
-    from freeda_segment.outputs import IndexEntry
+    from freeda_segment.outputs import IndexEntry, NotSegmented
     from freeda_segment.outputs.runs import RunOptions, RunPicture
+    from freeda_segment.outputs.told import Told
+    from freeda_segment.outputs.totals import Totals
 
 _SHOWN_NOTES = 10
 _SHOWN_CLASSES = 30
@@ -57,6 +61,7 @@ class RunReport:
         verbose: a line for each picture, also where there are several.
         as_json: nothing but JSON goes to standard output.
         force: whether an index of somebody else may be replaced.
+        left_out: what was not taken for a picture, in words.
     """
 
     def __init__(
@@ -69,17 +74,21 @@ class RunReport:
         verbose: bool,
         as_json: bool,
         force: bool,
+        left_out: str = "",
     ) -> None:
+        from freeda_segment.outputs.totals import Totals
+
         self._ctx, self._out, self._formats, self._total = ctx, out, formats, total
         self._lines = total == 1 or verbose or bool(ctx.find_root().params.get("verbose"))
-        self._as_json, self._force = as_json, force
+        self._as_json, self._force, self._left_out = as_json, force, left_out
         self._started = time.monotonic()
         self._records: list[dict[str, Any]] = []
         self._entries: list[IndexEntry] = []
         self._pictures: list[RunPicture] = []
         self._last: Mapping[str, Any] | None = None
         self._doubts: list[str] = []
-        self._classes = _ClassTable()
+        self._totals = Totals()
+        self._failures: list[NotSegmented] = []
         self.failed = self.skipped = self.segmented = 0
 
     def tell(self, outcomes: Iterable[Outcome]) -> None:
@@ -98,7 +107,7 @@ class RunReport:
 
     def end(self, run_formats: Sequence[str], options: RunOptions) -> None:
         """Write the index and the formats of the whole run, and tell of the whole."""
-        from freeda_segment.outputs import write_index
+        from freeda_segment.outputs import Index, write_index
 
         for line in self._doubts[:_SHOWN_DOUBTS]:
             console.warn(line)
@@ -106,12 +115,13 @@ class RunReport:
             more = console.count(len(self._doubts) - _SHOWN_DOUBTS, "more warning")
             console.warn(f"and {more} of single pictures; their reports have them under 'notes'.")
         if self._entries and self._total > 1:
-            console.note(f"side by side: {write_index(self._out, self._entries, force=self._force)}")
+            index = Index(self._entries, self._failures, self._left_out)
+            console.note(f"side by side: {write_index(self._out, index, force=self._force)}")
         self._write_run(run_formats, options)
         if self._as_json:
             console.emit_json(self._records)
         elif self._total > 1:
-            self._classes.show()
+            _show_totals(self._totals)
             console.say(self._summary())
         if self.failed and self._total > 1:
             console.note(f"{self.failed:,} of {console.count(self._total, 'picture')} failed.")
@@ -140,17 +150,20 @@ class RunReport:
         )
 
     def _tell_failed(self, failed: Failed) -> None:
+        from freeda_segment.outputs import NotSegmented
+
         path = failed.task.path
         self.failed += 1
         line = report_one(self._ctx, path, failed.error)
+        self._failures.append(NotSegmented(str(path), line))
         if self._as_json:
             self._records.append({"picture": {"source": str(path)}, "error": line})
 
     def _tell_finished(self, finished: Finished) -> None:
-        from freeda_segment.outputs import IndexEntry
         from freeda_segment.outputs.runs import LABELS, RunPicture
+        from freeda_segment.outputs.told import Told
 
-        path, files = finished.task.path, finished.files
+        path, files, told = finished.task.path, finished.files, Told.model_validate(finished.report)
         if finished.skipped:
             self.skipped += 1
             self._line(path, "up to date (--force makes it anew)", {})
@@ -158,7 +171,7 @@ class RunReport:
             self.segmented += 1
             self._line(path, finished.summary, files if self._total == 1 else {})
         self._doubts += [f"{path}: {doubt}" for doubt in finished.doubts]
-        self._classes.add(finished.report)
+        self._totals.add(told)
         if LABELS in files:
             self._pictures.append(RunPicture.of(path, finished.task.stem, files[LABELS], finished.report))
             self._last = finished.report
@@ -166,7 +179,17 @@ class RunReport:
             written = {name: str(file) for name, file in files.items()}
             self._records.append({**finished.report, "written": written, "skipped": finished.skipped})
         if self._total > 1 and "preview" in self._formats and "overlay" in self._formats:
-            self._entries.append(IndexEntry.of(finished.report, files))
+            self._entries.append(self._entry(finished, told))
+
+    def _entry(self, finished: Finished, told: Told) -> IndexEntry:
+        """The picture in the index, with the commands that go on from it."""
+        from freeda_segment.outputs import IndexEntry, explanation_page_of, explanation_stem
+
+        picture = finished.task.path
+        page = explanation_page_of(self._out, explanation_stem(self._out, picture))
+        goes_there = self._out == Path(DEFAULT_OUT)
+        commands = next_commands(self._ctx, picture, self._ctx.params["bank"], None if goes_there else page)
+        return IndexEntry(told, finished.files, page, skipped=finished.skipped, commands=commands)
 
     def _line(self, path: Path, line: str, files: Mapping[str, Path]) -> None:
         if self._lines and not self._as_json:
@@ -175,43 +198,16 @@ class RunReport:
                 console.say(f"  {file}")
 
 
-class _ClassTable:
-    """In how many pictures each class was found, and how much of them it covers."""
-
-    def __init__(self) -> None:
-        self._pictures: dict[str, int] = {}
-        self._areas: dict[str, float] = {}
-        self._counted = 0
-        self._other = 0.0
-        self._with_other = 0
-
-    def add(self, report: Mapping[str, Any]) -> None:
-        """Count a picture's report."""
-        self._counted += 1
-        for each in report["classes"]:
-            name = each["name"]
-            self._pictures[name] = self._pictures.get(name, 0) + bool(each["pixels"])
-            self._areas[name] = self._areas.get(name, 0.0) + each["area"]
-        self._other += report["background"]["area"]
-        self._with_other += bool(report["background"]["area"])
-
-    def show(self) -> None:
-        """The classes that were found, the largest first."""
-        if not self._counted:
-            return
-        found = sorted(
-            (name for name, times in self._pictures.items() if times),
-            key=lambda name: -self._areas[name],
-        )
-        rows = [
-            (name, f"{self._pictures[name]:,}", f"{self._areas[name] / self._counted:.1%}")
-            for name in found[:_SHOWN_CLASSES]
-        ]
-        if len(found) > _SHOWN_CLASSES:
-            rows.append((f"and {len(found) - _SHOWN_CLASSES} more", "", ""))
-        if self._with_other:
-            rows.append(("(no class)", f"{self._with_other:,}", f"{self._other / self._counted:.1%}"))
-        absent = len(self._pictures) - len(found)
-        if absent:
-            rows.append((f"({console.count(absent, 'class', 'classes')} not found)", "", ""))
-        console.show_table(("class", "pictures#", "mean area#"), rows)
+def _show_totals(totals: Totals) -> None:
+    """The classes that were found, the largest first."""
+    if not totals.counted:
+        return
+    found, absent = totals.found(), totals.absent()
+    rows = [(each.name, f"{each.pictures:,}", f"{each.area:.1%}") for each in found[:_SHOWN_CLASSES]]
+    if len(found) > _SHOWN_CLASSES:
+        rows.append((f"and {len(found) - _SHOWN_CLASSES} more", "", ""))
+    if totals.with_other:
+        rows.append(("(no class)", f"{totals.with_other:,}", f"{totals.other:.1%}"))
+    if absent:
+        rows.append((f"({console.count(len(absent), 'class', 'classes')} not found)", "", ""))
+    console.show_table(("class", "pictures#", "mean area#"), rows)

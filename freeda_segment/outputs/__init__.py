@@ -11,8 +11,9 @@ from freeda_segment.outputs.formats import (
     output_paths,
     write_outputs,
 )
-from freeda_segment.outputs.index import INDEX_NAME, IndexEntry, write_index
+from freeda_segment.outputs.index import Index, IndexEntry, NotSegmented, write_index
 from freeda_segment.outputs.labels import LabelMap, read_labels
+from freeda_segment.outputs.links import INDEX_NAME, explanation_page_of
 from freeda_segment.outputs.names import explanation_stem, picture_place, result_stems
 from freeda_segment.outputs.result import Result
 from freeda_segment.outputs.resume import find_done, made_of, write_fresh
@@ -21,10 +22,13 @@ __all__ = [
     "DEFAULT_FORMATS",
     "FORMATS",
     "INDEX_NAME",
+    "Index",
     "IndexEntry",
     "LabelMap",
+    "NotSegmented",
     "OutputFormat",
     "Result",
+    "explanation_page_of",
     "explanation_stem",
     "find_done",
     "made_of",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 from freeda_models.protocols import BoolArray, ImageArray
 from freeda_segment.explain.explanation import Explanation
 from freeda_segment.outputs.cards import CardPictures, ShownPicture
+from freeda_segment.outputs.commands import Commands
+from freeda_segment.outputs.files import write_text
+from freeda_segment.outputs.links import INDEX_NAME, address_of, entry_address, links_to, show_link
 from freeda_segment.outputs.overlay import OverlayStyle, draw_classes
 from freeda_segment.outputs.pages import embedded, render_page
 from freeda_segment.outputs.palette import hex_colours
@@ -39,19 +43,38 @@ class ExplanationPage:
     Attributes:
         segmentation: the result explained; before anything was retired.
         explanations: of its regions.
+        places: a pixel (x, y) in each region.
         thumbnails: where the prototypes' pictures are.
         comparison: None when nothing was retired.
         after: explanations of the same regions after that, in the same order.
+        commands: that go on from here; None for none.
     """
 
     segmentation: Segmentation
     explanations: Sequence[Explanation]
+    places: Sequence[tuple[int, int]]
     thumbnails: ThumbnailSource
     comparison: Comparison | None = None
     after: Sequence[Explanation] = ()
+    commands: Commands | None = None
 
-    def render(self) -> str:
-        """The page as HTML."""
+    def write(self, path: Path) -> None:
+        """Write the page, linked with the index beside it where that shows the picture.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        index, own = path.with_name(INDEX_NAME), address_of(path)
+        write_text(path, self.render(entry_address(path), indexed=links_to(index, own)))
+        show_link(index, own)
+
+    def render(self, index_address: str = f"./{INDEX_NAME}", *, indexed: bool = False) -> str:
+        """The page as HTML.
+
+        Args:
+            index_address: of the picture in the index beside the page.
+            indexed: whether that is there.
+        """
         segmentation = self.segmentation
         return render_page(
             "explanation.html.j2",
@@ -62,6 +85,10 @@ class ExplanationPage:
             provenance=segmentation.provenance,
             alpha=segmentation.request.alpha,
             explanations=self.explanations,
+            places=self.places,
+            commands=self.commands,
+            index_address=index_address,
+            indexed=indexed,
             comparison=self.comparison,
             pairs=[] if self.comparison is None else list(zip(self.explanations, self.after, strict=True)),
             overlay=_overlay,

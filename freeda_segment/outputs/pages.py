@@ -7,13 +7,11 @@ says how it looks. Pages in files extend ``static.html.j2``, which puts style an
 from __future__ import annotations
 
 import base64
-import os
 from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from freeda_store.files.own_files import HTML_START
 
@@ -59,7 +57,6 @@ def page_templates(*folders: Path) -> Environment:
         "score": _score,
         "digest": _digest,
         "embedded": embedded,
-        "place": place,
     }
     return templates
 
@@ -69,11 +66,6 @@ def embedded(picture: Image.Image) -> str:
     buffer = BytesIO()
     picture.save(buffer, format="WEBP", quality=85, method=2)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def place(file: Path) -> str:
-    """The address of a file in the folder of the page."""
-    return "./" + quote(os.fsencode(file.name))
 
 
 @cache

@@ -18,14 +18,14 @@ def _is_text(value: Any) -> Any:
     return value
 
 
-FileName = Annotated[Any, AfterValidator(_is_text)]
-"""Text that need not be UTF-8, as names of files."""
+AnyText = Annotated[Any, AfterValidator(_is_text)]
+"""Text that need not be UTF-8, as names of files and what is typed in a shell."""
 
 
 class ToldPicture(Excerpt):
     """The picture that was segmented; its size is in pixels."""
 
-    source: FileName
+    source: AnyText
     width: Annotated[int, Field(ge=1)]
     height: Annotated[int, Field(ge=1)]
 
@@ -34,7 +34,7 @@ class ToldShare(Excerpt):
     """What a class got; ``score`` is None where it got nothing."""
 
     index: Count
-    name: str
+    name: AnyText
     colour: Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
     pixels: Count
     area: Share
@@ -60,7 +60,7 @@ class Told(Excerpt):
     classes: list[ToldShare]
     background: _Background
     sureness: ToldSureness | None = None
-    notes: list[str] = Field(default_factory=list)
+    notes: list[AnyText] = Field(default_factory=list)
 
     @property
     def colours(self) -> dict[int, str]:

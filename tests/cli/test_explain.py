@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +181,57 @@ def test_paths_that_cannot_be_are_misuse_before_anything_is_retired(
 def test_the_preset_s_filter_is_told(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
     told = freeda("explain", picture, "-c", "car", "--bank", bank, "--where", "none,contrast>=0.1").stderr
     assert told.startswith(f"bank {bank}, preset tiny, prototypes with contrast>=0.1\n")
+
+
+def test_index_and_explanation_link_each_other_and_offer_commands(
+    freeda: Any, opened: Any, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    second, broken = tmp_path / "it's.png", tmp_path / "broken.png"
+    second.write_bytes(picture.read_bytes())
+    broken.write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("text")
+    options = ["-c", "car|automobile,tree", "--bank", bank, "-k", "7"]
+    result = freeda("segment", tmp_path, *options)
+    assert result.exit_code == 1
+    index = Path("freeda-out/index.html")
+    shown = html.unescape(index.read_text())
+    assert "1 failed" in shown
+    assert "left out: " in shown
+    assert f"{broken} is not a picture of a known format" in shown
+    line = f"freeda explain {shlex.quote(str(second))} --bank {bank} -c 'car|automobile,tree' -k 7"
+    assert f'<code class="command">{line}</code>' in shown
+    assert '<a href="./it%27s.explain.html" hidden>' in shown
+    assert freeda(*shlex.split(line)[1:]).exit_code == 0
+    assert '<a href="./it%27s.explain.html">' in index.read_text()
+    explained_page = Path("freeda-out/it's.explain.html").read_text()
+    assert '<a href="./index.html#of-it%27s">' in explained_page
+    assert 'id="of-it%27s"' in index.read_text()
+
+
+def commands_of(page: str | Path) -> list[str]:
+    return re.findall(r'<code class="command">(.*?)</code>', html.unescape(Path(page).read_text()))
+
+
+def test_a_page_offers_what_may_come_next(freeda: Any, opened: Any, bank: Path, picture: Path) -> None:
+    written = explained(freeda, picture, "-c", "car,tree", "--bank", bank, "--at", "40,10")["written"]
+    lines = commands_of(written["page"])
+    again, learn = lines[:2]
+    assert again == f"freeda explain {picture} --bank {bank} -c car,tree --at 40,10"
+    assert learn == f"freeda learn {picture} --bank {bank} --at 40,10 --as NAME"
+    retire = lines[2]
+    assert retire.startswith(f"{again} --retire ")
+    assert freeda(*shlex.split(retire)[1:], "-m", "by the page").exit_code == 0
+    roll_back = commands_of(written["page"])[0]
+    assert roll_back == f"freeda bank rollback --bank {bank} 2"
+    assert freeda(*shlex.split(roll_back)[1:]).exit_code == 0
+
+
+def test_of_a_bank_at_a_version_nothing_that_changes_it_is_offered(
+    freeda: Any, opened: Any, bank: Path, picture: Path
+) -> None:
+    told = explained(
+        freeda, picture, "-c", "car", "--bank", f"{bank}@1", "--at", "40,10", "--out", "why.html"
+    )
+    assert commands_of(told["written"]["page"]) == [
+        f"freeda explain {picture} --bank {bank}@1 -c car --out why.html --at 40,10"
+    ]

@@ -186,13 +186,14 @@ def test_the_page_is_self_contained_and_escaped(segmenter: Segmenter, bank: Bank
     done = retire_and_compare(segmenter, encoded, "green|<script>x</script>,<u>red,red", [wrong])
     before = [done.before.explain_at(x, 5, bank) for x in (5, 60)]
     after = [done.after.explain_at(x, 5, bank) for x in (5, 60)]
-    page = ExplanationPage(done.before, before, bank, done, after).render()
+    page = ExplanationPage(done.before, before, [(5, 5), (60, 5)], bank, done, after).render()
     links = Links()
     links.feed(page)
     assert not links.tags & {"link", "iframe", "u", "green"}
     assert page.count("<script") == 1, "the page's own"
     assert len(links.sources) > 1
-    assert {str(source).split(";base64,")[0] for source in links.sources} == {"#content", "data:image/webp"}
+    kinds = {str(source).split(";base64,")[0] for source in links.sources}
+    assert kinds == {"#content", "./index.html", "data:image/webp"}
     assert "a &lt;green&gt; thing" in page
     assert str(wrong) in page
     document = json.loads(json.dumps(explanation_document("p", done.before, before, done, after)))
@@ -207,5 +208,5 @@ def test_a_lost_thumbnail_is_told(segmenter: Segmenter, bank: Bank, tmp_path: Pa
     made = segmenter.segment(striped_picture(["red"], 20, 20), "red", keep_evidence=True)
     for file in (tmp_path / "bank" / "thumbnails").glob("*/*.webp"):
         file.unlink()
-    page = ExplanationPage(made, [made.explain_at(1, 1, bank)], bank).render()
+    page = ExplanationPage(made, [made.explain_at(1, 1, bank)], [(1, 1)], bank).render()
     assert "picture missing" in page

@@ -14,8 +14,10 @@ from segment_fakes import FakeBackbone, FakeBank, FakeClip, small_settings, stri
 
 from freeda_segment.images import Picture
 from freeda_segment.outputs import (
+    Index,
     IndexEntry,
     Result,
+    explanation_page_of,
     find_done,
     made_of,
     output_paths,
@@ -25,6 +27,7 @@ from freeda_segment.outputs import (
 )
 from freeda_segment.outputs.geojson import trace_polygons
 from freeda_segment.outputs.report import report
+from freeda_segment.outputs.told import Told
 from freeda_segment.pixels.background import Background
 from freeda_segment.segmenter import Segmenter
 from freeda_store.errors import OverwriteError
@@ -175,11 +178,11 @@ def test_the_index_has_relative_links_and_escaped_names(segmenter: Segmenter, tm
         made = Result(segmenter.segment(Picture(pixels, (20, 30), f"<i>{stem}"), classes))
         files = write_fresh(tmp_path, stem, made, ["overlay", "preview"])
         told = report(made)
-        entries.append(IndexEntry.of(told, files))
-    page = write_index(tmp_path, entries).read_text()
+        entries.append(IndexEntry(Told.model_validate(told), files, explanation_page_of(tmp_path, stem)))
+    page = write_index(tmp_path, Index(entries)).read_text()
     assert "<i>a" not in page
     assert "&lt;b&gt;&amp;red" in page
     assert '"./a%20%22b%22%20%231.picture.jpg"' in page
-    assert page.index("picture.jpg") < page.index("overlay.png") < page.index("<table")
+    assert page.index("picture.jpg") < page.index("overlay.png") < page.index("share-table")
     assert str(tmp_path) not in page
     assert page.count("<script") == 1, "the page's own"

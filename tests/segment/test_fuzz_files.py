@@ -20,8 +20,16 @@ from freeda_segment.evaluation.journal import Journal
 from freeda_segment.evaluation.metrics import Counts
 from freeda_segment.evaluation.specs import other_classes
 from freeda_segment.evaluation.split_files import Files, read_split
-from freeda_segment.outputs import IndexEntry, find_done, output_paths, write_index
+from freeda_segment.outputs import (
+    Index,
+    IndexEntry,
+    explanation_page_of,
+    find_done,
+    output_paths,
+    write_index,
+)
 from freeda_segment.outputs.labels import read_labels
+from freeda_segment.outputs.told import Told
 
 REPORT = {
     "format": 1,
@@ -87,7 +95,8 @@ def test_a_report_that_was_changed_is_no_reason_to_stop(tmp_path: Path) -> None:
         path.write_text(text, encoding="utf-8", errors="surrogatepass")
         found = survives(lambda: find_done(tmp_path, "a", wanted, ["overlay", "preview"]))
         if isinstance(found, dict):
-            survives(lambda: write_index(tmp_path, [IndexEntry.of(found, paths)]))
+            entry = IndexEntry(Told.model_validate(found), paths, explanation_page_of(tmp_path, "a"))
+            survives(lambda: write_index(tmp_path, Index([entry])))
 
     check()
 

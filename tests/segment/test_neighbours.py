@@ -262,7 +262,7 @@ def test_a_region_is_explained_with_its_neighbours(bank: Bank) -> None:
     cosine = np.log(alone.best.local / (1 - alone.best.local))
     joined = 1 / (1 + np.exp(-(0.5 * cosine + 0.5 * found.share)))
     assert told.best.score == told.best.local == pytest.approx(joined, abs=1e-5)
-    page = ExplanationPage(made, [told], bank).render()
+    page = ExplanationPage(made, [told], [(1, 1)], bank).render()
     assert "its 3 nearest prototypes" in page
     assert str(found.neighbours[0].info.id) in page
     document = explanation_document("p.png", made, [told])

@@ -30,9 +30,22 @@ async function copy(text) {
   say(`Copied: ${text}`);
 }
 
-for (const button of document.querySelectorAll("[data-copy]")) {
+for (const button of document.querySelectorAll(".copyable button")) {
   button.hidden = false;
-  button.addEventListener("click", () => copy(button.dataset.copy));
+  button.addEventListener("click", () => copy(button.parentElement.querySelector(".command").textContent));
+}
+
+/* A word as a shell reads it back. */
+function quoted(word) {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+for (const input of document.querySelectorAll("input[data-command]")) {
+  const rest = input.parentElement;
+  input.hidden = rest.querySelector("label").hidden = false;
+  input.addEventListener("input", () => {
+    rest.querySelector(".command").textContent = input.dataset.command + quoted(input.value.trim() || input.placeholder);
+  });
 }
 
 /* A picture with its pixels: by the pointer, or by the arrow keys. */
@@ -85,7 +98,7 @@ class Spot {
   }
 
   take(at) {
-    if (at) copy(this.command.replace("{x}", at[0]).replace("{y}", at[1]));
+    if (at) copy(`${this.command}${at[0]},${at[1]}`);
   }
 
   key(event) {
