@@ -12,6 +12,8 @@ from freeda_store.limits import MAX_DIM, MAX_INTEGER
 from freeda_store.vectors.protocol import VectorSizes
 
 MANIFEST_VERSION = 1
+UNPUBLISHED = "unpublished"
+"""Id of a model of which the makers of a bank did not say what it was."""
 
 
 class ModelLike(Protocol):

@@ -12,7 +12,7 @@ from fastapi import Depends, Header, Request
 from freeda_models.presets import Preset
 from freeda_segment.settings import SegmentSettings
 from freeda_store.bank import Bank
-from freeda_studio.engine import Engine, load_networks
+from freeda_studio.engine import Engine, Networks, load_networks
 from freeda_studio.nouns import Nouns
 from freeda_studio.settings import Access, StudioSettings
 from freeda_studio.shelf import Shelf
@@ -66,11 +66,23 @@ def open_studio(
     """
     with bank:
         networks = load_networks(bank, preset, device=device, settings=segment)
-        limits = settings.limits
-        shelf = Shelf(settings.pictures, settings.folder / "pictures", limits.upload_bytes)
-        engine = Engine(bank, networks, shelf, limits.memory_bytes)
-        writing = Writing(settings.bank, refusal_of(bank, asked=settings.read_only))
-        yield Studio(settings, access, engine, writing, Corrector(engine, writing), Nouns(bank))
+        yield studio_over(settings, access, bank, networks)
+
+
+def studio_over(settings: StudioSettings, access: Access, bank: Bank, networks: Networks) -> Studio:
+    """A studio of networks that are loaded.
+
+    Args:
+        settings: pictures, limits.
+        access: where it will listen.
+        bank: opened for reading.
+        networks: whose segmenter reads this bank.
+    """
+    limits = settings.limits
+    shelf = Shelf(settings.pictures, settings.folder / "pictures", limits.upload_bytes)
+    engine = Engine(bank, networks, shelf, limits.memory_bytes)
+    writing = Writing(settings.bank, refusal_of(bank, asked=settings.read_only))
+    return Studio(settings, access, engine, writing, Corrector(engine, writing), Nouns(bank))
 
 
 def studio_of(request: Request) -> Studio:

@@ -24,7 +24,6 @@ from freeda_cli.bank_views import (
     diff_facts,
     prototype_row,
     revision_row,
-    stats_facts,
     verify_facts,
     verify_verdict,
 )
@@ -68,6 +67,8 @@ def _open(address: str) -> Bank:
 @app.command(epilog="Example: freeda bank stats --bank flowers@v2 --json")
 def stats(bank: BankOption = DEFAULT_BANK, as_json: JsonOption = False) -> None:
     """Show what a bank holds: counts, models and size on disk."""
+    from freeda_store.views.facts import stats_facts
+
     with _open(bank) as opened:
         counted = opened.stats()
     default = preset_filter(counted.preset)

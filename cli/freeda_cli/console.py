@@ -16,9 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from freeda_store.views.amounts import count as count
+from freeda_store.views.amounts import size as size
+
 _WIDE = 10_000
 _WORD = 40
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def stdout() -> Console:
@@ -133,21 +135,6 @@ def _print_table(console: Console, table: Table) -> None:
     with console.capture() as capture:
         console.print(table)
     console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
-
-
-def count(number: int, singular: str, plural: str = "") -> str:
-    """``1 picture``, ``1,234 pictures``."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
-
-
-def size(number: int) -> str:
-    """Bytes as people say them: ``1.2 MB``, powers of 1000."""
-    value = float(number)
-    for unit in _UNITS[:-1]:
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit in _UNITS[:2] else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} {_UNITS[-1]}"
 
 
 def duration(seconds: float) -> str:

@@ -6,10 +6,8 @@ and the scores.
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from textwrap import shorten, wrap
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from freeda_store.errors import PrototypeMissingError
 from freeda_store.vectors.filters import Condition, Filter, Operator
+from freeda_store.views.choosing import BEST_FIRST, ORDERS, alike, choose
 from freeda_store.views.fonts import font_for
 from freeda_store.views.viewing import ThumbnailSource, look
 
@@ -67,21 +66,12 @@ def choose_prototypes(
     """
     key = noun.strip()
     asked = Filter((*where.conditions, Condition("noun", Operator.EQ, (key,))))
-    total = 0
-
-    def counted() -> Iterator[PrototypeInfo]:
-        nonlocal total
-        for info in bank.infos(asked):
-            total += 1
-            yield info
-
-    best = heapq.nsmallest(limit, counted(), key=lambda info: (-info.scores.contrast, info.id))
-    if not best:
-        known = {info.noun for info in bank.infos(where)}
-        alike = get_close_matches(key, sorted(known), n=3)
-        hint = f"did you mean {' or '.join(alike)}?" if alike else "`freeda bank list` lists its nouns."
+    chosen = choose(bank.infos(asked), ORDERS[BEST_FIRST], limit)
+    if not chosen.infos:
+        near = alike(key, list({info.noun for info in bank.infos(where)}))
+        hint = f"did you mean {' or '.join(near)}?" if near else "`freeda bank list` lists its nouns."
         raise PrototypeMissingError(f"the bank shows no prototype of '{key}' that passes; {hint}")
-    return best, total
+    return list(chosen.infos), chosen.total
 
 
 def sheet_name(noun: str) -> str:

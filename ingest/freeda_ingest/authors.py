@@ -12,12 +12,11 @@ from freeda_store.authors.copy import AuthorsProgress, AuthorsReport, copy_autho
 from freeda_store.authors.files import AuthorsBank, printable
 from freeda_store.bank import Bank
 from freeda_store.errors import AuthorsBankError
-from freeda_store.manifest import Manifest, ModelRecord
+from freeda_store.manifest import UNPUBLISHED, Manifest, ModelRecord
 
 AUTHORS_PRESET = "sd21"
 """The bundled preset whose CLIP and backbone the authors used: open_clip's ViT-L-14 openai and timm's
 vit_large_patch14_dinov2.lvd142m, which the hub calls facebook/dinov2-large."""
-UNPUBLISHED = "unpublished"
 _TIMM_BACKBONES = {
     "facebook/dinov2-base": ("vit_base_patch14_dinov2.lvd142m", 768),
     "facebook/dinov2-large": ("vit_large_patch14_dinov2.lvd142m", 1024),

@@ -241,7 +241,7 @@ def test_every_command_that_reports_has_json() -> None:
 
     from freeda_cli.main import app
 
-    silent = {"demo", "new"}
+    silent = {"demo", "new", "serve"}
     """Which show a person something, or make an empty thing."""
 
     def leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from freeda_cli.bank_views import stats_facts
 from freeda_store import Bank
+from freeda_store.views.facts import stats_facts
 
 
 def test_waiting_for_a_server_is_told_once(freeda: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,37 @@
+"""Fixtures of the studio's tests: a studio over a small bank with networks that see colours, and a client."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+import pytest
+from bank_copies import copy_folder, made_once
+from small_bank import make_small_bank
+from starlette.testclient import TestClient
+from studio_makers import BASE_URL, TOKEN, opened_studio
+
+from freeda_studio.app import make_app
+from freeda_studio.studio import Studio
+
+
+@pytest.fixture
+def bank(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two revisions: a car (twice) and a tree; then a dog of another source. Its own copy."""
+    return copy_folder(made_once(tmp_path_factory, "small-bank", make_small_bank), tmp_path / "bank")
+
+
+@pytest.fixture
+def studio(bank: Path) -> Iterator[Studio]:
+    """A studio over the bank."""
+    with opened_studio(bank) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(studio: Studio) -> TestClient:
+    """A program that has the token."""
+    return TestClient(make_app(studio), BASE_URL, headers={"authorization": f"Bearer {TOKEN}"})
