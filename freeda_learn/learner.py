@@ -13,11 +13,15 @@ from freeda_ingest.manifests import preset_manifest
 from freeda_learn.errors import OptionError
 from freeda_learn.examples import Example, Rejected
 from freeda_learn.extract import Extractor, KeySettings
-from freeda_learn.finding import RegionFinder, SuperpixelFinder
+from freeda_learn.finding import RegionFinder
 from freeda_learn.models import LearnModels
+from freeda_learn.prompting import finder_of
 from freeda_learn.report import LearnProgressCallback, LearnReport
 from freeda_learn.run import LearnPlan, LearnRun
 from freeda_models.presets import Preset, load_preset, preset_for_bank
+from freeda_segment.region_networks import load_regions
+from freeda_segment.regions.providers import RegionProvider
+from freeda_segment.segmenter import Segmenter
 from freeda_segment.settings import SegmentSettings
 from freeda_store.bank import Bank
 from freeda_store.closeable import Closeable
@@ -58,7 +62,8 @@ class Learner(Closeable):
         bank: an open bank whose manifest fits the models.
         models: the networks.
         settings: as pictures are segmented: sizes, windows and superpixels count.
-        finder: finds what points and boxes mean; superpixels merged by likeness if None.
+        finder: finds what points and boxes mean; by default what divides pictures does.
+        regions: what divides pictures into regions; None for superpixels.
     """
 
     def __init__(
@@ -67,11 +72,13 @@ class Learner(Closeable):
         models: LearnModels,
         settings: SegmentSettings,
         finder: RegionFinder | None = None,
+        regions: RegionProvider | None = None,
     ) -> None:
         self._bank = bank
         self._models = models
         self._settings = settings
-        self._finder = finder or SuperpixelFinder(settings.superpixels, settings.merge_similarity)
+        self._regions = regions
+        self._finder = finder or finder_of(settings, regions)
 
     @property
     def bank(self) -> Bank:
@@ -81,6 +88,13 @@ class Learner(Closeable):
     def close(self) -> None:
         """Close the bank. Closing twice is fine."""
         self._bank.close()
+
+    def segmenter(self, bank: Bank) -> Segmenter:
+        """A segmenter with the same networks and settings, which asks a bank; closing it closes that one."""
+        models = self._models
+        return Segmenter(
+            bank, models.clip, models.backbone, models.keys, self._settings, regions=self._regions
+        )
 
     def learn(
         self,
@@ -162,8 +176,6 @@ def open_learner(
         ManifestMismatchError: the preset's models are not those that made the bank.
         ModelError: a model is missing.
     """
-    from freeda_learn.prompting import load_finder
-
     bank = Bank.open(address)
     try:
         chosen = preset_for_bank(preset, bank.manifest)
@@ -176,7 +188,7 @@ def open_learner(
                 "keys": models.keys.identity,
             }
         )
-        return Learner(bank, models, wanted, finder or load_finder(chosen, wanted, device))
+        return Learner(bank, models, wanted, finder, load_regions(chosen, wanted, device))
     except BaseException:
         bank.close()
         raise

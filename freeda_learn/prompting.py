@@ -9,9 +9,9 @@ import numpy as np
 from freeda_learn.finding import RegionFinder, SuperpixelFinder
 from freeda_learn.marks import Point, Rectangle
 from freeda_learn.seeing import SeenPicture
-from freeda_models.presets import Preset
 from freeda_models.protocols import BoolArray, PromptedProposer
-from freeda_segment.settings import OwnRegions, SegmentSettings
+from freeda_segment.regions.providers import ProposedRegions, RegionProvider
+from freeda_segment.settings import SegmentSettings
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,13 @@ class PromptFinder(RegionFinder):
         return seen.to_working(self.proposer.in_box(seen.picture.pixels, box))
 
 
-def load_finder(preset: Preset, settings: SegmentSettings, device: str) -> RegionFinder:
-    """What finds regions under these settings: their network where it takes points, superpixels otherwise.
+def finder_of(settings: SegmentSettings, regions: RegionProvider | None) -> RegionFinder:
+    """What finds regions as pictures are segmented: the network where it takes points, else superpixels.
 
-    Raises:
-        ModelMissingError, UnsupportedModelError, DeviceError: the network cannot be loaded.
+    Args:
+        settings: how pictures are divided into superpixels.
+        regions: what divides pictures otherwise; None where nothing does.
     """
-    from freeda_models.loading import load_mask_proposer
-
-    if settings.regions is not None and not isinstance(settings.regions, OwnRegions):
-        proposer = load_mask_proposer(preset, settings.regions, device)
-        if isinstance(proposer, PromptedProposer):
-            return PromptFinder(proposer)
+    if isinstance(regions, ProposedRegions) and isinstance(regions.proposer, PromptedProposer):
+        return PromptFinder(regions.proposer)
     return SuperpixelFinder(settings.superpixels, settings.merge_similarity)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from freeda_learn.finding import RegionFinder
 from freeda_learn.models import LearnModels
+from freeda_learn.prompting import finder_of
 from freeda_models.presets import Preset, preset_for_bank
 from freeda_segment.classes import ClassList, parse_classes
 from freeda_segment.encoding import EncodedImage
@@ -76,8 +77,6 @@ def load_networks(
         ManifestMismatchError: its models are not those that made the bank.
         ModelMissingError, DeviceError: they cannot be loaded.
     """
-    from freeda_learn.prompting import load_finder
-
     chosen = preset_for_bank(preset, bank.manifest)
     wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
     models = LearnModels.load(chosen, device)
@@ -88,6 +87,7 @@ def load_networks(
             "keys": models.keys.identity,
         }
     )
+    regions = load_regions(chosen, wanted, device)
     segmenter = Segmenter(
         bank,
         models.clip,
@@ -95,9 +95,9 @@ def load_networks(
         models.keys,
         wanted,
         chosen,
-        load_regions(chosen, wanted, device),
+        regions,
     )
-    return Networks(chosen, wanted, models, segmenter, load_finder(chosen, wanted, device))
+    return Networks(chosen, wanted, models, segmenter, finder_of(wanted, regions))
 
 
 class Engine(Closeable):

@@ -13,6 +13,7 @@ import typer
 from freeda_cli import console
 from freeda_cli.bank_add import show_separations
 from freeda_cli.errors import INTERRUPTED, UsageError
+from freeda_cli.learn_check import check_learned, checked_values, show_checked
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from freeda_cli.presets import announce_download, named, preset_of_existing
 from freeda_cli.progress import LearnBar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from freeda_learn import Disagreement, Example, LearnReport, Rejected
+    from freeda_learn.checking import CheckedPicture
     from freeda_learn.labels.common import Labels
     from freeda_store.views.separation import Separation
 
@@ -73,6 +75,14 @@ ClassesOption = Annotated[
         help="With --labels of masks or YOLO: the names of classes, one a line, by their numbers.",
     ),
 ]
+CheckOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--check",
+        metavar="FOLDER",
+        help="Say which of these pictures have other labels than before; may be repeated.",
+    ),
+]
 ByOption = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", show_default="your user name", help="Who marked it, for the bank."),
@@ -113,6 +123,7 @@ def learn(
     classes: ClassesOption = None,
     bank: BankOption = DEFAULT_BANK,
     preset: PresetOption = None,
+    check: CheckOption = None,
     by: ByOption = None,
     source: SourceOption = "",
     license_: LicenseOption = "",
@@ -128,6 +139,7 @@ def learn(
     belongs to the class when it resembles either. Running the same command again adds nothing. The
     revision is taken back with `freeda bank rollback`.
     """
+    from freeda_cli.pictures import find_pictures
     from freeda_learn import LearnOptions, disagreements, open_learner
     from freeda_learn.labels.common import examples_of
     from freeda_store import Bank, parse_filter
@@ -139,6 +151,7 @@ def learn(
     examples = (
         _examples(pictures, name, at or [], box or [], mask, not_at or [], whole) if label_set is None else []
     )
+    checked_files = find_pictures(check).pictures if check else []
     require_writable(bank)
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
@@ -151,8 +164,10 @@ def learn(
         run = f"learn {Path(pictures[0]).absolute()} {Path(labels or '').absolute()}"
         options = replace(options, message=message or f"learn {Path(labels or '').name}", name=run)
     told = (_with_provenance(each, source, license_, url) for each in told)
-    with open_learner(bank, chosen, device=device) as learner, LearnBar("pictures") as bar:
-        report = learner.learn(told if label_set is not None else list(told), options, bar)
+    with open_learner(bank, chosen, device=device) as learner:
+        with LearnBar("pictures") as bar:
+            report = learner.learn(told if label_set is not None else list(told), options, bar)
+        checked = check_learned(learner, bank, report, checked_files)
     if report.interrupted:
         console.note("stopped after the batch in hand; run the same command again to go on from here.")
         raise typer.Exit(INTERRUPTED)
@@ -160,7 +175,7 @@ def learn(
         names = [each for each in report.learned if any(opened.infos(parse_filter([f"noun={each}"])))]
         measured = measure_separation(opened, names, parse_filter(["kind!=rest"])) if names else []
         odd = disagreements(opened, names)
-    show_report(report, measured, odd, bank, as_json=as_json)
+    show_report(report, measured, odd, bank, checked, as_json=as_json)
 
 
 def _examples(
@@ -254,10 +269,11 @@ def show_report(
     measured: Sequence[Separation],
     odd: Sequence[Disagreement],
     bank: str,
+    checked: Sequence[CheckedPicture | Rejected] | None,
     *,
     as_json: bool,
 ) -> None:
-    """Print what a run did, how what it learned stands apart, and which examples disagree.
+    """Print what a run did, how what it learned stands apart, which examples disagree, and what changed.
 
     Raises:
         UnusableExampleError: nothing at all could be learned.
@@ -272,7 +288,8 @@ def show_report(
     if as_json:
         concepts = {"concepts": [each.to_json() for each in measured]}
         disagree = {"disagree": [_odd_values(each) for each in odd]}
-        console.emit_json(report_values(report) | concepts | disagree)
+        changed = {} if checked is None else {"checked": [checked_values(each) for each in checked]}
+        console.emit_json(report_values(report) | concepts | disagree | changed)
         return
     console.show_facts(report_facts(report))
     show_separations(measured, bank)
@@ -284,6 +301,8 @@ def show_report(
         )
     if len(odd) > _SHOWN_ODD:
         console.warn(f"{console.count(len(odd) - _SHOWN_ODD, 'more example')} like these; --json lists all.")
+    if checked is not None:
+        show_checked(checked)
 
 
 def _odd_values(each: Disagreement) -> dict[str, Any]:

@@ -119,3 +119,32 @@ def test_labels_that_do_not_fit(
     done = freeda("learn", *arguments, "--bank", bank)
     assert done.exit_code == 2, done.output
     assert message in " ".join(done.output.split())
+
+
+@pytest.mark.usefixtures("learning")
+def test_pictures_that_are_checked_are_told_of(
+    freeda: Any, bank: Path, picture: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    Image.open(picture).save(folder / "one.png")
+    (folder / "two.png").write_bytes(b"no picture")
+    asked = ("--box", "22,0,47,39", "--as", "red car", "--bank", bank, "--check", folder)
+    done = freeda("learn", picture, *asked, "--json")
+    assert done.exit_code == 0, done.output
+    one, two = json.loads(done.stdout)["checked"]
+    assert one["picture"].endswith("one.png")
+    assert 0 <= one["changed"] <= 1
+    assert "two.png" in two["picture"]
+    assert two["error"]
+    again = freeda("learn", picture, *asked)
+    assert again.exit_code == 0, again.output
+    assert "other labels" not in again.output
+
+
+@pytest.mark.usefixtures("learning")
+def test_a_checked_folder_must_be_there(freeda: Any, bank: Path, picture: Path) -> None:
+    done = freeda("learn", picture, "--whole", "--as", "red car", "--bank", bank, "--check", "gone")
+    assert done.exit_code == 2
+    assert "gone" in done.output
+    assert learned(bank) == []
