@@ -57,7 +57,9 @@ class Spot {
     this.command = element.dataset.command || "";
     this.output = element.parentElement.querySelector("output");
     this.at = this.size.map((side) => Math.floor(side / 2));
-    element.addEventListener("pointermove", (event) => this.tell(this.under(event)));
+    for (const kind of ["pointerdown", "pointermove"]) {
+      element.addEventListener(kind, (event) => this.tell(this.under(event)));
+    }
     element.addEventListener("pointerleave", () => this.tell(null));
     if (this.command) this.offer();
   }
@@ -71,7 +73,7 @@ class Spot {
     this.cross.className = "cross";
     this.cross.hidden = true;
     element.append(this.cross);
-    element.addEventListener("click", (event) => this.take(this.under(event)));
+    element.addEventListener("click", (event) => this.take(this.told ?? this.under(event)));
     element.addEventListener("keydown", (event) => this.key(event));
     element.addEventListener("blur", () => { this.cross.hidden = true; });
   }
@@ -94,6 +96,7 @@ class Spot {
   }
 
   tell(at) {
+    this.told = at;
     this.output.textContent = at ? `x ${at[0]}, y ${at[1]}` : "";
   }
 
