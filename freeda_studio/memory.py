@@ -22,18 +22,19 @@ class ByteCache(Generic[K, V]):
     """
 
     def __init__(self, most_bytes: int) -> None:
-        self._kept: LRUCache[K, V] = LRUCache(max(1, most_bytes), getsizeof=held_bytes)
+        self._kept: LRUCache[K, tuple[V, int]] = LRUCache(max(1, most_bytes), getsizeof=_size)
         self._lock = Lock()
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The value of a key, made where it is not known. Two threads may both make it."""
         with self._lock:
             if key in self._kept:
-                return self._kept[key]
+                return self._kept[key][0]
         made = make()
+        size = held_bytes(made)
         with self._lock:
-            if held_bytes(made) <= self._kept.maxsize:
-                self._kept[key] = made
+            if size <= self._kept.maxsize:
+                self._kept[key] = made, size
         return made
 
     def forget(self, matches: Callable[[K], bool]) -> None:
@@ -46,6 +47,10 @@ class ByteCache(Generic[K, V]):
     def bytes(self) -> int:
         """What is held now."""
         return int(self._kept.currsize)
+
+
+def _size(kept: tuple[object, int]) -> int:
+    return kept[1]
 
 
 def held_bytes(value: object) -> int:

@@ -12,6 +12,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +22,7 @@ from PIL import Image
 from freeda_segment.errors import ImageError
 from freeda_segment.images import Picture, read_picture, upright_size
 from freeda_store.files.whole_files import replaced
-from freeda_studio.errors import MissingError
+from freeda_studio.errors import MissingError, TooLargeError
 from freeda_studio.memory import ByteCache
 
 VIEW_SIDE = 1600
@@ -90,23 +91,21 @@ class Shelf:
 
         Raises:
             ImageError: it is no picture, is broken, or has too many pixels; it is not kept.
+            TooLargeError: it alone takes more than all may.
         """
+        if len(content) > self._most_bytes:
+            raise TooLargeError(
+                f"{name} has {len(content) / 2**20:.0f} MiB, and dropped pictures may take "
+                f"{self._most_bytes / 2**20:.0f} MiB together; make it smaller."
+            )
         place = self._folder / hashlib.sha256(content).hexdigest()[:24]
         path = place / plain_name(name)
         with self._lock:
             kept = next(iter(_files(place)), None)
             if kept is None:
-                self._make_room(len(content))
-                place.mkdir(parents=True, mode=0o700, exist_ok=True)
-                with replaced(path) as part:
-                    part.write_bytes(content)
+                self._keep(path, name, content)
                 kept = path
             os.utime(place)
-        try:
-            read_picture(kept)
-        except ImageError as error:
-            shutil.rmtree(place, ignore_errors=True)
-            raise ImageError(str(error).replace(str(kept), name)) from error
         return ShelfPicture(place.name, kept.name, kept, dropped=True)
 
     def remove(self, id_: str) -> None:
@@ -120,6 +119,7 @@ class Shelf:
             raise MissingError(f"{picture.name} was given at the start and stays; start without it.")
         with self._lock:
             shutil.rmtree(picture.path.parent, ignore_errors=True)
+        self._views.forget(lambda key: key[0] == id_)
 
     def read(self, id_: str) -> Picture:
         """A picture to be segmented.
@@ -153,13 +153,21 @@ class Shelf:
         return self._views.get((id_, side), lambda: _as_webp(self.read(id_), side))
 
     def _dropped(self) -> Iterator[ShelfPicture]:
-        try:
-            places = sorted(self._folder.iterdir(), key=lambda place: (place.stat().st_mtime_ns, place.name))
-        except OSError:  # none was dropped yet, or one is being taken away
-            return
-        for place in places:
+        for place in _in_order(self._folder):
             for path in _files(place):
                 yield ShelfPicture(place.name, path.name, path, dropped=True)
+
+    def _keep(self, path: Path, name: str, content: bytes) -> None:
+        """Write a picture that can be read; what was dropped first goes, only once it is known to be one."""
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        try:
+            with replaced(path) as part:
+                part.write_bytes(content)
+                _check(part, name)
+                self._make_room(len(content))
+        except ImageError:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            raise
 
     def _make_room(self, wanted: int) -> None:
         """Take away what was dropped first, until this fits."""
@@ -198,7 +206,26 @@ def _given(path: Path) -> ShelfPicture:
     return ShelfPicture(told, os.fsencode(path.name).decode(errors="replace"), path, dropped=False)
 
 
+def _check(path: Path, name: str) -> None:
+    """Read a picture, and tell of it by the name it came with."""
+    try:
+        read_picture(path)
+    except ImageError as error:
+        raise ImageError(str(error).replace(str(path), name)) from error
+
+
+def _in_order(folder: Path) -> list[Path]:
+    """The folders of dropped pictures, that of the first one first; without those that go meanwhile."""
+    places: list[tuple[int, str, Path]] = []
+    with suppress(OSError):  # none was dropped yet
+        for place in folder.iterdir():
+            with suppress(OSError):
+                places.append((place.stat().st_mtime_ns, place.name, place))
+    return [place for _, _, place in sorted(places)]
+
+
 def _files(place: Path) -> Iterator[Path]:
     """The picture in a folder of a dropped one; nothing where it is not there whole."""
-    if _ID.fullmatch(place.name) and place.is_dir():
-        yield from (path for path in place.iterdir() if not path.name.startswith("."))
+    if _ID.fullmatch(place.name):
+        with suppress(OSError):
+            yield from [path for path in place.iterdir() if not path.name.startswith(".")][:1]

@@ -5,7 +5,7 @@ const OTHER = 0; // in a label map, label + 1
 export class Overlay {
   constructor(canvas) {
     this.canvas = canvas;
-    this.tint = document.createElement("canvas");
+    this.tint = null;
     this.opacity = 0.55;
     this.hidden = new Set();
     this.clear();
@@ -15,24 +15,30 @@ export class Overlay {
     this.picture = this.labels = this.region = this.meta = null;
   }
 
-  // picture: an image; meta: what the server says of the labels; map: their bitmap.
-  show(picture, meta, map) {
+  // picture: an image; made: its labels, and what the server says of them.
+  show(picture, { meta, labels }) {
     this.picture = picture;
     this.meta = meta;
     this.width = meta.view_width;
     this.height = meta.view_height;
-    this.labels = readLabels(map, this.width, this.height);
+    this.labels = labels;
     this.region = null;
-    this.canvas.width = this.tint.width = this.width;
-    this.canvas.height = this.tint.height = this.height;
+    this.resize(this.width, this.height);
     this.paint();
+  }
+
+  // Small pictures are shown up to twice their size, and none higher than the window has room for.
+  resize(width, height) {
+    this.canvas.width = width;
+    this.canvas.height = height;
+    this.canvas.parentElement.style.setProperty("--wide", `${width}`);
+    this.canvas.parentElement.style.setProperty("--ratio", `${width / height}`);
   }
 
   // A picture before its labels are there.
   preview(picture) {
     this.clear();
-    this.canvas.width = picture.naturalWidth;
-    this.canvas.height = picture.naturalHeight;
+    this.resize(picture.naturalWidth, picture.naturalHeight);
     this.canvas.getContext("2d").drawImage(picture, 0, 0);
   }
 
@@ -77,22 +83,9 @@ export class Overlay {
     ];
   }
 
-  // Colours each pixel by its class; borders between classes are white.
   paint() {
     if (!this.labels) return;
-    const context = this.tint.getContext("2d");
-    const image = context.createImageData(this.width, this.height);
-    const pixels = new Uint32Array(image.data.buffer);
-    const colours = [0, ...this.meta.classes.map((each) => (this.hidden.has(each.name) ? 0 : packed(each.colour)))];
-    const { labels, width } = this;
-    const white = packed("#ffffff");
-    for (let place = 0; place < labels.length; place += 1) {
-      const label = labels[place];
-      const last = (place + 1) % width === 0;
-      const border = (!last && labels[place + 1] !== label) || (place + width < labels.length && labels[place + width] !== label);
-      pixels[place] = border && colours.length > 1 ? white : colours[label];
-    }
-    context.putImageData(image, 0, 0);
+    this.tint = tinted(this, this.hidden);
     this.draw();
   }
 
@@ -108,12 +101,25 @@ export class Overlay {
   }
 }
 
-// Share of pixels whose class is another; null where the pictures differ in size.
-export function changed(before, after) {
-  if (!before || before.length !== after.length) return null;
-  let count = 0;
-  for (let place = 0; place < after.length; place += 1) if (before[place] !== after[place]) count += 1;
-  return count / after.length;
+// A canvas that colours each pixel by its class, but for hidden ones; borders between classes are white.
+export function tinted({ meta, labels }, hidden = new Set()) {
+  const [width, height] = [meta.view_width, meta.view_height];
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const colours = [0, ...meta.classes.map((each) => (hidden.has(each.name) ? 0 : packed(each.colour)))];
+  const white = packed("#ffffff");
+  for (let place = 0; place < labels.length; place += 1) {
+    const label = labels[place];
+    const last = (place + 1) % width === 0;
+    const border = (!last && labels[place + 1] !== label) || (place + width < labels.length && labels[place + width] !== label);
+    pixels[place] = border ? white : colours[label];
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
 }
 
 function read(bitmap, width, height) {

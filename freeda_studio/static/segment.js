@@ -1,11 +1,15 @@
 // The first screen: joins pictures, classes, the canvas and the panel that says why.
 
 import { ClassList, completeNouns } from "./chips.js";
-import { Overlay, changed } from "./overlay.js";
+import { Labels } from "./labels.js";
+import { Overlay } from "./overlay.js";
 import { Shelf, takeFiles } from "./shelf.js";
 import { getJson, make, percent, postBitmap, postJson, postText, swatch, toast } from "./talk.js";
 
-const WATCH = 4000; // milliseconds between looks at the bank's revision
+const WATCH = 3000; // milliseconds between looks at the bank's revision
+const MOST_ADDRESS = 6000; // characters
+const KEPT = `segment of ${document.getElementById("bank").firstChild.textContent.trim()}`;
+const HINT = "Click a region of the picture: its class, the runner-up, and the prototypes behind both stand here.";
 const at = (id) => document.getElementById(id);
 const desk = at("desk");
 const overlay = new Overlay(at("canvas"));
@@ -14,15 +18,31 @@ let current = null; // the picture that is open
 let turn = 0; // counts what was asked for, so that late answers are dropped
 let cursor = null; // the crosshair, in pixels of the view
 let explained = null; // the pixel of the original that the panel explains
-const labelsOf = new Map(); // label maps seen so far, by picture, to say what a correction changed
+let asked = 0; // counts explanations that were asked for
+let undo = null; // takes the last correction back
+let correcting = false; // what this page changes is told by what changes it
 
+const labels = new Labels();
 const classes = new ClassList(at("classes-form"), () => refresh());
-const shelf = new Shelf(at("shelf"), (picture) => open(picture));
+const shelf = new Shelf(at("shelf"), labels, (picture) => open(picture));
 
+// What a tab shows outlives a reload and a look at another screen; a short list can be shared as an address.
 function remember() {
   const query = new URLSearchParams(classes.names.map((name) => ["c", name]));
   if (current) query.set("p", current.id);
-  history.replaceState(null, "", `/?${query}`);
+  sessionStorage.setItem(KEPT, JSON.stringify({ classes: classes.names, picture: current && current.id }));
+  const whole = `/?${query}`;
+  history.replaceState(null, "", whole.length < MOST_ADDRESS ? whole : "/");
+}
+
+function remembered() {
+  const query = new URLSearchParams(location.search);
+  const kept = JSON.parse(sessionStorage.getItem(KEPT)) || {};
+  const first = desk.dataset.classes.split(",").map((name) => name.trim()).filter(Boolean);
+  return {
+    classes: query.has("c") ? query.getAll("c") : kept.classes || first,
+    picture: query.get("p") || kept.picture,
+  };
 }
 
 function problem(text) {
@@ -51,39 +71,33 @@ function open(picture) {
 
 const view = (picture) => `/api/v1/pictures/${picture.id}/view`;
 
-// Label the open picture with the chosen classes.
+// Label the open picture with the chosen classes, then the others that were opened, the last one first.
 async function refresh() {
   remember();
   const mine = (turn += 1);
   if (!current || current.error || !classes.names.length) {
     overlay.labels = null;
-    at("legend").replaceChildren();
-    at("summary").textContent = "";
-    at("download").hidden = true;
-    at("notes").hidden = true;
-    if (current && !current.error) open_plain();
+    tellNothing();
+    if (current && !current.error) openPlain();
     return null;
   }
   pictureBox.setAttribute("aria-busy", "true");
   const picture = current;
-  const body = { classes: classes.names };
   try {
-    const meta = await postJson(`/api/v1/pictures/${picture.id}/segmentation`, body);
-    const [map, image] = await Promise.all([
-      postBitmap(`/api/v1/pictures/${picture.id}/labels`, body),
-      loaded(view(picture)),
-    ]);
+    const [made, image] = await Promise.all([labels.ask(picture, classes.names), loaded(view(picture))]);
     if (mine !== turn) return null;
     problem("");
-    overlay.show(image, meta, map);
-    const share = changed(labelsOf.get(picture.id), overlay.labels);
-    labelsOf.set(picture.id, overlay.labels);
-    tell(meta);
-    return share;
+    overlay.show(image, made);
+    shelf.paint(picture.id);
+    tell(made.meta);
+    refreshOthers(mine, made);
+    return made.share;
   } catch (error) {
     if (mine === turn) {
       problem(error.message);
-      open_plain();
+      overlay.labels = null;
+      tellNothing();
+      openPlain();
     }
     return null;
   } finally {
@@ -91,7 +105,19 @@ async function refresh() {
   }
 }
 
-async function open_plain() {
+async function refreshOthers(mine, made) {
+  for (const id of labels.stale(made)) {
+    if (mine !== turn) return;
+    try {
+      await labels.ask({ id }, made.classes);
+    } catch {
+      labels.forget(id); // it is labelled when it is opened again, which tells what is wrong
+    }
+    shelf.paint(id);
+  }
+}
+
+async function openPlain() {
   const picture = current;
   const image = await loaded(view(picture)).catch(() => null);
   if (image && current === picture && !overlay.labels) overlay.preview(image);
@@ -104,6 +130,13 @@ function loaded(address) {
     image.onerror = () => reject(new Error("The picture cannot be shown."));
     image.src = address;
   });
+}
+
+function tellNothing() {
+  at("legend").replaceChildren();
+  at("summary").textContent = "";
+  at("download").hidden = true;
+  at("notes").hidden = true;
 }
 
 function tell(meta) {
@@ -127,7 +160,7 @@ function tell(meta) {
   at("notes").replaceChildren(...meta.notes.map((note) => make("li", {}, note)));
   at("notes").hidden = !meta.notes.length;
   const form = at("download");
-  form.hidden = false;
+  form.hidden = !at("format").options.length;
   form.action = `/api/v1/pictures/${meta.picture}/download`;
   form.querySelectorAll("input").forEach((field) => field.remove());
   form.append(...classes.names.map((name) => make("input", { type: "hidden", name: "classes", value: name })));
@@ -172,6 +205,7 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, select, textarea");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "n" || event.key === "p") shelf.step(event.key === "n" ? 1 : -1);
+  if (event.key === "u" && undo) undo();
 });
 
 function placeCross() {
@@ -186,12 +220,12 @@ at("opacity").addEventListener("input", (event) => overlay.setOpacity(event.targ
 // Why, and what can be done about it.
 
 function whyNothing() {
-  at("why-body").replaceChildren(
-    make("p", { className: "faint" }, "Click a region of the picture: its class, the runner-up, and the prototypes behind both stand here."),
-  );
+  at("why-body").replaceChildren(make("p", { className: "faint" }, HINT));
+  at("to-why").hidden = true;
 }
 
 async function why() {
+  const mine = (asked += 1);
   placeCross();
   hover(...cursor);
   const [x, y] = overlay.original(...cursor);
@@ -203,14 +237,18 @@ async function why() {
       postText(`/pictures/${picture.id}/why`, body),
       postBitmap(`/api/v1/pictures/${picture.id}/region`, body),
     ]);
-    if (picture !== current) return;
+    if (picture !== current || mine !== asked) return;
     explained = [x, y];
+    const held = at("why-body").contains(document.activeElement);
     at("why-body").innerHTML = panel; // made by this server, every text in it escaped
+    if (held) at("why-title").focus();
+    at("to-why").hidden = false;
+    at("verdict").textContent = at("why-body").querySelector("[data-verdict]").dataset.verdict;
     overlay.highlight(mask);
   } catch (error) {
     toast(error.message);
   } finally {
-    at("why").removeAttribute("aria-busy");
+    if (mine === asked) at("why").removeAttribute("aria-busy");
   }
 }
 
@@ -222,47 +260,69 @@ at("why-body").addEventListener("submit", (event) => {
   event.preventDefault();
   const { picture, x, y } = event.target.dataset;
   const name = event.target.elements.name.value;
-  if (!classes.has(name)) classes.names.push(name);
-  classes.show();
   const body = { picture, name, at: [[Number(x), Number(y)]] };
-  correct(event.target.querySelector("button"), "/api/v1/learn", body);
+  const fresh = !classes.has(name);
+  correct(event.target.querySelector("button"), "/api/v1/learn", body, {
+    done: () => fresh && classes.set([...classes.names, name]),
+    undone: () => fresh && classes.set(classes.names.filter((each) => each !== name)),
+  });
 });
 
-// Change the bank, label again what is open, and offer to take it back.
-async function correct(button, address, body) {
-  button.disabled = true;
+// Change the bank, label again what was opened, and offer to take it back. What the list of classes has of it
+// is done and undone with it.
+async function correct(button, address, body, { done = () => {}, undone = () => {} } = {}) {
+  button.disabled = correcting = true;
+  undo = null;
   try {
-    const done = await postJson(address, body);
-    showRevision(done.after);
+    const change = await postJson(address, body);
+    done();
+    showRevision(change.after);
+    if (change.before !== null && change.before !== change.after) {
+      undo = () => correct(button, "/api/v1/rollback", { version: change.before }, { done: undone, undone: done });
+    }
     const share = await refresh();
-    if (explained && overlay.labels) why();
+    if (explained && overlay.labels) await why();
     const effect = share === null ? "" : ` ${percent(share)} of this picture has another label.`;
-    const undo = done.before !== null && done.before !== done.after && {
-      text: "Undo",
-      run: () => correct(button, "/api/v1/rollback", { version: done.before }),
-    };
-    toast(`${done.message}.${effect}`, undo || undefined);
+    toast(`${sentence(change.message)}${effect}`, undo && { text: "Undo", run: undo });
   } catch (error) {
     toast(error.message);
   } finally {
-    button.disabled = false;
+    button.disabled = correcting = false;
   }
 }
+
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 function showRevision(number) {
   at("bank").dataset.revision = number ?? "";
   at("bank").querySelector("[data-shows=revision]").textContent = number === null ? "no revision yet" : `revision ${number}`;
 }
 
-// What other tabs and processes write to the bank is seen here too.
-setInterval(async () => {
-  if (document.hidden) return;
-  const bank = await getJson("/api/v1/bank").catch(() => null);
-  if (!bank || String(bank.revision ?? "") === at("bank").dataset.revision) return;
+// What other tabs and processes write to the bank is seen here too, and that the server is gone.
+async function look() {
+  if (document.hidden || correcting) return;
+  let bank;
+  try {
+    bank = await getJson("/api/v1/bank");
+  } catch (error) {
+    lost(error.message);
+    return;
+  }
+  lost("");
+  if (correcting || String(bank.revision ?? "") === at("bank").dataset.revision) return;
   showRevision(bank.revision);
   const share = await refresh();
+  if (explained && overlay.labels) why();
   toast(`The bank is at revision ${bank.revision} now.${share ? ` ${percent(share)} of this picture has another label.` : ""}`);
-}, WATCH);
+}
+setInterval(look, WATCH);
+document.addEventListener("visibilitychange", look);
+
+function lost(text) {
+  if (at("lost").textContent === text) return;
+  at("lost").textContent = text;
+  at("lost").hidden = !text;
+}
 
 async function fillFormats() {
   const formats = await getJson("/api/v1/formats").catch(() => []);
@@ -273,10 +333,9 @@ function start() {
   completeNouns(at("nouns"));
   takeFiles(shelf, at("drop"), at("files"));
   fillFormats();
-  const query = new URLSearchParams(location.search);
-  const asked = query.getAll("c");
-  classes.set(asked.length ? asked : desk.dataset.classes.split(",").map((name) => name.trim()).filter(Boolean));
-  const first = shelf.pictures.find((each) => each.id === query.get("p")) || shelf.pictures.find((each) => !each.error);
+  const kept = remembered();
+  classes.set(kept.classes);
+  const first = shelf.pictures.find((each) => each.id === kept.picture) || shelf.pictures.find((each) => !each.error);
   if (first) shelf.open(first.id);
   else open(null);
 }

@@ -1,12 +1,16 @@
 // The pictures of the page: those of the server, and what is chosen, dropped or pasted.
 
-import { make, postFiles, remove, toast } from "./talk.js";
+import { tinted } from "./overlay.js";
+import { make, percent, postFiles, remove, toast } from "./talk.js";
 
 const BATCH = 8;
+const SIDE = 240; // of a picture in the list
 
 export class Shelf {
-  constructor(list, opened) {
+  // opened: called with the picture that is opened; labels: of pictures, which are shown over them.
+  constructor(list, labels, opened) {
     this.list = list;
+    this.labels = labels;
     this.opened = opened;
     this.current = null;
     this.pictures = [...list.children].map((item) => ({
@@ -33,9 +37,11 @@ export class Shelf {
       title: picture.error || `${picture.name}, ${picture.width} × ${picture.height}`,
     });
     if (picture.error) open.append(make("span", { className: "bad" }, "cannot be read"));
-    else open.append(make("img", { src: `/api/v1/pictures/${picture.id}/view?side=240`, alt: "", loading: "lazy" }));
+    else open.append(make("span", { className: "look" },
+      make("img", { src: `/api/v1/pictures/${picture.id}/view?side=${SIDE}`, alt: "", loading: "lazy" })));
     open.append(make("span", { className: "name" }, picture.name));
     const item = make("li", { data: { picture: picture.id } }, open);
+    this.paint(picture.id, item);
     if (picture.dropped) {
       item.append(make("button", {
         type: "button",
@@ -45,6 +51,20 @@ export class Shelf {
       }, "×"));
     }
     return item;
+  }
+
+  // Lay the labels of a picture over it, and tell the largest class and what changed.
+  paint(id, item = [...this.list.children].find((each) => each.dataset.picture === id)) {
+    const look = item?.querySelector(".look");
+    if (!look) return;
+    item.querySelectorAll("canvas, .found, .changed").forEach((each) => each.remove());
+    const made = this.labels.get(id);
+    if (!made) return;
+    look.append(small(tinted(made)));
+    const largest = made.meta.classes.reduce((one, two) => (two.area > one.area ? two : one));
+    const open = item.querySelector(".open");
+    if (largest.area) open.append(make("span", { className: "faint found" }, `${largest.name} ${percent(largest.area)}`));
+    if (made.share) open.append(make("span", { className: "changed" }, `${percent(made.share)} changed`));
   }
 
   open(id) {
@@ -70,6 +90,7 @@ export class Shelf {
       toast(error.message);
       return;
     }
+    this.labels.forget(picture.id);
     this.pictures = this.pictures.filter((each) => each.id !== picture.id);
     this.show();
     if (picture.id === this.current) {
@@ -103,6 +124,16 @@ export class Shelf {
     toast(failed.length ? failed.join(" ") : `${files.length === 1 ? "The picture is" : `${files.length} pictures are`} here.`);
     if (first) this.open(first.id);
   }
+}
+
+function small(tint) {
+  const canvas = document.createElement("canvas");
+  const scale = Math.min(1, SIDE / Math.max(tint.width, tint.height));
+  canvas.width = Math.max(1, Math.round(tint.width * scale));
+  canvas.height = Math.max(1, Math.round(tint.height * scale));
+  canvas.setAttribute("aria-hidden", "true");
+  canvas.getContext("2d").drawImage(tint, 0, 0, canvas.width, canvas.height);
+  return canvas;
 }
 
 // Files that are chosen, dropped anywhere on the page, or pasted.

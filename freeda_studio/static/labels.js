@@ -1,0 +1,57 @@
+// The labels of the pictures that were opened last, and how a correction changed them.
+
+import { readLabels } from "./overlay.js";
+import { postBitmap, postJson } from "./talk.js";
+
+const MOST = 12; // pictures whose labels are kept, and made anew when classes or bank change
+
+export class Labels {
+  constructor() {
+    this.kept = new Map(); // by picture, those used last at the end
+  }
+
+  // The labels of a picture: {meta, labels, classes, share}; share is how much of it has another label than
+  // before, null where classes or size were others, or nothing is known.
+  async ask(picture, classes) {
+    const address = `/api/v1/pictures/${picture.id}`;
+    const meta = await postJson(`${address}/segmentation`, { classes });
+    const map = await postBitmap(`${address}/labels`, { classes });
+    const labels = readLabels(map, meta.view_width, meta.view_height);
+    const before = this.kept.get(picture.id);
+    const comparable = before && same(before.classes, classes.slice(0, before.classes.length));
+    const share = comparable ? changed(before.labels, labels) : null;
+    const made = { meta, labels, classes: [...classes], share };
+    this.keep(picture.id, made);
+    return made;
+  }
+
+  keep(id, made) {
+    this.kept.delete(id);
+    this.kept.set(id, made);
+    while (this.kept.size > MOST) this.kept.delete(this.kept.keys().next().value);
+  }
+
+  get(id) {
+    return this.kept.get(id);
+  }
+
+  forget(id) {
+    this.kept.delete(id);
+  }
+
+  // Ids of the pictures whose labels are of other classes or another revision than these.
+  stale(made) {
+    return [...this.kept].filter(([, each]) =>
+      each.meta.revision !== made.meta.revision || !same(each.classes, made.classes)).map(([id]) => id).reverse();
+  }
+}
+
+const same = (one, two) => one.length === two.length && one.every((each, place) => each === two[place]);
+
+// Share of pixels whose class is another; null where the pictures differ in size.
+function changed(before, after) {
+  if (before.length !== after.length) return null;
+  let count = 0;
+  for (let place = 0; place < after.length; place += 1) if (before[place] !== after[place]) count += 1;
+  return count / after.length;
+}
