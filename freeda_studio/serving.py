@@ -58,16 +58,23 @@ def serve(studio: Studio, bound: socket.socket, listening: Callable[[], None]) -
         timeout_graceful_shutdown=_GRACE,
         timeout_keep_alive=75,
     )
-    _TellingServer(config, listening).run(sockets=[bound])
+    _TellingServer(config, listening, studio.works.say_goodbye).run(sockets=[bound])
 
 
 class _TellingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listening: Callable[[], None], ending: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._listening = listening
+        self._listening, self._ending = listening, ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and say so."""
         await super().startup(sockets)
         if self.started:
             self._listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Have those who listen to works go, and end."""
+        self._ending()
+        await super().shutdown(sockets)

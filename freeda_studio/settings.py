@@ -44,11 +44,13 @@ class Limits:
         memory_bytes: encoded and labelled pictures.
         request_bytes: one request, pictures in it included.
         upload_bytes: pictures that were dropped, on disk; those least used go first.
+        work_bytes: what was sent for long work and is not done yet, unpacked, on disk.
     """
 
     memory_bytes: int = 1024 * MEGABYTE
     request_bytes: int = 128 * MEGABYTE
     upload_bytes: int = 1024 * MEGABYTE
+    work_bytes: int = 4096 * MEGABYTE
 
 
 @dataclass(frozen=True)

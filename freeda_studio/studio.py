@@ -16,6 +16,10 @@ from freeda_studio.engine import Engine, Networks, load_networks
 from freeda_studio.nouns import Nouns
 from freeda_studio.settings import Access, StudioSettings
 from freeda_studio.shelf import Shelf
+from freeda_studio.work.folder import WorkFolder
+from freeda_studio.work.running import ProcessRunner
+from freeda_studio.work.states import Place
+from freeda_studio.work.works import Works
 from freeda_studio.writing import Corrector, Writing, refusal_of
 
 
@@ -30,6 +34,7 @@ class Studio:
         writing: the right to write to the bank.
         corrector: what a person corrects.
         nouns: of the bank, counted.
+        works: long work, in the background.
     """
 
     settings: StudioSettings
@@ -38,6 +43,7 @@ class Studio:
     writing: Writing
     corrector: Corrector
     nouns: Nouns
+    works: Works
 
 
 @contextlib.contextmanager
@@ -66,23 +72,30 @@ def open_studio(
     """
     with bank:
         networks = load_networks(bank, preset, device=device, settings=segment)
-        yield studio_over(settings, access, bank, networks)
+        studio = studio_over(settings, access, bank, networks, device)
+        with studio.works:
+            yield studio
 
 
-def studio_over(settings: StudioSettings, access: Access, bank: Bank, networks: Networks) -> Studio:
-    """A studio of networks that are loaded.
+def studio_over(
+    settings: StudioSettings, access: Access, bank: Bank, networks: Networks, device: str = "auto"
+) -> Studio:
+    """A studio of networks that are loaded; its works are begun and closed by who opens it.
 
     Args:
         settings: pictures, limits.
         access: where it will listen.
         bank: opened for reading.
         networks: whose segmenter reads this bank.
+        device: where long work computes.
     """
     limits = settings.limits
     shelf = Shelf(settings.pictures, settings.folder / "pictures", limits.upload_bytes)
     engine = Engine(bank, networks, shelf, limits.memory_bytes)
     writing = Writing(settings.bank, refusal_of(bank, asked=settings.read_only))
-    return Studio(settings, access, engine, writing, Corrector(engine, writing), Nouns(bank))
+    place = Place(settings.bank, networks.preset, device, limits.work_bytes)
+    works = Works(WorkFolder(settings.folder / "work"), writing, ProcessRunner(), place)
+    return Studio(settings, access, engine, writing, Corrector(engine, writing), Nouns(bank), works)
 
 
 def studio_of(request: Request) -> Studio:

@@ -29,6 +29,7 @@ async function told(answer) {
 }
 
 export const getJson = async (address) => (await request("GET", address)).json();
+export const getText = async (address) => (await request("GET", address)).text();
 export const postJson = async (address, body) => (await request("POST", address, body)).json();
 export const postText = async (address, body) => (await request("POST", address, body)).text();
 export const postBitmap = async (address, body) =>

@@ -1,0 +1,140 @@
+// Long work: forms that ask for it, and a list that follows how far it is.
+
+import { getJson, getText, postFiles, postJson, remove, toast } from "./talk.js";
+
+// Milliseconds between two looks for what other tabs asked for.
+const WATCH = 4000;
+
+const list = document.getElementById("works");
+const said = document.getElementById("said");
+const problem = document.getElementById("problem");
+
+let stream = null;
+let heard = "";
+let shown = seen([...list.querySelectorAll("[data-work]")].map((card) => ({ id: card.dataset.work, state: card.dataset.state })));
+
+function seen(works) {
+  return works.map((work) => `${work.id} ${work.state}`).join("\n");
+}
+
+const cardOf = (id) => list.querySelector(`[data-work="${CSS.escape(id)}"]`);
+
+// One stream a page that is looked at: a browser has few connections to a server.
+function listen() {
+  const running = list.querySelector('[data-state="running"], [data-state="stopping"]');
+  const id = !document.hidden && running ? running.dataset.work : "";
+  if (id === heard && (!id || stream.readyState !== EventSource.CLOSED)) return;
+  stream?.close();
+  stream = null;
+  heard = id;
+  if (!id) return;
+  stream = new EventSource(`/api/v1/work/${id}/events`);
+  stream.addEventListener("message", (event) => show(JSON.parse(event.data)));
+}
+
+function show(work) {
+  if (work.ended_for_now) {
+    stream?.close();
+    heard = "";
+  }
+  const card = cardOf(work.id);
+  if (!card || card.dataset.state !== work.state) {
+    look();
+    return;
+  }
+  const bar = card.querySelector("progress");
+  if (!bar) return;
+  if (work.progress?.total) {
+    bar.max = work.progress.total;
+    bar.value = work.progress.done;
+  }
+  card.querySelector("[data-shows=progress]").textContent = work.progress && !work.note ? work.progress.told : work.told;
+}
+
+// Sees what is new, and says of each work whose state is another one what it is now.
+async function look() {
+  const works = await getJson("/api/v1/work").catch(() => null);
+  if (!works) return;
+  if (seen(works) !== shown) {
+    const changed = works.filter((work) => cardOf(work.id)?.dataset.state !== work.state);
+    await fill();
+    shown = seen(works);
+    if (changed.length) said.textContent = changed.map((work) => `${work.name}: ${work.error || work.told}`).join(". ");
+  }
+  listen();
+}
+
+// The list anew; what was focused or open stays so.
+async function fill() {
+  const focused = document.activeElement?.closest?.("[data-work]");
+  const act = document.activeElement?.dataset?.act;
+  const open = [...list.querySelectorAll("details[open]")].map((each) => each.closest("[data-work]").dataset.work);
+  list.innerHTML = await getText("/work/list");
+  for (const id of open) cardOf(id)?.querySelector("details")?.setAttribute("open", "");
+  if (!focused) return;
+  const card = cardOf(focused.dataset.work);
+  (card?.querySelector(`[data-act="${act}"]`) || card?.querySelector("[data-act]") || card?.querySelector("h3"))?.focus();
+}
+
+function complain(message) {
+  problem.textContent = message;
+  problem.hidden = !message;
+}
+
+async function ask(form) {
+  const body = new FormData();
+  body.set("kind", form.dataset.kind);
+  for (const field of form.elements) {
+    if (field.type === "file") {
+      for (const file of field.files) body.append(field.name, file, file.webkitRelativePath || file.name);
+    } else if (field.name && field.value.trim()) {
+      body.set(field.name, field.value);
+    }
+  }
+  const button = form.querySelector("button");
+  const text = button.textContent;
+  button.disabled = true;
+  button.textContent = "Sending";
+  complain("");
+  try {
+    const work = await postFiles("/api/v1/work", body);
+    form.reset();
+    toast(`${work.name} is in the queue.`);
+    await look();
+  } catch (error) {
+    complain(error.message);
+  } finally {
+    button.disabled = false;
+    button.textContent = text;
+  }
+}
+
+async function act(button) {
+  const card = button.closest("[data-work]");
+  const id = card.dataset.work;
+  const done = card.dataset.state === "done";
+  if (button.dataset.act === "forget" && !done && !confirm(`Forget ${card.dataset.name}? It cannot go on then.`)) return;
+  button.disabled = true;
+  try {
+    if (button.dataset.act === "forget") await remove(`/api/v1/work/${id}`);
+    else await postJson(`/api/v1/work/${id}/${button.dataset.act}`);
+  } catch (error) {
+    toast(error.message);
+    button.disabled = false;
+  }
+  await look();
+}
+
+for (const form of document.querySelectorAll("form[data-kind]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(form);
+  });
+}
+list.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (button) act(button);
+});
+document.addEventListener("visibilitychange", () => (document.hidden ? listen() : look()));
+setInterval(() => document.hidden || look(), WATCH);
+listen();
