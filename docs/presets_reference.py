@@ -88,10 +88,12 @@ def _bundled() -> Iterator[str]:
     yield "| name | generator | backbone | CLIP | text keys | download |"
     yield "|---|---|---|---|---|---|"
     for preset in (load_preset(name) for name in preset_names()):
-        size = sum(each.download_mb for each in (preset.clip, preset.backbone, preset.generator))
+        drawing = preset.generator
+        models = (preset.clip, preset.backbone, drawing)
+        size = sum(each.download_mb for each in models if each is not None)
         yield _row(
             f"`{preset.name}`",
-            f"`{preset.generator.model}`, {preset.generator.image_size} px",
+            "none" if drawing is None else f"`{drawing.model}`, {drawing.image_size} px",
             f"`{preset.backbone.model}`, {preset.backbone.image_size} px",
             f"`{preset.clip.model}`",
             f"`{preset.keys.encoder}`",
@@ -103,8 +105,9 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
     """A table of the plain fields, then one for each TOML table."""
     tables: dict[str, Mapping[str, Any]] = {"": schema}
     for name, field in schema["properties"].items():
-        if "$ref" in field:
-            tables[name] = schema["$defs"][field["$ref"].rpartition("/")[2]]
+        reference = _table_of(field)
+        if reference:
+            tables[name] = schema["$defs"][reference.rpartition("/")[2]]
     for name, table in tables.items():
         yield f"### `[{name}]`\n" if name else "### At the top\n"
         if name:
@@ -112,10 +115,16 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
         yield "| field | takes | default | meaning |"
         yield "|---|---|---|---|"
         for own, field in table["properties"].items():
-            if "$ref" not in field:
+            if not _table_of(field):
                 required = own in table.get("required", ())
                 yield _row(f"`{own}`", _takes(field), _default(field, required), field["description"])
         yield ""
+
+
+def _table_of(field: Mapping[str, Any]) -> str:
+    """Where a field's table is defined; empty where it is none."""
+    kinds = (field, *field.get("anyOf", ()))
+    return next((kind["$ref"] for kind in kinds if "$ref" in kind), "")
 
 
 def _numbers(title: str, kind: str, options: Mapping[str, type[Any]]) -> Iterator[str]:

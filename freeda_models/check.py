@@ -105,10 +105,11 @@ def check_preset(preset: str | Preset, regions: str | None = None) -> PresetChec
     checks: list[tuple[str, str, Callable[[Preset], _Found], Callable[[Preset, Path], object]]] = [
         ("clip", _clip_name(preset), _check_clip, _prove_clip),
         ("backbone", preset.backbone.model, _check_backbone, _prove_backbone),
-        ("generator", preset.generator.model, _check_generator, _prove_generator),
         ("nouns", " or ".join(preset.nouns.models), _check_nouns, _prove_nouns),
         ("keys", preset.keys.encoder, _check_keys, _prove_keys),
     ]
+    if preset.generator is not None:
+        checks.insert(2, ("generator", preset.generator.model, _check_generator, _prove_generator))
     if proposer in REGION_NETWORKS:
         network = preset.region_network(proposer)
         look, prove = partial(_check_regions, network), partial(_prove_regions, proposer, network)
@@ -150,9 +151,10 @@ def _check_backbone(preset: Preset) -> _Found:
 
 
 def _check_generator(preset: Preset) -> _Found:
-    source = model_source(preset.generator.model, preset.generator.revision)
-    required, patterns = generator_files(preset.generator), generator_patterns(preset.generator)
-    return _check_source(source, required, patterns, preset.generator.download_mb)
+    generator = preset.drawing
+    source = model_source(generator.model, generator.revision)
+    required, patterns = generator_files(generator), generator_patterns(generator)
+    return _check_source(source, required, patterns, generator.download_mb)
 
 
 def _check_nouns(preset: Preset) -> _Found:
@@ -200,7 +202,7 @@ def _prove_backbone(preset: Preset, folder: Path) -> None:
 
 
 def _prove_generator(preset: Preset, folder: Path) -> None:
-    check_generator_files(preset.generator, folder)
+    check_generator_files(preset.drawing, folder)
 
 
 def _prove_nouns(preset: Preset, folder: Path) -> None:

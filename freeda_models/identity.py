@@ -14,6 +14,9 @@ from freeda_models.text.sentence_transformer import sentence_identity
 
 CLIP_KEYS = "clip"
 
+NO_GENERATOR = ModelIdentity("none", "", "", 0, "")
+"""Stands for the generator of a preset that has none."""
+
 
 @dataclass(frozen=True)
 class PresetIdentities:
@@ -41,7 +44,7 @@ def identify(preset: Preset) -> PresetIdentities:
     return PresetIdentities(
         clip=clip,
         backbone=backbone_identity(preset.backbone),
-        generator=generator_identity(preset.generator),
+        generator=NO_GENERATOR if preset.generator is None else generator_identity(preset.generator),
         nouns=noun_identity(preset.nouns),
         keys=clip if preset.keys.encoder == CLIP_KEYS else sentence_identity(preset.keys),
     )

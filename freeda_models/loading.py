@@ -85,11 +85,12 @@ def load_generator(preset: Preset, device: str = "auto") -> ImageGenerator:
     """The preset's diffusion model on a device.
 
     Raises:
+        PresetError: it has none.
         DeviceError, ModelMissingError, UnsupportedModelError: as above.
     """
     from freeda_models.diffusion import generator as diffusion
 
-    return diffusion.load_generator(preset.generator, resolve_device(device))
+    return diffusion.load_generator(preset.drawing, resolve_device(device))
 
 
 def load_noun_extractor(preset: Preset) -> NounExtractor:

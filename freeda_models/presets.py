@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, cast, get_type_hints
 
-from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from freeda_errors.documents import Document, fault_of, nearest
 from freeda_models import segmentation
@@ -243,15 +243,23 @@ else:
     SegmentDefaults = _segment_table()
 
 
+def _none_for_none(given: Any) -> Any:
+    """TOML has no word for nothing, and a file that extends another must be able to say it."""
+    return None if given == "none" else given
+
+
 class Preset(Document):
-    """Everything that one preset file declares. A caption or class outside ``nouns_known`` gets a warning."""
+    """Everything that one preset file declares. A caption or class outside ``nouns_known`` gets a warning.
+
+    Without a generator (``generator = "none"``) nothing is drawn: banks are taught by pictures.
+    """
 
     name: Annotated[Text, Field(min_length=1, max_length=200)] = Field(description="What commands call it.")
     description: Text = Field(description="Shown by `freeda models list`.")
     license: Text = Field(default="", description="Of the models.")
     clip: ClipSettings
     backbone: BackboneSettings
-    generator: GeneratorSettings
+    generator: Annotated[GeneratorSettings | None, BeforeValidator(_none_for_none)]
     nouns: NounSettings = NounSettings()
     keys: KeySettings = KeySettings()
     ingest: IngestDefaults = IngestDefaults()
@@ -262,6 +270,20 @@ class Preset(Document):
     nouns_known: Texts = Field(
         default=(), description="The words that the models know, when they know only few, as `tiny`."
     )
+
+    @property
+    def drawing(self) -> GeneratorSettings:
+        """The generator.
+
+        Raises:
+            PresetError: there is none, so nothing can be drawn.
+        """
+        if self.generator is None:
+            raise PresetError(
+                f"preset {self.name} has no generator, so nothing can be drawn with it; teach its banks from "
+                "pictures with `freeda learn`, or make a bank with a preset that draws, such as sd21."
+            )
+        return self.generator
 
     def region_network(self, name: str) -> RegionNetworkSettings:
         """The table of a network of mask proposals: ``sam2``, ``edgetam`` or ``eomt``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,8 +30,17 @@ _SHOWN = 3
 
 def add(
     concepts: Annotated[
-        list[str], typer.Argument(metavar="CONCEPT", help="Nouns or short phrases, e.g. forklift.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[CONCEPT]...", help="Nouns or short phrases, e.g. forklift."),
+    ] = None,
+    classes_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--classes-file",
+            metavar="FILE",
+            help="A list of classes, one a line, as `freeda segment` takes it: every name is a concept.",
+        ),
+    ] = None,
     images: Annotated[
         int,
         typer.Option(
@@ -70,7 +80,7 @@ def add(
     from freeda_store.views.separation import measure_separation
 
     require_writable(bank)
-    names = parse_concepts(concepts)
+    names = parse_concepts([*_listed(classes_file), *(concepts or ())])
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     unknown = unknown_names(chosen, names)
@@ -97,6 +107,15 @@ def add(
     for name in names:
         if name not in there:
             console.warn(f"no prototype of '{name}' could be read from its pictures; try another --seed.")
+
+
+def _listed(file: Path | None) -> list[str]:
+    """All names of a list of classes, those of one class after each other."""
+    from freeda_segment.classes import read_classes_file
+
+    if file is None:
+        return []
+    return [text for each in read_classes_file(file).classes for text in each.texts]
 
 
 def add_values(

@@ -66,7 +66,7 @@ def preset_lines(preset: Preset) -> Iterator[str]:
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
     for name, value in values.items():
         if name not in tables:
-            yield f"{name} = {_toml(value)}"
+            yield f"{name} = {_toml('none' if value is None else value)}"
     for table, fields in tables.items():
         yield ""
         yield f"[{table}]"

@@ -237,12 +237,13 @@ def open_ingestor(
             this process does, on ``device``.
 
     Raises:
-        PresetError: there is no such preset.
+        PresetError: there is no such preset, or it has no generator.
         ManifestMismatchError: the bank was made with other models or settings.
         BankError: see :meth:`freeda_store.Bank.open`.
         ModelError: a model is missing.
     """
     chosen = _chosen_preset(preset, address)
+    batch_size = chosen.drawing.batch_size
     settings = stage_settings(chosen)
     models = PresetModels(chosen, device)
     manifest = preset_manifest(chosen, models.load_all)
@@ -255,7 +256,7 @@ def open_ingestor(
     return Ingestor(
         bank,
         computes,
-        batch_size=chosen.generator.batch_size,
+        batch_size=batch_size,
         fallback_folder=None if bank.address.profile else bank.address.folder,
     )
 

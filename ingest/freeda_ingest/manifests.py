@@ -9,6 +9,7 @@ from typing import Protocol
 
 from freeda_ingest.masks import MaskSettings
 from freeda_ingest.settings import StageSettings
+from freeda_models.identity import NO_GENERATOR
 from freeda_models.loading import identify
 from freeda_models.nouns.vocabulary import unknown_names
 from freeda_models.presets import Preset, preset_document
@@ -124,7 +125,8 @@ def mask_record(settings: StageSettings) -> dict[str, str | float | int]:
 def is_complete(identities: Identities) -> bool:
     """Whether every model's files were there to be hashed and measured."""
     vectors: Sequence[ModelIdentity] = (identities.clip, identities.backbone, identities.keys)
-    return all(model.dim for model in vectors) and bool(identities.generator.sha256)
+    drawn = identities.generator == NO_GENERATOR or bool(identities.generator.sha256)
+    return all(model.dim for model in vectors) and drawn
 
 
 def _version() -> str:

@@ -122,5 +122,6 @@ class PresetModels(IngestModels):
 
     def load_all(self) -> None:
         """Load every network now; a hub model that is not on this machine yet is fetched."""
-        for role in ("nouns", "generator", "backbone", "clip", "keys"):
+        drawing = () if self._preset.generator is None else ("generator",)
+        for role in ("nouns", *drawing, "backbone", "clip", "keys"):
             getattr(self, role)

@@ -82,6 +82,18 @@ def test_concepts_and_options_reach_the_library(freeda: Any, added: Added, bank:
     assert (run.seed, run.batch_size, run.message) == (3, 2, "more")
 
 
+def test_every_name_of_a_list_of_classes_is_a_concept(
+    freeda: Any, added: Added, bank: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "classes.txt").write_text("car | bus  # vehicles\ntree\n")
+    result = freeda("bank", "add", "dog", "--classes-file", "classes.txt", "--bank", bank)
+    assert result.exit_code == 0, result.stderr
+    assert added.calls[0]["concepts"] == ("car", "bus", "tree", "dog")
+    nothing = freeda("bank", "add", "--bank", bank)
+    assert nothing.exit_code == 2
+    assert "no concept was given" in nothing.stderr
+
+
 def test_what_was_drawn_and_how_each_concept_lies_is_told(freeda: Any, added: Added, bank: Path) -> None:
     result = freeda("bank", "add", "car", "--bank", bank)
     facts = [line.split(maxsplit=1) for line in result.stdout.splitlines() if line]

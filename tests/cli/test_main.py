@@ -201,7 +201,7 @@ def test_a_region_network_is_checked_when_it_is_asked_for(freeda: Any) -> None:
 def test_models_list_names_the_presets(freeda: Any) -> None:
     presets, networks = freeda("models", "list").stdout.split("\n\n")
     names = [row.split()[0] for row in presets.splitlines()]
-    assert names == ["preset", "sd15", "sd21", "sdxl", "tiny", "tiny-sentences"]
+    assert names == ["preset", "photos", "sd15", "sd21", "sdxl", "tiny", "tiny-sentences"]
     rows = [row.split() for row in networks.splitlines()]
     assert [row[0] for row in rows] == ["--regions", "sam2", "edgetam", "eomt"]
     assert rows[3][1:3] == ["tue-mps/coco_panoptic_eomt_large_640", "MIT"]

@@ -165,7 +165,7 @@ def test_networks_of_a_preset_give_the_bank_of_this_process(
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for the workers
     captions = [Caption("a red car beside a tree"), Caption("a boat on the water")]
     tiny = load_preset("tiny")
-    preset = tiny.model_copy(update={"generator": tiny.generator.model_copy(update={"steps": 2})})
+    preset = tiny.model_copy(update={"generator": tiny.drawing.model_copy(update={"steps": 2})})
     banks = []
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

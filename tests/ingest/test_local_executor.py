@@ -74,7 +74,7 @@ def test_a_live_batch_comes_back_before_the_next_is_read() -> None:
 @pytest.mark.slow
 def test_so_they_do_with_real_networks_in_two_threads() -> None:
     tiny = load_preset("tiny")
-    preset = tiny.model_copy(update={"generator": tiny.generator.model_copy(update={"steps": 2})})
+    preset = tiny.model_copy(update={"generator": tiny.drawing.model_copy(update={"steps": 2})})
     models, settings = PresetModels(preset, "cpu"), stage_settings(preset)
     items = seeded(CAPTIONS[:9])
     batches = [items[start : start + 3] for start in range(0, 9, 3)]

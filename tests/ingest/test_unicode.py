@@ -46,7 +46,7 @@ ODD = [
 @pytest.fixture(scope="module")
 def preset() -> Preset:
     tiny = load_preset("tiny")
-    return tiny.model_copy(update={"generator": tiny.generator.model_copy(update={"steps": 1})})
+    return tiny.model_copy(update={"generator": tiny.drawing.model_copy(update={"steps": 1})})
 
 
 @pytest.fixture(scope="module")

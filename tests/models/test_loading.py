@@ -259,7 +259,7 @@ def test_check_names_what_is_missing(preset: Preset, tmp_path: Path, monkeypatch
             "backbone": preset.backbone.model_copy(update={"model": str(tmp_path)}),
             "nouns": preset.nouns.model_copy(update={"models": ("no_such_model",)}),
             "keys": preset.keys.model_copy(update={"encoder": "all-MiniLM-L6-v2"}),
-            "generator": preset.generator.model_copy(update={"model": "tiny:nothing"}),
+            "generator": preset.drawing.model_copy(update={"model": "tiny:nothing"}),
         }
     )
     monkeypatch.setattr("freeda_models.check.find_spec", lambda _name: None)

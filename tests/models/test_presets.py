@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from freeda_ingest.ingestor import open_ingestor
+from freeda_models.check import check_preset
 from freeda_models.errors import PresetError
+from freeda_models.loading import load_generator
 from freeda_models.presets import load_preset, preset_names
 
 
@@ -17,8 +20,8 @@ def test_bundled_presets_are_whole() -> None:
         assert preset.name == name
         assert preset.segment.superpixel_options.keys() == {"scale", "sigma", "min_size"}
         if not preset.nouns_known:
-            revisions = (preset.clip.revision, preset.backbone.revision, preset.generator.revision)
-            assert all(len(revision) == 40 for revision in revisions)
+            models = (preset.clip, preset.backbone, preset.generator)
+            assert all(len(model.revision) == 40 for model in models if model is not None)
             assert preset.backbone.image_size == 518
 
 
@@ -41,13 +44,13 @@ def test_another_model_inherits_nothing_that_says_which_of_the_first_models_file
         'revision = "v2"\n[clip]\ndownload_mb = 1\n'
     )
     mine, base = load_preset(str(path)), load_preset("sd21")
-    assert (mine.generator.model, mine.generator.steps) == ("a/b", base.generator.steps)
-    assert (mine.generator.revision, mine.generator.variant, mine.generator.download_mb) == ("", "", 0)
+    assert (mine.drawing.model, mine.drawing.steps) == ("a/b", base.drawing.steps)
+    assert (mine.drawing.revision, mine.drawing.variant, mine.drawing.download_mb) == ("", "", 0)
     assert (mine.backbone.revision, mine.backbone.image_size) == ("v2", base.backbone.image_size)
     assert mine.clip == base.clip.model_copy(update={"download_mb": 1})
     path.write_text('extends = "sd21"\nname = "mine"\n[clip]\npretrained = "laion2b_s32b_b82k"\n')
     assert load_preset(str(path)).clip.revision == ""
-    path.write_text('extends = "sd21"\nname = "mine"\n[generator]\nmodel = "' + base.generator.model + '"\n')
+    path.write_text('extends = "sd21"\nname = "mine"\n[generator]\nmodel = "' + base.drawing.model + '"\n')
     assert load_preset(str(path)).generator == base.generator
 
 
@@ -164,3 +167,27 @@ def test_what_is_known_of_a_region_network_is_not_claimed_of_another(tmp_path: P
     assert preset.eomt.download_mb > 0
     assert preset.eomt.revision == "abc"
     assert preset.region_network("edgetam") == load_preset("tiny").edgetam
+
+
+def test_a_preset_without_a_generator_draws_nothing_and_says_so(tmp_path: Path) -> None:
+    photos, drawing = load_preset("photos"), load_preset("sd21")
+    assert photos.generator is None
+    assert (photos.clip, photos.backbone, photos.segment) == (drawing.clip, drawing.backbone, drawing.segment)
+    assert [part.role for part in check_preset(photos).components] == ["clip", "backbone", "nouns", "keys"]
+    for attempt in (lambda: load_generator(photos, "cpu"), lambda: open_ingestor(tmp_path / "bank", photos)):
+        with pytest.raises(PresetError, match=r"preset photos has no generator.*freeda learn"):
+            attempt()
+    assert not (tmp_path / "bank").exists()
+
+
+def test_only_none_stands_for_no_generator(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    for generator in ('""', '"sd"', "false"):
+        path.write_text(f'extends = "tiny"\nname = "mine"\ngenerator = {generator}\n')
+        with pytest.raises(PresetError, match="generator"):
+            load_preset(str(path))
+    path.write_text(
+        'name = "mine"\ndescription = ""\n[clip]\nmodel = "a"\n[backbone]\nmodel = "b"\nimage_size = 14\n'
+    )
+    with pytest.raises(PresetError, match="'generator' is missing"):
+        load_preset(str(path))
