@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from freeda.version import __version__
 from freeda_errors import FreedaError
@@ -23,10 +23,11 @@ from freeda_store.errors import (
     RevisionMissingError,
     ThumbnailMissingError,
 )
+from freeda_studio.answers import error_answer
 from freeda_studio.errors import BusyError, MissingError, ReadOnlyStudioError, TooLargeError
-from freeda_studio.rendering import STATIC, render
+from freeda_studio.rendering import STATIC
 from freeda_studio.routes import ROUTERS
-from freeda_studio.safety import Guard
+from freeda_studio.safety import HEADERS, Guard
 from freeda_studio.studio import Studio
 
 logger = logging.getLogger(__name__)
@@ -77,29 +78,27 @@ def status_of(error: FreedaError) -> HTTPStatus:
 
 def _known_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, FreedaError)
-    return _answer(request, status_of(error), str(error))
+    return error_answer(request.headers, status_of(error), str(error))
 
 
 def _misread_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}.")
+    return error_answer(request.headers, HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}.")
 
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer(request, HTTPStatus(error.status_code), str(error.detail))
+    answer = error_answer(request.headers, error.status_code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _unexpected_error(request: Request, error: Exception) -> Response:
+    """Answered outside the guard, so it says itself what every answer says."""
     logger.exception("%s %s failed", request.method, request.url.path, exc_info=error)
     told = f"something unexpected went wrong ({type(error).__name__}); the server's log has more."
-    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, told)
-
-
-def _answer(request: Request, status: HTTPStatus, message: str) -> Response:
-    """An error as JSON for programs and scripts, as a page for people."""
-    if "text/html" in request.headers.get("accept", "") and request.method == "GET":
-        return render("error.html.j2", status, title=status.phrase, message=message)
-    return JSONResponse({"error": message}, status)
+    answer = error_answer(request.headers, HTTPStatus.INTERNAL_SERVER_ERROR, told)
+    answer.headers.update(HEADERS)
+    return answer

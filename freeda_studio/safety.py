@@ -4,7 +4,8 @@
   rebinding).
 - Every request but ``/health`` brings the token of this start: in the printed address, which sets a strict
   same-site cookie; or as authorization, bearer or basic, for programs.
-- What changes something and comes with a cookie must come from a page of this server (Origin).
+- What changes something must come from a page of this server, where a browser says where it comes from; with
+  a cookie the browser must say so (Origin).
 - A request has a limit of bytes, also when it does not say how long it is.
 - Answers forbid a browser to load anything from elsewhere, to be framed, and to guess types.
 """
@@ -12,16 +13,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from freeda_studio.errors import TooLargeError
+from freeda_studio.answers import error_answer
 from freeda_studio.settings import Access
 
 OPEN_PATHS = frozenset({"/health"})
@@ -34,7 +35,7 @@ _POLICY = (
     "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-_HEADERS = {
+HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -43,9 +44,15 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+"""What every answer says, where a route does not say otherwise."""
+
 _LOCKED = (
-    "This address needs the token of this start. Open the address that `freeda serve` printed, or send the "
+    "this address needs the token of this start. Open the address that `freeda serve` printed, or send the "
     "token as 'Authorization: Bearer TOKEN'."
+)
+_STRANGE_NAME = "this server does not answer to that name; start it with --allow-host NAME."
+_FROM_ELSEWHERE = (
+    "this change does not come from a page of this server; behind a proxy, let it pass on the Host header."
 )
 
 
@@ -77,38 +84,46 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to who may not ask; None to who may."""
         headers = Headers(scope=scope)
-        if not self._is_own_name(headers.get("host", "")):
-            return PlainTextResponse(
-                "This server does not answer to that name; start it with --allow-host NAME.", 421
-            )
+        if not self._is_own_name(headers.getlist("host")):
+            return error_answer(headers, 421, _STRANGE_NAME)
         if scope["path"] in OPEN_PATHS:
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token")
         if given is not None and scope["method"] == "GET":
-            return self._let_in(scope, given[0])
-        if self._is_token(_authorization(headers)):
-            return self._too_large(headers)
-        if not self._is_token(_cookie(headers, self._cookie_name)):
-            return PlainTextResponse(_LOCKED, 401, {"www-authenticate": "Bearer"})
-        if scope["method"] not in _SAFE_METHODS and not _is_from_here(headers):
-            return PlainTextResponse("This change does not come from a page of this server.", 403)
+            return self._let_in(scope, headers, given[0])
+        as_program = self._is_token(_authorization(headers))
+        if not as_program and not self._is_token(_cookie(headers, self._cookie_name)):
+            answer = error_answer(headers, 401, _LOCKED)
+            answer.headers["www-authenticate"] = "Bearer"
+            return answer
+        by_browser = not as_program or "origin" in headers or "sec-fetch-site" in headers
+        changing = scope["method"] not in _SAFE_METHODS
+        if changing and by_browser and not _is_from_here(headers, scope["scheme"]):
+            return error_answer(headers, 403, _FROM_ELSEWHERE)
         return self._too_large(headers)
 
     def _too_large(self, headers: Headers) -> Response | None:
         length = headers.get("content-length", "")
         if not length.isdecimal() or int(length) <= self._most_bytes:
             return None
-        return PlainTextResponse(_told_too_large(self._most_bytes), 413)
+        return error_answer(headers, 413, _told_too_large(self._most_bytes))
 
-    def _let_in(self, scope: Scope, given: str) -> Response:
+    def _let_in(self, scope: Scope, headers: Headers, given: str) -> Response:
         """Keep the token of an address in a cookie, and lead to the address without it."""
         if not self._is_token(given):
-            return PlainTextResponse(_LOCKED, 401)
+            return error_answer(headers, 401, _LOCKED)
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         rest = urlencode({name: value for name, value in query.items() if name != "token"}, doseq=True)
         path = "/" + scope["path"].lstrip("/\\")
         answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
-        answer.set_cookie(self._cookie_name, self._access.token, path="/", httponly=True, samesite="strict")
+        answer.set_cookie(
+            self._cookie_name,
+            self._access.token,
+            path="/",
+            httponly=True,
+            samesite="strict",
+            secure=scope["scheme"] == "https",
+        )
         return answer
 
     @property
@@ -119,27 +134,39 @@ class Guard:
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._access.token.encode())
 
-    def _is_own_name(self, host: str) -> bool:
-        name = (urlsplit(f"//{host}").hostname or "") if _is_host(host) else ""
+    def _is_own_name(self, hosts: list[str]) -> bool:
+        name = _host_name(hosts[0]) if len(hosts) == 1 else ""
         own = {*_LOCAL, *(each.lower() for each in self._access.names)}
         if self._access.host not in _EVERYWHERE:
             own.add(self._access.host.lower())
         return name in own
 
 
-def _is_host(host: str) -> bool:
+def _host_name(host: str) -> str:
+    """The name in a Host header, without its port; empty where it is none."""
     try:
         parts = urlsplit(f"//{host}")
-        return parts.port is None or 0 < parts.port < 65536
+        fine = parts.port is None or parts.port > 0
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if fine else ""
+
+
+def _is_from_here(headers: Headers, scheme: str) -> bool:
+    """Whether a page of this server sent it, by what the browser says and no page can change.
+
+    A proxy may end TLS without saying so: then a page of https comes to a server that believes to speak http.
+    """
+    try:
+        origin = urlsplit(headers.get("origin", ""))
     except ValueError:
         return False
-
-
-def _is_from_here(headers: Headers) -> bool:
-    """Whether a page of this server sent it, by what the browser says and no page can change."""
-    origin = headers.get("origin", "")
     site = headers.get("sec-fetch-site", "same-origin")
-    return urlsplit(origin).netloc == headers.get("host") and site == "same-origin"
+    return (
+        origin.scheme in (scheme, "https")
+        and origin.netloc.lower() == headers.get("host", "").lower()
+        and site == "same-origin"
+    )
 
 
 def _authorization(headers: Headers) -> str:
@@ -150,17 +177,14 @@ def _authorization(headers: Headers) -> str:
     if kind.lower() == "basic":
         try:
             return base64.b64decode(value.strip(), validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # of base64 or of UTF-8
             return ""
     return ""
 
 
 def _cookie(headers: Headers, name: str) -> str:
-    try:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookies[name].value if name in cookies else ""
+    """A cookie, whatever stands in those of other servers on this machine."""
+    return cookie_parser(headers.get("cookie", "")).get(name, "")
 
 
 def _limited(receive: Receive, most: int) -> Receive:
@@ -172,7 +196,7 @@ def _limited(receive: Receive, most: int) -> Receive:
         message = await receive()
         total += len(message.get("body", b""))
         if total > most:
-            raise TooLargeError(_told_too_large(most))
+            raise HTTPException(413, _told_too_large(most))  # passes through what reads a body
         return message
 
     return counted
@@ -186,7 +210,7 @@ def _with_headers(send: Send) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in HEADERS.items():
                 headers.setdefault(name, value)
         await send(message)
 

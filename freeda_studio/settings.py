@@ -35,6 +35,10 @@ class Access:
     token: str = field(default_factory=new_token, repr=False)
     names: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.token:
+            raise ValueError("the token is empty, which would let everybody in")
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+import numpy as np
 import pytest
 from bank_copies import copy_folder, made_once
+from PIL import Image
 from small_bank import make_small_bank
 from starlette.testclient import TestClient
 from studio_makers import BASE_URL, TOKEN, opened_studio
@@ -22,6 +24,19 @@ from freeda_studio.studio import Studio
 def bank(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two revisions: a car (twice) and a tree; then a dog of another source. Its own copy."""
     return copy_folder(made_once(tmp_path_factory, "small-bank", make_small_bank), tmp_path / "bank")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """Two pictures of 48 x 40, dark on the left: red on the right of one, green on that of the other."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    paths = [folder / "red.png", folder / "green.png"]
+    for path, colour in zip(paths, [(250, 30, 30), (30, 250, 30)], strict=True):
+        pixels = np.zeros((40, 48, 3), dtype=np.uint8)
+        pixels[:, 24:] = colour
+        Image.fromarray(pixels).save(path)
+    return paths
 
 
 @pytest.fixture
