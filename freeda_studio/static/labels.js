@@ -10,17 +10,16 @@ export class Labels {
     this.kept = new Map(); // by picture, those used last at the end
   }
 
-  // The labels of a picture: {meta, labels, classes, share}; share is how much of it has another label than
-  // before, null where classes or size were others, or nothing is known.
+  // The labels of a picture: {meta, labels, classes, share}; share is how much of it has another class than
+  // before, null where that is not known.
   async ask(picture, classes) {
     const address = `/api/v1/pictures/${picture.id}`;
     const meta = await postJson(`${address}/segmentation`, { classes });
     const map = await postBitmap(`${address}/labels`, { classes });
     const labels = readLabels(map, meta.view_width, meta.view_height);
     const before = this.kept.get(picture.id);
-    const comparable = before && same(before.classes, classes.slice(0, before.classes.length));
-    const share = comparable ? changed(before.labels, labels) : null;
-    const made = { meta, labels, classes: [...classes], share };
+    const made = { meta, labels, classes: [...classes] };
+    made.share = before ? changed(before, made) : null;
     this.keep(picture.id, made);
     return made;
   }
@@ -48,10 +47,13 @@ export class Labels {
 
 const same = (one, two) => one.length === two.length && one.every((each, place) => each === two[place]);
 
-// Share of pixels whose class is another; null where the pictures differ in size.
+// Share of pixels whose class has another name; null where the pictures differ in size.
 function changed(before, after) {
-  if (before.length !== after.length) return null;
+  const { length } = after.labels;
+  if (before.labels.length !== length) return null;
+  const place = new Map(after.meta.classes.map((each, index) => [each.name, index + 1]));
+  const now = [0, ...before.meta.classes.map((each) => place.get(each.name) ?? -1)];
   let count = 0;
-  for (let place = 0; place < after.length; place += 1) if (before[place] !== after[place]) count += 1;
-  return count / after.length;
+  for (let pixel = 0; pixel < length; pixel += 1) if (now[before.labels[pixel]] !== after.labels[pixel]) count += 1;
+  return count / length;
 }
