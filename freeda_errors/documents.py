@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -94,9 +94,10 @@ def _meant(place: tuple[int | str, ...], model: type[BaseModel] | None) -> str:
 
 
 def _table(field: Any) -> type[BaseModel] | None:
-    """The model of a field that is a table."""
+    """The model of a field that is a table, or may be one."""
     kind = getattr(field, "annotation", None)
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    tables = (each for each in (kind, *get_args(kind)) if isinstance(each, type))
+    return next((each for each in tables if issubclass(each, BaseModel)), None)
 
 
 def _shown(value: object) -> str:
