@@ -2,8 +2,9 @@
 
     python -m tests.torture --kills 500 --damages 2000 --disks 200 --inputs 3000 --seed 0
 
-A trial is named by its kind, its number and the seed, and makes the same choices at every run. The exit
-code is 1 when one trial failed, and 3 when full disks cannot be made, which needs the right to mount.
+A trial is named by its kind, its number and the seed, and makes the same choices at every run; one is
+repeated by ``--first NUMBER`` and a count of one. The exit code is 1 when one trial failed, and 3 when full
+disks cannot be made, which needs the right to mount.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def main() -> int:
     for kind in KINDS:
         parser.add_argument(f"--{kind}", type=int, default=0, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial of each kind")
     parser.add_argument("--show", action="store_true", help="print every trial, not only those that failed")
     options = parser.parse_args()
     if options.disks and not disks.can_mount():
@@ -48,7 +50,7 @@ def main() -> int:
             if times := getattr(options, kind):
                 if kind != "damages":
                     commands.load_networks()
-                trials = torture(world, times, options.seed)
+                trials = torture(world, times, options.seed, options.first)
                 failed += report(kind, trials, options.show)
     return 1 if failed else 0
 

@@ -22,10 +22,10 @@ from tests.torture.trials import Trial, rng_of
 _BLOCK = 512
 
 
-def torture(world: Path, times: int, seed: int) -> Iterator[Trial]:
+def torture(world: Path, times: int, seed: int, first: int = 0) -> Iterator[Trial]:
     """So many damages, each to a copy of the bank."""
     sound: dict[str, Any] = commands.in_child(lambda: read_bank(world / "bank"))
-    for number in range(times):
+    for number in range(first, first + times):
         trial = Trial("damages", number)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

@@ -31,10 +31,10 @@ _SPREAD = 4 * 2**20
 _NAMES = [name for name, scenario in SCENARIOS.items() if scenario.prepare is None]
 
 
-def torture(world: Path, times: int, seed: int) -> Iterator[Trial]:
+def torture(world: Path, times: int, seed: int, first: int = 0) -> Iterator[Trial]:
     """So many full disks, spread over the scenarios."""
     known: dict[str, Any] = {}
-    for number in range(times):
+    for number in range(first, first + times):
         name = _NAMES[number % len(_NAMES)]
         scenario, rng = SCENARIOS[name], rng_of("disks", seed, number)
         trial = Trial("disks", number, name)

@@ -170,13 +170,13 @@ _DATASETS = ("tiny", "voc20", "ade20k", "cityscapes", "coco-stuff", "nothing")
 _HEAVY = {("--processes", "999999999999"), ("--prototypes", "999999999999")}
 
 
-def torture(world: Path, times: int, seed: int) -> Iterator[Trial]:
+def torture(world: Path, times: int, seed: int, first: int = 0) -> Iterator[Trial]:
     """So many command lines, each in a folder of nasty files."""
     with tempfile.TemporaryDirectory() as name:
         place = make_nasty_files(copy_folder(world, Path(name) / "work"))
         known = _options_of_commands()
         original = _state(place)
-        for number in range(times):
+        for number in range(first, first + times):
             rng = rng_of("inputs", seed, number)
             command = list(_COMMANDS)[int(rng.integers(len(_COMMANDS)))]
             arguments = _line(command, known, _paths(place), rng)

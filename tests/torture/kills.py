@@ -74,11 +74,11 @@ SCENARIOS = {
 }
 
 
-def torture(world: Path, times: int, seed: int) -> Iterator[Trial]:
+def torture(world: Path, times: int, seed: int, first: int = 0) -> Iterator[Trial]:
     """So many kills, spread over the scenarios; one trial kills one command once or twice."""
     names = list(SCENARIOS)
     known: dict[str, Expected] = {}
-    kills = number = 0
+    kills, number = 0, first
     while kills < times:
         name = names[number % len(names)]
         if name not in known:
