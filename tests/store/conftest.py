@@ -47,6 +47,12 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     event.remove(Engine, "connect", relax)
 
 
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers that tests take away are back within a second or two: they are asked again soon."""
+    monkeypatch.setattr("freeda_store.patience._LONGEST_PAUSE", 0.3)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL; FREEDA_TEST_POSTGRES=required makes its absence a failure."""

@@ -61,6 +61,7 @@ class StubServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer, or loopback waits 40 ms for the second
     server: StubServer
 
     def answer(self) -> None:

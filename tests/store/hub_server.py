@@ -70,6 +70,7 @@ class Answerer(BaseHTTPRequestHandler):
     """Answers one request."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer, or loopback waits 40 ms for the second
     hub: ClassVar[Hub]
 
     def do_GET(self) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import faiss
 import numpy as np
 import pytest
+import warm_processes
 from authors_makers import AuthorsFiles, make_authors_files, write_index
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,9 +222,7 @@ def test_rows_may_have_keys_of_their_own(bank: Bank, files: AuthorsFiles) -> Non
 @pytest.mark.parametrize("batches", [1, 3])
 def test_killed_and_run_again(folder: Path, files: AuthorsFiles, batches: int) -> None:
     def run(after: int) -> int:
-        command = [sys.executable, SCRIPT, folder, files.folder, files.index, after]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run([str(part) for part in command], env=environment, check=False).returncode
+        return warm_processes.run(SCRIPT, folder, files.folder, files.index, after).returncode
 
     assert run(batches) == -signal.SIGKILL
     with Bank.open(folder) as bank:

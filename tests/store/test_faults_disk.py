@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import warm_processes
 from bank_copies import copy_folder
 from store_makers import make_generation, make_manifest
 
@@ -191,9 +190,7 @@ def test_files_that_may_not_grow(filled: Bank, folder: Path, what: str) -> None:
     limit = {"thumbnails": 64, "database": (folder / "bank.sqlite").stat().st_size}[what]
 
     def run(limit: int) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(SCRIPT), str(folder), str(limit)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return warm_processes.run(SCRIPT, folder, limit)
 
     refused = run(limit)
     assert refused.returncode == 3, refused.stderr

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import warm_processes
 from bank_copies import copy_folder
 from store_makers import FILLED_COUNT
 from system_conditions import as_nobody, failing, immutable, limited
@@ -43,14 +44,13 @@ def mine(filled: Path, tmp_path: Path) -> Path:
 
 def run(condition: Sequence[str], action: str, folder: Path) -> tuple[int, str]:
     """Use a bank in a process of its own, under a condition; its code and what it says."""
-    done = subprocess.run(
-        [*condition, sys.executable, "-B", str(SCRIPT), action, str(folder)],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    if not condition:
+        done = warm_processes.run(SCRIPT, action, folder)
+    else:
+        command = [*condition, sys.executable, "-B", str(SCRIPT), action, str(folder)]
+        done = subprocess.run(
+            command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120
+        )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout.strip()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import qdrant_edge as engine
+import warm_processes
 from bank_copies import copy_folder
 from store_makers import FILLED_COUNT, TEXT_DIM, make_generation
 
@@ -273,8 +273,7 @@ def test_only_panics_are_kept_off_standard_error(capfd: pytest.CaptureFixture[st
 @pytest.mark.slow
 def test_the_command_regains_all_from_the_files_of_revisions(damage: Callable[[str], Path]) -> None:
     folder = damage("a panic")
-    command = [sys.executable, "-m", "freeda_cli", "bank", "verify", "--repair", "--bank", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = warm_processes.run("freeda_cli", "bank", "verify", "--repair", "--bank", folder)
     assert done.returncode == 0, done.stderr
     assert f"{2 * FILLED_COUNT} of them have their vectors from the files of revisions" in done.stderr
     assert use(folder) == 2 * FILLED_COUNT
@@ -287,13 +286,7 @@ def test_the_command_repairs(damage: Callable[[str], Path]) -> None:
     shutil.rmtree(folder / "revisions")
 
     def freeda(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "freeda_cli", "bank", *arguments, "--bank", str(folder)],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-        )
+        return warm_processes.run("freeda_cli", "bank", *arguments, "--bank", folder)
 
     for command in ("stats", "verify"):
         done = freeda(command)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+import warm_processes
 
 from freeda_store import Bank
 
@@ -14,14 +13,7 @@ SCRIPT = Path(__file__).parent / "forked_bank.py"
 
 
 def test_a_fork_is_told_and_the_opener_goes_on(folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(folder)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = warm_processes.run(SCRIPT, folder)
     assert done.returncode == 0, done.stderr
     *forked, child, parent = done.stdout.splitlines()
     assert len(forked) == 8

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import warm_processes
 from bank_copies import copy_folder
 
 from freeda_store import Bank
@@ -20,13 +18,10 @@ from freeda_store.vectors.filters import PointFilter
 pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).parent / "killed_writer.py"
-ROOT = Path(__file__).parents[2]
 
 
 def run(folder: Path, moment: str = "never", passes: int = 1) -> int:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(SCRIPT), str(folder), moment, str(passes)]
-    return subprocess.run(command, env=environment, check=False).returncode
+    return warm_processes.run(SCRIPT, folder, moment, passes).returncode
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -109,12 +104,10 @@ def test_killed_and_run_again(folder: Path, undisturbed: dict[str, Any], moment:
 def test_killed_while_being_made(tmp_path: Path, undisturbed: dict[str, Any]) -> None:
     """Kills by the clock, from the first moments on, land inside the making of the bank too."""
     folder = tmp_path / "bank"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(SCRIPT), str(folder), "never", "1"]
-    for seconds in (0.6, 1.0, 1.4, 1.8, 2.4):
-        process = subprocess.Popen(command, env=environment)
+    for seconds in (0.02, 0.05, 0.1, 0.15, 0.2):
+        process = warm_processes.start(SCRIPT, folder, "never", 1)
         time.sleep(seconds)
-        process.kill()
+        process.send_signal(signal.SIGKILL)
         process.wait()
     assert run(folder) == 0
     assert contents(folder) == undisturbed

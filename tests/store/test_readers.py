@@ -21,6 +21,7 @@ from bank_copies import copy_folder
 from reading_process import look
 from store_makers import NOUNS, TEXT_DIM, WITHOUT_CHECKSUMS, make_generation, text_key
 from system_conditions import as_nobody, failing, read_only_mount, small_disk
+from warm_processes import WarmProcess, start
 
 from freeda_store import Bank, parse_filter
 from freeda_store.errors import BankDamagedError, BankInUseError, ReadOnlyBankError, StorageError
@@ -39,17 +40,18 @@ ENVIRONMENT = {
 QUERIES = np.stack([text_key(noun) for noun in NOUNS] + [np.ones(TEXT_DIM, np.float32)])
 
 
-def start(*words: object, condition: list[str] | None = None) -> subprocess.Popen[str]:
-    command = [*(condition or []), sys.executable, "-B", str(SCRIPT), *map(str, words)]
-    return subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def under(condition: list[str], *words: object) -> str:
+    """What the script prints that is run under a condition."""
+    command = [*condition, sys.executable, "-B", str(SCRIPT), *map(str, words)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def end(process: subprocess.Popen[str]) -> str:
-    said, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    return said
+def end(process: WarmProcess) -> str:
+    done = process.wait()
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def commit(bank: Bank, number: int) -> None:
@@ -100,13 +102,12 @@ def test_it_answers_as_the_writer_does(source: Bank) -> None:
 
 @pytest.mark.slow
 def test_two_readers_beside_a_writer(folder: Path) -> None:
-    readers = [start("read", folder, 12) for _ in range(2)]
+    readers = [start(SCRIPT, "read", folder, 12) for _ in range(2)]
     for reader in readers:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "reading\n"
-    end(start("write", folder, 1, 12))
+        reader.wait_for("reading\n")
+    end(start(SCRIPT, "write", folder, 1, 12))
     for reader in readers:
-        assert int(end(reader)) >= 2, "it saw some of the revisions in between"
+        assert int(end(reader).split()[-1]) >= 2, "it saw some of the revisions in between"
 
 
 def test_a_reader_outlives_twenty_commits_and_a_repair(bank: Bank) -> None:
@@ -128,15 +129,14 @@ def test_a_reader_outlives_twenty_commits_and_a_repair(bank: Bank) -> None:
 
 @pytest.mark.slow
 def test_a_killed_reader_leaves_nothing_behind(folder: Path) -> None:
-    end(start("write", folder, 1, 2))
+    end(start(SCRIPT, "write", folder, 1, 2))
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
-    reader = start("read", folder, 4)
-    assert reader.stdout is not None
-    assert reader.stdout.readline() == "reading\n"
+    reader = start(SCRIPT, "read", folder, 4)
+    reader.wait_for("reading\n")
     reader.send_signal(signal.SIGKILL)
-    reader.communicate()
+    assert reader.wait().returncode == -signal.SIGKILL
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
-    end(start("write", folder, 3, 3))
+    end(start(SCRIPT, "write", folder, 3, 3))
     with Bank.open(folder) as bank:
         assert bank.verify().ok
 
@@ -432,7 +432,7 @@ def test_a_folder_of_somebody_else_is_read(shared: Path, bank: Bank, killed: boo
     if killed:
         killed_in_a_commit(mine / "bank.sqlite")
     condition = as_nobody(mine)
-    assert end(start("read", mine, 2, condition=condition)) == "reading\n1\n"
+    assert under(condition, "read", mine, 2) == "reading\n1\n"
 
 
 @pytest.mark.slow
@@ -441,7 +441,7 @@ def test_a_read_only_mount_is_read_without_a_copy(shared: Path, bank: Bank) -> N
     bank.close()
     mine = copy_folder(bank.address.folder, shared / "bank")
     shutil.rmtree(mine / "vectors")  # what readers never touch
-    assert end(start("read", mine, 1, condition=read_only_mount(mine))) == "reading\n1\n"
+    assert under(read_only_mount(mine), "read", mine, 1) == "reading\n1\n"
 
 
 @pytest.mark.slow
@@ -451,7 +451,7 @@ def test_a_file_system_without_locks_is_read(bank: Bank) -> None:
     folder = bank.address.folder
     bank.close()
     condition = failing("fcntl", "ENOLCK", [folder, folder / "bank.sqlite"])
-    assert end(start("read", folder, 1, condition=condition)) == "reading\n1\n"
+    assert under(condition, "read", folder, 1) == "reading\n1\n"
 
 
 @pytest.mark.slow
@@ -462,4 +462,4 @@ def test_a_full_disk_in_memory_is_read_in_place(bank: Bank, tmp_path: Path) -> N
     bank.close()
     held = sum(held_bytes(path) for path in folder.rglob("*"))
     condition = small_disk(tmp_path / "disk", held // 1024 + 64, folder)
-    assert end(start("read", tmp_path / "disk" / "bank", 1, condition=condition)) == "reading\n1\n"
+    assert under(condition, "read", tmp_path / "disk" / "bank", 1) == "reading\n1\n"

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import warm_processes
 from bank_copies import copy_folder
 from hosted_makers import Team
 from store_makers import WITHOUT_CHECKSUMS, make_generation
@@ -319,16 +319,15 @@ def test_a_killed_repair_is_finished_by_the_same_command(
     filled: Path, mine: Path, moment: str, break_it: Callable[[Path], None]
 ) -> None:
     break_it(mine)
-    environment = {**os.environ, "PYTHONPATH": f"{HERE.parents[1]}"}
-    command = [sys.executable, str(HERE / "killed_repair.py"), str(mine)]
-    killed = subprocess.run([*command, moment], env=environment, check=False)
+    script = HERE / "killed_repair.py"
+    killed = warm_processes.run(script, mine, moment)
     assert killed.returncode in (-signal.SIGKILL, 0)
     if killed.returncode:
         if moment in MOMENTS[:4]:
             with pytest.raises(BankDamagedError, match="verify --repair"):
                 Bank.open(mine)
-        done = subprocess.run([*command, "never"], env=environment, check=False)
-        assert done.returncode == 0
+        done = warm_processes.run(script, mine, "never")
+        assert done.returncode == 0, done.stderr
     assert is_sound(mine)
     assert seen(mine) == seen(filled)
     assert not list(mine.glob("vectors.*"))

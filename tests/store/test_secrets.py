@@ -104,8 +104,12 @@ def test_errors_of_the_server_tell_no_secret(
     ids=["table", "database", "host", "user"],
 )
 def test_errors_of_the_database_tell_no_secret(
-    team: Team, caplog: pytest.LogCaptureFixture, break_it: Callable[[Team], object]
+    team: Team,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    break_it: Callable[[Team], object],
 ) -> None:
+    monkeypatch.setattr("freeda_store.patience.FIRST_CONTACT_SECONDS", 0.5)
     caplog.set_level(logging.DEBUG)
     break_it(team)
     with pytest.raises(BankError) as caught:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_processes
 from bank_copies import copy_folder
 from sharing_makers import assert_copied, assert_same, at, shown, two_banks
 
 pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).parent / "killed_copy.py"
-ROOT = Path(__file__).parents[2]
 
 
 def run(source: Path, target: Path, moment: str = "never", passes: int = 1) -> int:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(SCRIPT), str(source), str(target), moment, str(passes)]
-    return subprocess.run(command, env=environment, check=False).returncode
+    return warm_processes.run(SCRIPT, source, target, moment, passes).returncode
 
 
 @pytest.mark.parametrize(
