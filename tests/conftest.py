@@ -27,12 +27,19 @@ MEMORY, ROOM = Path("/dev/shm"), 6 * 2**30
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
+_LONG = ("torture", "end_to_end")
 _SHOWN = ("torch", "diffusers", "transformers", "open_clip_torch", "qdrant-edge-py", "sqlalchemy")
 
 
 def pytest_report_header() -> str:
     """The versions that matter."""
     return "freeda with " + ", ".join(f"{name} {version(name)}" for name in _SHOWN)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes, so that no worker is left with it while the others have ended."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in _LONG)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -66,9 +66,30 @@ def mine(tmp_path: Path) -> Path:
     return write_own_modules(tmp_path / "mine")
 
 
-def _run(program: Path, *arguments: object, cwd: Path) -> str:
+CODE = """
+import contextlib, io, json, runpy, sys
+import freeda, freeda_cli, freeda_store.sql.schema as schema
+printed = ["\\n".join([*freeda.__path__, *freeda_cli.__path__, str(schema.migrations_folder())])]
+program, *commands = map(json.loads, sys.argv[1:])
+for command in commands:
+    sys.argv = [program, *command]
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        try:
+            runpy.run_path(program, run_name="__main__")
+        except SystemExit as end:
+            if end.code:
+                sys.exit(f"{command} ended with {end.code}")
+    printed.append(output.getvalue())
+print(json.dumps(printed))
+"""
+"""Runs a program of the environment several times in one process, for importing networks takes seconds."""
+
+
+def _run(installed: Installed, *commands: list[object], cwd: Path) -> list[str]:
+    """Where the packages lie, and what each command of ``freeda`` prints."""
+    told = [str(installed.programs / "freeda"), *([str(word) for word in words] for words in commands)]
     finished = subprocess.run(
-        [program, *map(str, arguments)],
+        [installed.programs / "python", "-c", CODE, *map(json.dumps, told)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(cwd)},
         capture_output=True,
@@ -76,7 +97,8 @@ def _run(program: Path, *arguments: object, cwd: Path) -> str:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    return finished.stdout
+    printed: list[str] = json.loads(finished.stdout.splitlines()[-1])
+    return printed
 
 
 def test_a_wheel_installs_names_that_nobody_else_has(installed: Installed) -> None:
@@ -91,23 +113,21 @@ def test_a_wheel_installs_names_that_nobody_else_has(installed: Installed) -> No
 
 
 def test_a_wheel_beside_a_persons_own_modules_ingests_and_segments(installed: Installed, mine: Path) -> None:
-    code = (
-        "import freeda, freeda_cli, freeda_store.sql.schema as schema\n"
-        "print(*freeda.__path__, *freeda_cli.__path__, schema.migrations_folder(), sep='\\n')"
+    captions, picture = ROOT / "examples" / "captions.jsonl", ROOT / "examples" / "car-and-tree.png"
+    places, _, _, shown, stats, presets = _run(
+        installed,
+        ["ingest", captions, "--bank", "bank", "--preset", "tiny", "--limit", 8],
+        ["segment", picture, "-c", "car,tree,grass", "--bank", "bank", "--out", "out"],
+        ["demo", "--small"],
+        ["bank", "stats", "--bank", "bank", "--json"],
+        ["models", "list"],
+        cwd=mine,
     )
-    assert _run(installed.programs / "python", "-c", code, cwd=mine).splitlines() == [
+    assert places.splitlines() == [
         str(installed.packages / name) for name in ("freeda", "freeda_cli", "freeda_store/migrations")
     ]
-    freeda = installed.programs / "freeda"
-    captions = ROOT / "examples" / "captions.jsonl"
-    _run(freeda, "ingest", captions, "--bank", "bank", "--preset", "tiny", "--limit", 8, cwd=mine)
-    picture = ROOT / "examples" / "car-and-tree.png"
-    _run(freeda, "segment", picture, "-c", "car,tree,grass", "--bank", "bank", "--out", "out", cwd=mine)
     assert {path.suffix for path in (mine / "out").iterdir()} == {".png", ".json"}
-    shown = _run(freeda, "demo", "--small", cwd=mine)
     assert shown.startswith("car-and-tree.png: sky ")
     assert (mine / shown.split()[-1]).stat().st_size > 0
-    stats = json.loads(_run(freeda, "bank", "stats", "--bank", "bank", "--json", cwd=mine))
-    assert stats["generations"] == 8
-    presets = _run(freeda, "models", "list", cwd=mine)
+    assert json.loads(stats)["generations"] == 8
     assert all(name in presets for name in ("tiny", "sd15", "sd21", "sdxl"))
