@@ -55,7 +55,7 @@ def coco_head(run: Run) -> dict[str, Any]:
             "date_created": committed,
         },
         "licenses": [_LICENSE],
-        "freeda": {"images": str(run.root), **run.provenance},
+        "freeda": {"images": str(run.root) if run.told is None else run.told, **run.provenance},
     }
 
 

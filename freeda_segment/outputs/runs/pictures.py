@@ -85,20 +85,27 @@ class Run:
         names: of the classes, by label.
         provenance: bank, models and settings, as reports have them.
         options: what was chosen.
+        told: what files say of where the pictures are; :attr:`root` if None.
     """
 
     pictures: Sequence[RunPicture]
     names: tuple[str, ...]
     provenance: Mapping[str, Any]
     options: RunOptions = RunOptions()
+    told: str | None = None
 
     @classmethod
     def of(
-        cls, pictures: Sequence[RunPicture], report: Mapping[str, Any], options: RunOptions = RunOptions()
+        cls,
+        pictures: Sequence[RunPicture],
+        report: Mapping[str, Any],
+        options: RunOptions = RunOptions(),
+        told: str | None = None,
     ) -> Run:
         """A run by its pictures and the report of any of them."""
         names = tuple(each["name"] for each in report["classes"])
-        return cls(pictures, names, {key: report[key] for key in ("bank", "models", "settings")}, options)
+        provenance = {key: report[key] for key in ("bank", "models", "settings")}
+        return cls(pictures, names, provenance, options, told)
 
     @cached_property
     def root(self) -> Path:
