@@ -19,7 +19,8 @@ from freeda_store.errors import (
     ThumbnailKeyError,
     ThumbnailMissingError,
 )
-from freeda_store.thumbnails.web import MAX_REDIRECTS, WebThumbnails
+from freeda_store.thumbnails.web import WebThumbnails
+from freeda_store.web_reading import MAX_REDIRECTS
 
 PICTURE = b"picture"
 KEY = hashlib.sha256(PICTURE).hexdigest()

@@ -7,8 +7,8 @@ the run's root, which is the storage's document root.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
@@ -16,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
+from freeda_segment.outputs.instances import Instance
 from freeda_segment.outputs.palette import hex_colours
 from freeda_segment.outputs.runs.folder import ExportFolder
 from freeda_segment.outputs.runs.pictures import Run, RunPicture
@@ -88,44 +89,75 @@ def interface(names: tuple[str, ...], control: str) -> str:
 def _task(picture: RunPicture, run: Run, regions: Regions) -> dict[str, Any]:
     bank = run.provenance["bank"]
     known = [score for score in picture.scores if score is not None]
+    placed = Placed("label", "image", (picture.height, picture.width), picture.sha256[:8])
     return {
         "meta": {JSON_KEY: GENERATOR},
         "data": {"image": f"/data/local-files/?d={quote(run.place(picture), errors='surrogateescape')}"},
         "predictions": [
             {
-                "model_version": f"{GENERATOR} {bank['address']}@{bank['revision']}",
+                "model_version": model_version(bank["address"], bank["revision"]),
                 "score": sum(known) / len(known) if known else 0.0,
-                "result": [
-                    {
-                        "id": f"{picture.sha256[:8]}-{number}",
-                        "from_name": "label",
-                        "to_name": "image",
-                        "original_width": picture.width,
-                        "original_height": picture.height,
-                        "image_rotation": 0,
-                        **region,
-                    }
-                    for number, region in enumerate(regions(picture, run))
-                ],
+                "result": [placed.region(n, each) for n, each in enumerate(regions(picture, run))],
             }
         ],
     }
 
 
+def model_version(bank: str, revision: int | None) -> str:
+    """What Label Studio shows and keeps of where predictions come from."""
+    return f"{GENERATOR} {bank}@{revision}"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where regions belong.
+
+    Attributes:
+        from_name, to_name: names of the tag of the labels and of the picture's, in the labelling interface.
+        size_hw: of the picture, upright.
+        ids: what the ids of the regions begin with.
+    """
+
+    from_name: str
+    to_name: str
+    size_hw: tuple[int, int]
+    ids: str
+
+    def region(self, number: int, kind_and_value: Mapping[str, Any]) -> dict[str, Any]:
+        """A region, numbered within its picture, with what :func:`brush` or :func:`polygon` gave."""
+        return {
+            "id": f"{self.ids}-{number}",
+            "from_name": self.from_name,
+            "to_name": self.to_name,
+            "original_width": self.size_hw[1],
+            "original_height": self.size_hw[0],
+            "image_rotation": 0,
+            **kind_and_value,
+        }
+
+
+def brush(mask_hw: NDArray[np.bool_], label: str) -> dict[str, Any]:
+    """A mask as a brush stroke: type and value of a region."""
+    value = {"format": "rle", "rle": brush_rle(mask_hw), "brushlabels": [label]}
+    return {"type": "brushlabels", "value": value}
+
+
+def polygon(instance: Instance, size_hw: tuple[int, int], label: str) -> dict[str, Any]:
+    """A connected area as a polygon: type and value of a region."""
+    percent = instance.polygon() * (100 / size_hw[1], 100 / size_hw[0])
+    points = np.round(np.clip(percent, 0, 100), 4).tolist()
+    return {"type": "polygonlabels", "value": {"points": points, "closed": True, "polygonlabels": [label]}}
+
+
 def _brushes(picture: RunPicture, run: Run) -> Iterator[dict[str, Any]]:
     labels = picture.labels()
     for index in np.unique(labels[labels >= 0]).tolist():
-        rle = brush_rle(labels == index)
-        value = {"format": "rle", "rle": rle, "brushlabels": [run.names[index]]}
-        yield {"type": "brushlabels", "value": value}
+        yield brush(labels == index, run.names[index])
 
 
 def _polygons(picture: RunPicture, run: Run) -> Iterator[dict[str, Any]]:
-    percent = partial(np.multiply, 100 / np.array([picture.width, picture.height]))
     for each in run.instances(picture):
-        points = np.round(np.clip(percent(each.polygon()), 0, 100), 4).tolist()
-        value = {"points": points, "closed": True, "polygonlabels": [run.names[each.label]]}
-        yield {"type": "polygonlabels", "value": value}
+        yield polygon(each, (picture.height, picture.width), run.names[each.label])
 
 
 def brush_rle(mask_hw: NDArray[np.bool_]) -> list[int]:
