@@ -1,7 +1,8 @@
 """Reads files from one web server alone: bounded in bytes, time and redirects.
 
-The server is the one that a person named. Nothing that it answers leads to another one: a redirect is followed
-on the same scheme, host and port only. So whether private addresses are asked is the person's choice.
+The server is the one that a person named. Nothing that it answers leads to another one: a redirect is
+followed on the same scheme, host and port only. So it is the person's choice whether private addresses are
+asked.
 """
 
 from __future__ import annotations

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from freeda_studio.errors import RequestError
 
 DEFAULT_PORT = 8765
 DEFAULT_HOST = "127.0.0.1"
+LABEL_STUDIO_KEY = "LABEL_STUDIO_API_KEY"
+"""The variable with the key of a user of Label Studio."""
+
 TOKEN_VARIABLE = "FREEDA_TOKEN"  # noqa: S105 - the name of a variable
 
 MEGABYTE = 2**20
@@ -40,6 +47,40 @@ class Access:
             raise ValueError("the token is empty, which would let everybody in")
 
 
+SECRET = re.compile(r"[\x21-\x7e]+")
+"""What a header can carry as a key."""
+
+
+@dataclass(frozen=True)
+class LabelStudioAccess:
+    """Where a Label Studio is, and how it is entered.
+
+    Attributes:
+        url: of its first page.
+        api_key: of one of its users; empty where pictures are served to everybody.
+
+    Raises:
+        RequestError: the URL is none, or the key cannot be one. The key is never quoted.
+    """
+
+    url: str
+    api_key: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            fine = False
+        if not fine or parts.username is not None or parts.query or parts.fragment:
+            raise RequestError(
+                "the address of Label Studio must be like https://label-studio.example; correct "
+                "--label-studio."
+            )
+        if self.api_key and not SECRET.fullmatch(self.api_key):
+            raise RequestError(f"the value of {LABEL_STUDIO_KEY} is no key of Label Studio; copy it again.")
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a studio holds and takes at most.
@@ -68,6 +109,7 @@ class StudioSettings:
         state: folder for dropped pictures and long work; made when it is needed.
         limits: of memory and disk.
         classes: that the page starts with, as a person writes them.
+        label_studio: the only server that pictures of its tasks are fetched from; none if None.
     """
 
     bank: str
@@ -76,6 +118,7 @@ class StudioSettings:
     state: Path | None = None
     limits: Limits = Limits()
     classes: str = ""
+    label_studio: LabelStudioAccess | None = None
 
     @property
     def folder(self) -> Path:

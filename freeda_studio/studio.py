@@ -13,6 +13,9 @@ from freeda_models.presets import Preset
 from freeda_segment.settings import SegmentSettings
 from freeda_store.bank import Bank
 from freeda_studio.engine import Engine, Networks, load_networks
+from freeda_studio.labelling.backend import LabellingBackend
+from freeda_studio.labelling.server import LabelStudioServer
+from freeda_studio.labelling.task_pictures import TaskPictures
 from freeda_studio.nouns import Nouns
 from freeda_studio.settings import Access, StudioSettings
 from freeda_studio.shelf import Shelf
@@ -35,6 +38,7 @@ class Studio:
         corrector: what a person corrects.
         nouns: of the bank, counted.
         works: long work, in the background.
+        labelling: for tasks of Label Studio.
     """
 
     settings: StudioSettings
@@ -44,6 +48,7 @@ class Studio:
     corrector: Corrector
     nouns: Nouns
     works: Works
+    labelling: LabellingBackend
 
 
 @contextlib.contextmanager
@@ -95,7 +100,10 @@ def studio_over(
     writing = Writing(settings.bank, refusal_of(bank, asked=settings.read_only))
     place = Place(settings.bank, networks.preset, device, limits.work_bytes)
     works = Works(WorkFolder(settings.folder / "work"), writing, ProcessRunner(), place)
-    return Studio(settings, access, engine, writing, Corrector(engine, writing), Nouns(bank), works)
+    server = None if settings.label_studio is None else LabelStudioServer(settings.label_studio)
+    labelling = LabellingBackend(engine, TaskPictures(shelf, server))
+    corrector = Corrector(engine, writing)
+    return Studio(settings, access, engine, writing, corrector, Nouns(bank), works, labelling)
 
 
 def studio_of(request: Request) -> Studio:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,6 +87,15 @@ def serve(
             rich_help_panel=SERVER,
         ),
     ] = None,
+    label_studio: Annotated[
+        str | None,
+        typer.Option(
+            "--label-studio",
+            metavar="URL",
+            help="A Label Studio whose tasks' pictures are fetched, with the key in LABEL_STUDIO_API_KEY.",
+            rich_help_panel=SERVER,
+        ),
+    ] = None,
     *,
     changes: SettingChanges,
     device: DeviceOption = "auto",
@@ -101,9 +111,19 @@ def serve(
     require_extra()
     from freeda_studio.serving import bind, page_address
     from freeda_studio.serving import serve as run
-    from freeda_studio.settings import MEGABYTE, Access, Limits, StudioSettings
+    from freeda_studio.settings import (
+        LABEL_STUDIO_KEY,
+        MEGABYTE,
+        Access,
+        LabelStudioAccess,
+        Limits,
+        StudioSettings,
+    )
     from freeda_studio.studio import open_studio
 
+    labelling = None
+    if label_studio is not None:
+        labelling = LabelStudioAccess(label_studio, os.environ.get(LABEL_STUDIO_KEY, "").strip())
     found = find_pictures(pictures) if pictures else None
     if found is not None and found.skipped:
         console.note(f"left out: {found.told()}")
@@ -121,6 +141,7 @@ def serve(
             state=state,
             limits=Limits(memory_bytes=memory * MEGABYTE),
             classes=",".join(classes or ()),
+            label_studio=labelling,
         )
         with open_studio(settings, access, opened, chosen, device=device, segment=segment) as studio:
             if studio.writing.refusal:
@@ -147,4 +168,4 @@ def require_extra() -> None:
 
 def needed() -> Sequence[str]:
     """The packages of the extra ``serve``, as they are imported."""
-    return "fastapi", "uvicorn", "python_multipart", "cachetools"
+    return "fastapi", "uvicorn", "python_multipart", "cachetools", "defusedxml"

@@ -1,6 +1,15 @@
 """What the studio answers: one module for each screen and each part of the API."""
 
-from freeda_studio.routes import corrections, downloads, health, pictures, segment, thumbnails, work
+from freeda_studio.routes import (
+    corrections,
+    downloads,
+    health,
+    label_studio,
+    pictures,
+    segment,
+    thumbnails,
+    work,
+)
 
 ROUTERS = (
     health.router,
@@ -8,6 +17,7 @@ ROUTERS = (
     pictures.router,
     corrections.router,
     downloads.router,
+    label_studio.router,
     thumbnails.router,
     work.router,
 )

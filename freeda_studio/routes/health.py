@@ -9,9 +9,10 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """A sign of life."""
+    """A sign of life, as Label Studio knows it."""
 
     status: str = "UP"
+    model_class: str = "freeda"
 
 
 @router.get("/health")

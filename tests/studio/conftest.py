@@ -28,11 +28,11 @@ def bank(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> list[Path]:
-    """Two pictures of 48 x 40, dark on the left: red on the right of one, green on that of the other."""
+    """Two pictures of 48 x 40, dark on the left: blue on the right of one, green on that of the other."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    paths = [folder / "red.png", folder / "green.png"]
-    for path, colour in zip(paths, [(250, 30, 30), (30, 250, 30)], strict=True):
+    paths = [folder / "blue.png", folder / "green.png"]
+    for path, colour in zip(paths, [(30, 30, 250), (30, 250, 30)], strict=True):
         pixels = np.zeros((40, 48, 3), dtype=np.uint8)
         pixels[:, 24:] = colour
         Image.fromarray(pixels).save(path)

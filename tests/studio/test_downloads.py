@@ -61,7 +61,7 @@ def test_every_format_of_the_command_line_is_offered(client: TestClient) -> None
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_picture_comes_in_every_format(client: TestClient, shown: list[str], format_: str) -> None:
     answer = fetch(client, f"/api/v1/pictures/{shown[0]}/download", format_)
-    name = f"red{FORMATS[format_].suffix}"
+    name = f"blue{FORMATS[format_].suffix}"
     assert answer.headers["content-disposition"] == attachment(name)
     assert answer.content
     if answer.headers["content-type"].startswith("image/"):
@@ -85,7 +85,7 @@ def test_no_path_of_the_server_is_told(
     client: TestClient, shown: list[str], format_: str, tmp_path: Path
 ) -> None:
     text = fetch(client, f"/api/v1/pictures/{shown[0]}/download", format_).text
-    assert "red.png" in text
+    assert "blue.png" in text
     assert str(tmp_path / "state") not in text
 
 
@@ -101,7 +101,7 @@ def test_formats_of_a_run_come_whole(
         texts = [archive.read(name) for name in names if not name.endswith(".png")]
     assert all(name.startswith((f"{format_}/", "pictures/")) for name in names)
     folder = {"yolo": "yolo/images", "mmseg": "mmseg/img_dir"}.get(format_, "pictures")
-    assert f"{folder}/red.png" in names
+    assert f"{folder}/blue.png" in names
     for private in (tmp_path / "state", tmp_path / "temporary"):
         assert not any(str(private).encode() in text for text in texts)
     first = RUN_FORMATS[format_].first
@@ -152,13 +152,13 @@ def test_a_broken_picture_is_told_of_and_the_others_come(
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.namelist() == ["green.labels.png", "failed.txt"]
         told = archive.read("failed.txt").decode()
-    assert told.startswith("red.png ")
+    assert told.startswith("blue.png ")
     assert str(tmp_path) not in told
     studio.engine.shelf.find(shown[1]).path.write_bytes(b"no picture")
     studio.engine.forget(shown[1])
     answer = client.post("/api/v1/download", data={"classes": CLASSES, "format": "png"})
     assert answer.status_code == 422
-    assert "red.png" in answer.json()["error"]
+    assert "blue.png" in answer.json()["error"]
 
 
 def test_programs_may_ask_in_json(client: TestClient, shown: list[str]) -> None:
