@@ -223,7 +223,11 @@ def test_pictures_come_from_the_named_label_studio_with_its_key(studio: Studio, 
     with serving(answer) as address:
         client = with_server(studio, LabelStudioAccess(address + "/", "key"))
         results = predict(
-            client, BRUSHES, "/data/upload/1/blue.png", f"{address}/x.png?d=1", "http://other.example/blue.png"
+            client,
+            BRUSHES,
+            "/data/upload/1/blue.png",
+            f"{address}/x.png?d=1",
+            "http://other.example/blue.png",
         )
     assert [bool(each["result"]) for each in results] == [True, True, False]
     assert asked == [("/data/upload/1/blue.png", "Token key"), ("/x.png?d=1", "Token key")]
