@@ -1,8 +1,8 @@
 """Make pictures of README and docs from the demo's output: ``make demo && python -m docs.images``.
 
 ``segmentation.png`` is the demo's picture and overlay; ``borders.png`` the same picture with and without the
-refinement of borders. ``contact-sheet.png`` is what ``freeda bank show boat`` draws with a bank of the first 60
-example captions; ``architecture.svg`` was written by hand. Pages are in :mod:`docs.page_images`.
+refinement of borders. ``contact-sheet.png`` is what ``freeda bank show boat`` draws with a bank of the first
+60 example captions; ``architecture.svg`` was written by hand. Pages are in :mod:`docs.page_images`.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ class RunReport:
         from freeda_segment.outputs import IndexEntry, explanation_page_of, explanation_stem
 
         picture = finished.task.path
-        page = explanation_page_of(self._out, explanation_stem(self._out, picture))
+        page = explanation_page_of(self._out, explanation_stem(self._out, picture, finished.task.stem))
         goes_there = self._out == Path(DEFAULT_OUT)
         commands = next_commands(self._ctx, picture, self._ctx.params["bank"], None if goes_there else page)
         return IndexEntry(told, finished.files, page, skipped=finished.skipped, commands=commands)

@@ -73,7 +73,7 @@ def result_stems(folder: str | Path, pictures: Sequence[Path]) -> list[str]:
     return [stems[index] for index in range(len(pictures))]
 
 
-def explanation_stem(folder: str | Path, picture: Path) -> str:
+def explanation_stem(folder: str | Path, picture: Path, results: str = "") -> str:
     """A name for the explanation of a picture, without ``.explain.html``.
 
     The name of its last explanation in the folder, or else of its results there, so that they lie side
@@ -82,8 +82,11 @@ def explanation_stem(folder: str | Path, picture: Path) -> str:
     Args:
         folder: where the explanation goes; it need not exist.
         picture: its file.
+        results: the name of its results there, where it is known.
     """
     for place in (_explanation_path, _report_path):
+        if place is _report_path and results and not _explanation_path(folder, results).exists():
+            return results
         for owns in (_is_of_file, _is_of_content):
             for stem, told in _recorded(folder, picture, place):
                 free = place is _explanation_path or not _explanation_path(folder, stem).exists()

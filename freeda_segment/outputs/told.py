@@ -38,7 +38,7 @@ class ToldShare(Excerpt):
     colour: Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
     pixels: Count
     area: Share
-    score: float | None = None
+    score: Annotated[float, Field(allow_inf_nan=True)] | None = None
 
 
 class _Background(Excerpt):

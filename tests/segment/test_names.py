@@ -148,6 +148,15 @@ def test_an_explanation_is_named_like_the_picture_s_results(tmp_path: Path, out:
     assert [explain(out, picture) for picture in (jpg, png)] == ["car-jpg", "car"]
 
 
+def test_the_name_of_results_that_is_known_is_taken_where_it_is_free(tmp_path: Path, out: Path) -> None:
+    png, jpg = make(tmp_path / "car.png"), make(tmp_path / "car.jpg")
+    assert explanation_stem(out, png, "car-png") == "car-png"
+    record(out, "car-png", png)
+    assert explain(out, png) == "car-png"
+    assert explanation_stem(out, png, "other") == "car-png", "its last explanation has the name"
+    assert explanation_stem(out, jpg, "car-png") == "car", "the name is of another picture's explanation"
+
+
 def test_a_new_explanation_takes_no_name_of_another_picture(tmp_path: Path, out: Path) -> None:
     png, jpg = make(tmp_path / "car.png"), make(tmp_path / "car.jpg")
     record(out, "car", png)
