@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Shelf:
     def __init__(self, pictures: Sequence[Path], folder: Path, most_bytes: int) -> None:
         self._folder, self._most_bytes = folder, most_bytes
         self._lock = threading.Lock()
+        self._last_ns = 0
         self._given = {each.id: each for each in map(_given, pictures)}
         self._views: ByteCache[tuple[str, int], bytes] = ByteCache(_VIEWS_BYTES)
 
@@ -105,7 +107,7 @@ class Shelf:
             if kept is None:
                 self._keep(path, name, content)
                 kept = path
-            os.utime(place)
+            self._touch(place)
         return ShelfPicture(place.name, kept.name, kept, dropped=True)
 
     def remove(self, id_: str) -> None:
@@ -168,6 +170,11 @@ class Shelf:
         except ImageError:
             shutil.rmtree(path.parent, ignore_errors=True)
             raise
+
+    def _touch(self, place: Path) -> None:
+        """Make a picture the last one, also within a tick of the file system's clock."""
+        self._last_ns = max(time.time_ns(), self._last_ns + 1)
+        os.utime(place, ns=(self._last_ns, self._last_ns))
 
     def _make_room(self, wanted: int) -> None:
         """Take away what was dropped first, until this fits."""

@@ -20,6 +20,12 @@ class Turns:
         self._busy = False
         self._waiting: OrderedDict[str, deque[threading.Event]] = OrderedDict()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a turn now."""
+        with self._lock:
+            return sum(map(len, self._waiting.values()))
+
     @contextmanager
     def of(self, client: str) -> Iterator[None]:
         """Wait for a turn of this client, and have it for the block. It does not nest."""
