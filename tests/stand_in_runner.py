@@ -12,7 +12,7 @@ from typing_extensions import override
 from freeda_studio.work.documents import Ended, Failed, Gone, Noted, Order, Progress, Progressed, Report
 from freeda_studio.work.running import Message, Runner, Running
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds after which what a test waits for will never come."""
 
 

@@ -34,6 +34,7 @@ def page(studio: Held) -> Response:
         "Work",
         works=_models(studio.works),
         no_work=studio.works.refusal(),
+        no_drawing=studio.works.no_drawing(),
         most_mib=studio.settings.limits.request_bytes // 2**20,
     )
 

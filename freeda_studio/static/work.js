@@ -11,6 +11,7 @@ const problem = document.getElementById("problem");
 
 let stream = null;
 let heard = "";
+let pressed = null; // the button whose answer is waited for: it cannot be used twice, and so loses the focus
 let shown = seen([...list.querySelectorAll("[data-work]")].map((card) => ({ id: card.dataset.work, state: card.dataset.state })));
 
 function seen(works) {
@@ -66,14 +67,17 @@ async function look() {
 
 // The list anew; what was focused or open stays so.
 async function fill() {
-  const focused = document.activeElement?.closest?.("[data-work]");
-  const act = document.activeElement?.dataset?.act;
+  const focused = pressed || placeOf(document.activeElement);
   const open = [...list.querySelectorAll("details[open]")].map((each) => each.closest("[data-work]").dataset.work);
   list.innerHTML = await getText("/work/list");
   for (const id of open) cardOf(id)?.querySelector("details")?.setAttribute("open", "");
-  if (!focused) return;
-  const card = cardOf(focused.dataset.work);
-  (card?.querySelector(`[data-act="${act}"]`) || card?.querySelector("[data-act]") || card?.querySelector("h3"))?.focus();
+  const card = focused && cardOf(focused.id);
+  if (card) (card.querySelector(`[data-act="${focused.act}"]`) || card.querySelector("h3")).focus();
+}
+
+function placeOf(element) {
+  const card = element?.closest?.("#works [data-work]");
+  return card && { id: card.dataset.work, act: element.dataset.act };
 }
 
 function complain(message) {
@@ -101,6 +105,7 @@ async function ask(form) {
     form.reset();
     toast(`${work.name} is in the queue.`);
     await look();
+    cardOf(work.id)?.querySelector("h3").focus();
   } catch (error) {
     complain(error.message);
   } finally {
@@ -114,6 +119,7 @@ async function act(button) {
   const id = card.dataset.work;
   const done = card.dataset.state === "done";
   if (button.dataset.act === "forget" && !done && !confirm(`Forget ${card.dataset.name}? It cannot go on then.`)) return;
+  pressed = placeOf(button);
   button.disabled = true;
   try {
     if (button.dataset.act === "forget") await remove(`/api/v1/work/${id}`);
@@ -123,6 +129,7 @@ async function act(button) {
     button.disabled = false;
   }
   await look();
+  pressed = null;
 }
 
 for (const form of document.querySelectorAll("form[data-kind]")) {

@@ -64,7 +64,7 @@ class Progress(Document):
     """How far work is.
 
     Attributes:
-        done, total: captions or examples, those that the bank had included; no total when nobody knows it.
+        done, total: captions or pictures, those that the bank had included; no total when nobody knows it.
         per_second: how fast new ones are done, once that is known.
         stopping: the batch in hand is being finished.
     """
@@ -160,7 +160,7 @@ class Order(Document):
     """
 
     bank: str
-    preset: str | Preset | None
+    preset: Preset
     device: str
     folder: str
     task: Task

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from freeda_ingest.concepts import add_concepts
@@ -11,7 +12,7 @@ from freeda_ingest.errors import CaptionsError
 from freeda_ingest.ingestor import RunOptions, open_ingestor
 from freeda_ingest.report import IngestProgress, IngestReport
 from freeda_learn.errors import UnusableExampleError
-from freeda_learn.labels.common import examples_of
+from freeda_learn.labels.common import Entry, Labels, examples_of
 from freeda_learn.labels.reading import open_labels
 from freeda_learn.learner import LearnOptions, open_learner
 from freeda_learn.report import LearnProgress, LearnReport
@@ -109,7 +110,7 @@ def _learn(order: Order, task: LearningTask, pace: _Pace) -> Report:
         name=f"learn {order.folder} {task.labels}",
     )
     with open_learner(order.bank, order.preset, device=order.device) as learner:
-        report = learner.learn(examples_of(labels), options, pace.learned)
+        report = learner.learn(examples_of(_counted(labels, pace)), options, pace.learned)
     if report.rejected and not report.learned and not report.done_before and not report.interrupted:
         first = report.first_rejected[0]
         place = first.place.replace(f"{folder}/", "")
@@ -125,6 +126,7 @@ class _Pace:
         self._tell = tell
         self._first: tuple[float, int] | None = None
         self._last: tuple[float, bool] = (0.0, False)
+        self.pictures, self.pictures_total = 0, 0
 
     def drawn(self, progress: IngestProgress) -> None:
         """Report an ingestion."""
@@ -133,8 +135,8 @@ class _Pace:
         )
 
     def learned(self, progress: LearnProgress) -> None:
-        """Report what is learned."""
-        self._report(progress.done, progress.learned, progress.total, progress.stopping)
+        """Report what is learned, in pictures: how many examples there are is known at the end only."""
+        self._report(self.pictures, self.pictures, self.pictures_total, progress.stopping)
 
     def _report(self, done: int, new: int, total: int | None, stopping: bool) -> None:
         now = time.monotonic()
@@ -147,6 +149,18 @@ class _Pace:
         self._last = (now, stopping)
         whole = None if total is None else max(total, done)
         self._tell(Progress(done=done, total=whole, per_second=speed, stopping=stopping))
+
+
+def _counted(labels: Labels, pace: _Pace) -> Labels:
+    """The same labels; how many of their pictures were read is told to the pace."""
+    pace.pictures_total = labels.pictures
+
+    def entries() -> Iterator[Entry]:
+        for entry in labels.entries():
+            yield entry
+            pace.pictures += 1
+
+    return replace(labels, entries=entries)
 
 
 def _ingest_report(report: IngestReport, file: str) -> Report:

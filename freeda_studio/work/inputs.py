@@ -156,7 +156,7 @@ def find_labels(pictures: Path, apart: Path | None) -> tuple[Path, Path]:
         apart: folder of what was sent as labels.
 
     Raises:
-        LabelsError: there are no pictures, or several files of which each may be the labels.
+        LabelsError: there are no pictures, or nothing but pictures.
     """
     if not any(each.suffix.lower() in SUFFIXES for each in pictures.rglob("*")):
         raise LabelsError("what was sent holds no picture; send pictures with their labels.")
@@ -170,6 +170,11 @@ def find_labels(pictures: Path, apart: Path | None) -> tuple[Path, Path]:
     inside = next((root / name for name in _PICTURE_FOLDERS if (root / name).is_dir()), None)
     if beside is not None and inside is not None:
         return inside, beside
+    if all(map(_is_picture, root.iterdir())):
+        raise LabelsError(
+            "the pictures came without labels; send these too, or the pictures of each class in a folder "
+            "named as it is."
+        )
     return root, root
 
 

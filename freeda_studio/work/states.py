@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from freeda_models.errors import PresetError
 from freeda_models.presets import Preset
 from freeda_studio.work.documents import Ended, Failed, Gone, Work, WorkState
 from freeda_studio.work.running import Message
@@ -21,9 +22,17 @@ class Place:
     """
 
     bank: str
-    preset: str | Preset | None
+    preset: Preset
     device: str
     most_bytes: int
+
+    def no_drawing(self) -> str:
+        """Why nothing can be drawn for this bank; empty where it can."""
+        try:
+            _ = self.preset.drawing
+        except PresetError as error:
+            return str(error)
+        return ""
 
 
 def state_after(message: Message, *, stopping: bool, closing: bool) -> WorkState:

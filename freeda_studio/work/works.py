@@ -33,7 +33,7 @@ from freeda_studio.work.documents import (
     now,
 )
 from freeda_studio.work.folder import WorkFolder
-from freeda_studio.work.inputs import WorkWanted
+from freeda_studio.work.inputs import LearningWanted, WorkWanted
 from freeda_studio.work.running import LOG, Message, Runner, Running
 from freeda_studio.work.states import Place, end_of, state_after, turn_of
 from freeda_studio.work.uploads import Intake
@@ -83,6 +83,10 @@ class Works(Closeable):
     def __enter__(self) -> Self:
         self._open()
         return self
+
+    def no_drawing(self) -> str:
+        """Why only labelled pictures can be asked for, where the preset draws nothing; else empty."""
+        return self._place.no_drawing()
 
     def _open(self) -> None:
         """Go on with what was not done; a studio that may not write only shows it."""
@@ -166,6 +170,8 @@ class Works(Closeable):
             StorageError: it cannot be kept.
         """
         self._require()
+        if not isinstance(wanted, LearningWanted) and (why := self.no_drawing()):
+            raise RequestError(why)
         id_ = secrets.token_hex(8)
         inputs = self._folder.inputs(id_)
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from stand_in_runner import StandInRunner, failed, until
 
+from freeda_models.presets import load_preset
 from freeda_store.errors import BankError
 from freeda_studio.errors import BusyError, MissingError, ReadOnlyStudioError, RequestError
 from freeda_studio.work.documents import Noted, Work, WorkState
@@ -33,7 +34,7 @@ class Desk:
         """What a new server has."""
         self.writing, runner = Writing("bank", refusal), StandInRunner()
         self._folder = WorkFolder(self.path)
-        works = Works(self._folder, self.writing, runner, Place("bank", None, "cpu", 10_000))
+        works = Works(self._folder, self.writing, runner, Place("bank", load_preset("tiny"), "cpu", 10_000))
         self._stack.callback(_end, works, runner)
         return works.__enter__(), runner
 

@@ -14,6 +14,7 @@ from stand_in_runner import StandInRunner, failed, until
 from starlette.testclient import TestClient
 from studio_makers import BASE_URL, TOKEN
 
+from freeda_models.presets import load_preset
 from freeda_studio.app import make_app
 from freeda_studio.routes.work import told_events
 from freeda_studio.studio import Studio
@@ -35,7 +36,10 @@ def runner() -> StandInRunner:
 @pytest.fixture
 def works(studio: Studio, runner: StandInRunner, tmp_path: Path) -> Iterator[Works]:
     made = Works(
-        WorkFolder(tmp_path / "work"), studio.writing, runner, Place("bank", None, "cpu", 10_000_000)
+        WorkFolder(tmp_path / "work"),
+        studio.writing,
+        runner,
+        Place("bank", load_preset("tiny"), "cpu", 10_000_000),
     )
     with made:
         yield made
@@ -47,6 +51,10 @@ def works(studio: Studio, runner: StandInRunner, tmp_path: Path) -> Iterator[Wor
 @pytest.fixture
 def client(studio: Studio, works: Works) -> TestClient:
     return client_of(replace(studio, works=works))
+
+
+def place_with(preset: str) -> Place:
+    return Place("bank", load_preset(preset), "cpu", 10_000_000)
 
 
 def client_of(studio: Studio) -> TestClient:
@@ -230,7 +238,9 @@ def test_the_page_says_why_work_failed(client: TestClient, runner: StandInRunner
 
 def test_a_read_only_page_has_no_forms_and_says_why(studio: Studio, tmp_path: Path) -> None:
     writing = Writing("bank", "This studio was started with --read-only.")
-    works = Works(WorkFolder(tmp_path / "none"), writing, StandInRunner(), Place("bank", None, "cpu", 1))
+    works = Works(
+        WorkFolder(tmp_path / "none"), writing, StandInRunner(), Place("bank", load_preset("tiny"), "cpu", 1)
+    )
     with works:
         client = client_of(replace(studio, works=works, writing=writing))
         page = client.get("/work").text
@@ -239,6 +249,20 @@ def test_a_read_only_page_has_no_forms_and_says_why(studio: Studio, tmp_path: Pa
         answer = client.post(WORK, data=CONCEPTS)
     assert answer.status_code == 403
     assert not (tmp_path / "none").exists()
+
+
+def test_a_bank_of_a_preset_that_draws_nothing_learns_from_pictures_only(
+    studio: Studio, tmp_path: Path
+) -> None:
+    folder = WorkFolder(tmp_path / "none")
+    with Works(folder, studio.writing, StandInRunner(), place_with("photos")) as works:
+        client = client_of(replace(studio, works=works))
+        page = client.get("/work").text
+        answer = client.post(WORK, data=CONCEPTS)
+    assert page.count("<form") == 1
+    assert "preset photos has no generator" in page
+    assert answer.status_code == 422
+    assert "preset photos has no generator" in answer.json()["error"]
 
 
 def test_a_correction_during_work_is_refused_and_names_the_work(
