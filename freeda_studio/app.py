@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -23,7 +24,8 @@ from freeda_store.errors import (
     RevisionMissingError,
     ThumbnailMissingError,
 )
-from freeda_studio.answers import error_answer
+from freeda_studio.answers import ErrorModel, error_answer
+from freeda_studio.describing import completed
 from freeda_studio.errors import BusyError, MissingError, ReadOnlyStudioError, TooLargeError
 from freeda_studio.rendering import STATIC
 from freeda_studio.routes import ROUTERS
@@ -46,15 +48,24 @@ _STATUS: tuple[tuple[type[FreedaError] | tuple[type[FreedaError], ...], HTTPStat
 )
 
 
+class _App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The description of the API."""
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
+
+
 def make_app(studio: Studio) -> FastAPI:
     """The application of a studio that is open."""
-    app = FastAPI(
+    app = _App(
         title="freeda studio",
         version=__version__,
         description="Segment pictures with a bank, see why, and correct it.",
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
+        responses={"default": {"model": ErrorModel, "description": "What went wrong."}},
     )
     app.state.studio = studio
     for router in ROUTERS:

@@ -10,6 +10,7 @@ from jinja2 import Environment
 from starlette.responses import HTMLResponse
 
 from freeda_segment.outputs.pages import page_templates
+from freeda_studio.describing import kind_of
 
 if TYPE_CHECKING:
     from freeda_studio.studio import Studio
@@ -54,4 +55,6 @@ def render_screen(studio: Studio, template: str, screen: str, **values: Any) -> 
 
 @cache
 def _templates() -> Environment:
-    return page_templates(Path(__file__).with_name("templates"))
+    templates = page_templates(Path(__file__).with_name("templates"))
+    templates.filters["kind"] = kind_of
+    return templates

@@ -1,6 +1,7 @@
 """What the studio answers: one module for each screen and each part of the API."""
 
 from freeda_studio.routes import (
+    api_page,
     corrections,
     downloads,
     health,
@@ -12,6 +13,7 @@ from freeda_studio.routes import (
 )
 
 ROUTERS = (
+    api_page.router,
     health.router,
     segment.router,
     pictures.router,
