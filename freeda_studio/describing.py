@@ -86,10 +86,8 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     document.setdefault("components", {})["securitySchemes"] = _SCHEMES
     document["security"] = [{name: []} for name in _SCHEMES]
     for path, _, operation in _operations(document):
-        told = operation.get("description", "")
-        operation["summary"] = told.partition("\n")[0].rstrip(".").replace("``", "") or operation.get(
-            "summary", ""
-        )
+        told = operation.get("description", operation.get("summary", ""))
+        operation["summary"] = told.partition("\n")[0].rstrip(".").replace("``", "")
         if path == "/health":
             operation["security"] = []
     return document

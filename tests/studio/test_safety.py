@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from bank_copies import copy_folder, made_once
@@ -16,6 +17,7 @@ from small_bank import make_small_bank
 from starlette.testclient import TestClient
 from studio_makers import BASE_URL as HERE
 from studio_makers import TOKEN, opened_studio, small_networks
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from freeda_store import Bank
 from freeda_studio.app import make_app
@@ -248,6 +250,26 @@ def test_behind_a_proxy_that_ends_tls_own_pages_change_something(studio: Studio,
         headers = {**COOKIE, "Origin": "https://studio.example", "Sec-Fetch-Site": "same-origin"}
         answer = client.post("/api/v1/rollback", json={"version": 99}, headers=headers)
         assert answer.status_code == 404
+
+
+def test_headers_of_a_proxy_on_this_machine_are_believed_as_uvicorn_does(studio: Studio) -> None:
+    app = make_app(replace(studio, access=replace(ACCESS, names=("studio.example",))))
+    behind = ProxyHeadersMiddleware(cast("Any", app), trusted_hosts="127.0.0.1")
+    for peer, secure in (("127.0.0.1", True), ("10.0.0.1", False)):
+        proxy = TestClient(
+            cast("Any", behind),
+            "http://studio.example",
+            headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"},
+            follow_redirects=False,
+            client=(peer, 50000),
+        )
+        cookie = proxy.get("/", params={"token": TOKEN}).headers["set-cookie"]
+        assert ("Secure" in cookie) == secure
+        origins = {"https://studio.example": 404, "http://studio.example": 403 if secure else 404}
+        for origin, status in origins.items():
+            headers = {**COOKIE, "Origin": origin, "Sec-Fetch-Site": "same-origin"}
+            answer = proxy.post("/api/v1/rollback", json={"version": 99}, headers=headers)
+            assert answer.status_code == status
 
 
 def test_over_tls_a_page_without_it_changes_nothing(studio: Studio) -> None:
