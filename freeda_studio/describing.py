@@ -117,7 +117,7 @@ def _read(
 ) -> Operation:
     parameters = [each for each in operation.get("parameters", ()) if each["in"] in ("path", "query")]
     content: Mapping[str, Any] = operation.get("requestBody", {}).get("content", {})
-    schema = next((each["schema"] for each in content.values()), {})
+    schema: Mapping[str, Any] = next((each["schema"] for each in content.values()), {})
     body = _resolved(document, schema)
     takes = [
         Field(
@@ -167,7 +167,7 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     for several in ("anyOf", "oneOf", "allOf"):
         if several in schema:
             return " or ".join(dict.fromkeys(kind_of(each) for each in schema[several]))
-    kind = schema.get("type", "")
+    kind = str(schema.get("type", ""))
     if kind == "array":
         items = schema.get("items") or {}
         if "prefixItems" in schema:
