@@ -21,7 +21,7 @@ from freeda_store.files.shipped import shipped_folder
 from freeda_store.files.system_faults import SystemFault
 from freeda_store.files.whole_files import replaced, sweep_parts
 from freeda_store.sql.backup import copy_database
-from freeda_store.sql.faults import sql_error
+from freeda_store.sql.faults import sql_error, sqlite_error
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +62,17 @@ def open_engine(path: Path, flags: str = "") -> Engine:
 
 
 def create_tables(path: Path) -> Engine:
-    """Make the tables of a new bank."""
+    """Make the tables of a new bank.
+
+    Raises:
+        StorageError: the disk is full, or refuses otherwise.
+    """
     engine = open_engine(path)
-    run_migrations(engine)
+    try:
+        run_migrations(engine)
+    except DatabaseError as error:
+        engine.dispose()
+        raise sql_error(error, engine.url) from error
     return engine
 
 
@@ -145,13 +153,17 @@ def _known_backups(path: Path) -> str:
 
 
 def _upgrade(engine: Engine, path: Path, version: str) -> None:
-    backup = _back_up(path, version)
+    try:
+        backup = _back_up(path, version)
+    except sqlite3.Error as error:
+        raise sqlite_error(error, backup_folder(path)) from error
     logger.info("upgrading %s from schema %s to %s; copy in %s", path, version, SCHEMA_VERSIONS[-1], backup)
     try:
         run_migrations(engine)
     except Exception as error:
+        reason = getattr(error, "orig", None) or error
         raise UpgradeError(
-            f"{path} could not be upgraded from schema {version} to {SCHEMA_VERSIONS[-1]} ({error}); "
+            f"{path} could not be upgraded from schema {version} to {SCHEMA_VERSIONS[-1]} ({reason}); "
             f"it is unchanged, and a copy is in {backup}."
         ) from error
 

@@ -7,18 +7,23 @@ import re
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import warm_processes
 from bank_copies import copy_folder
-from store_makers import make_generation, make_manifest
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
+from store_makers import WITHOUT_SEMANTICS, make_generation, make_manifest
 
 from freeda_store import Bank, parse_filter
-from freeda_store.errors import StorageError
+from freeda_store.errors import StorageError, UpgradeError
 from freeda_store.files.room import WRITING_BYTES
 from freeda_store.salvage import salvage
+from freeda_store.sql import schema
 from freeda_store.vectors.edge import EdgeVectors
 
 ROOT = Path(__file__).parents[2]
@@ -203,4 +208,55 @@ def test_files_that_may_not_grow(filled: Bank, folder: Path, what: str) -> None:
     assert run(-1).returncode == 0
     with Bank.open(folder) as bank:
         assert len(list(bank.infos())) == len(before) + 600
+        assert bank.verify().ok
+
+
+@contextmanager
+def few_pages(count: int) -> Iterator[None]:
+    """Databases that are opened inside are full when they have so many pages."""
+
+    def limit(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count={count}")
+
+    event.listen(Engine, "connect", limit)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", limit)
+
+
+def test_a_disk_that_fills_while_a_bank_is_made_is_named(tmp_path: Path) -> None:
+    told = r"bank/\S*\.part refused \(database or disk is full.*free disk space"
+    for count in (1, 3, 9):
+        with few_pages(count), pytest.raises(StorageError, match=told) as caught:
+            Bank.open(tmp_path / "bank", create=make_manifest())
+        assert "\n" not in str(caught.value)
+    with Bank.open(tmp_path / "bank", create=make_manifest()) as bank:
+        assert bank.verify().ok
+
+
+@pytest.mark.parametrize("step", ["copy_database", "run_migrations"])
+def test_a_disk_that_fills_while_a_bank_is_upgraded_is_named(
+    folder: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(folder / "bank.sqlite")) as connection, connection:
+        for statement in WITHOUT_SEMANTICS:
+            connection.execute(statement)
+    before = (folder / "bank.sqlite").read_bytes()
+    error: Exception = sqlite3.OperationalError("database or disk is full")
+    told = r"backups refused \(database or disk is full.*free disk space"
+    if step == "run_migrations":
+        error = OperationalError("ALTER TABLE prototype", None, error)
+        told = r"could not be upgraded .* \(database or disk is full\); it is unchanged"
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, step, fail)
+        with pytest.raises((StorageError, UpgradeError), match=told) as caught:
+            Bank.open(folder)
+    assert "\n" not in str(caught.value)
+    assert (folder / "bank.sqlite").read_bytes() == before
+    with Bank.open(folder) as bank:
         assert bank.verify().ok
