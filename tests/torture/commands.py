@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ HANG_SECONDS = 60.0
 """After which a command counts as hanging; docs/reliability.md tells the longest one seen."""
 MEMORY_BYTES = 1_500_000_000
 """More than this is a failure, whatever a command was given."""
+_OF_BANKS = (
+    *("alembic.command", "numpy.random", "qdrant_edge"),
+    *("freeda_cli.main", "freeda_store.bank", "freeda_store.salvage", "freeda_store.sharing.archive"),
+)
+_OF_NETWORKS = (
+    *("freeda_models.check", "pillow_heif", "pyarrow.parquet", "scipy.ndimage", "skimage.segmentation"),
+    *("freeda_ingest.ingestor", "freeda_segment.explain", "freeda_segment.jobs", "freeda_segment.segmenter"),
+)
 _COLOURS = {
     "car": (220, 40, 40),
     "tree": (40, 160, 40),
@@ -102,11 +111,8 @@ class Drawer:
 
 def warm_up() -> None:
     """Import what every command uses; the process stays small, so that forking it costs little."""
-    import qdrant_edge  # noqa: F401
-
-    import freeda_cli.main  # noqa: F401
-    import freeda_store.salvage
-    import freeda_store.sharing.archive  # noqa: F401
+    for name in _OF_BANKS:
+        import_module(name)
 
 
 def load_networks() -> None:
@@ -114,12 +120,15 @@ def load_networks() -> None:
     import torch
 
     torch.set_num_threads(1)
-    import skimage.segmentation  # noqa: F401
+    from PIL import Image
 
     from freeda_models import loading
     from freeda_models.identity import identify
     from freeda_models.presets import load_preset
 
+    Image.init()
+    for name in _OF_NETWORKS:
+        import_module(name)
     preset = load_preset("tiny")
     clip = loading.load_text_image_encoder(preset, "cpu")
     backbone = loading.load_backbone(preset, "cpu")
