@@ -206,6 +206,7 @@ def _become(request: dict[str, Any], output: int, errors: int) -> None:
         os.environ.clear()
         os.environ.update(request["environment"])
         sys.argv = request["arguments"]
+        sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         if request["is_module"]:
             sys.path[0] = request["folder"]
             runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

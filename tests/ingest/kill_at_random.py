@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,8 +26,10 @@ SCRIPT = Path(__file__).resolve().with_name("killed_run.py")
 LIMIT = 22
 sys.path[:0] = [str(ROOT), str(SCRIPT.parent), str(SCRIPT.parents[1])]
 
-from bank_contents import Contents, contents, differences  # noqa: E402 - found by the line above
+import warm_processes  # noqa: E402 - found by the line above
+from bank_contents import Contents, contents, differences  # noqa: E402
 from ingest_fakes import write_captions  # noqa: E402
+from warm_processes import WarmProcess  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -46,25 +47,21 @@ class Undisturbed:
     seconds: float
 
 
-def start(folder: Path, captions: Path, *more: str) -> subprocess.Popen[str]:
+def start(folder: Path, captions: Path, *more: str) -> WarmProcess:
     """Start a run in a process of its own; with a step, it kills itself there."""
-    command = [sys.executable, str(SCRIPT), str(folder), str(captions), str(LIMIT), *more]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    return warm_processes.start(SCRIPT, folder, captions, LIMIT, *more)
 
 
-def wait_until_ready(process: subprocess.Popen[str]) -> None:
+def wait_until_ready(process: WarmProcess) -> None:
     """Wait until the bank is open."""
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    process.wait_for("ready\n")
 
 
 def finish(folder: Path, captions: Path) -> tuple[int, int]:
     """Run to the end: captions written, steps taken."""
-    process = start(folder, captions)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    written, steps = output.split()[-2:]
+    ended = start(folder, captions).wait()
+    assert ended.returncode == 0, ended.stderr
+    written, steps = ended.stdout.split()[-2:]
     return int(written), int(steps)
 
 
@@ -73,10 +70,10 @@ def run_undisturbed(folder: Path, captions: Path) -> Undisturbed:
     process = start(folder, captions)
     wait_until_ready(process)
     began = time.monotonic()
-    output, _ = process.communicate()
+    ended = process.wait()
     seconds = time.monotonic() - began
-    assert process.returncode == 0
-    return Undisturbed(contents(folder), int(output.split()[-1]), seconds)
+    assert ended.returncode == 0, ended.stderr
+    return Undisturbed(contents(folder), int(ended.stdout.split()[-1]), seconds)
 
 
 def kill_at_random(
@@ -94,7 +91,7 @@ def kill_at_random(
             wait_until_ready(process)
             time.sleep(rng.uniform(0, undisturbed.seconds / kills))
             process.send_signal(signal.SIGKILL)
-            process.communicate()
+            process.wait()
         killed += kills
         finish(folder, captions)
         wrong = differences(contents(folder), undisturbed.contents)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +13,11 @@ from typing import NoReturn
 
 import pytest
 import torch
+import warm_processes
 from bank_contents import Contents, assert_same_bank, contents
 from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
 from ingest_fakes import fake_models
+from warm_processes import WarmProcess
 
 from freeda_ingest.batches import BatchResult, SeededCaption
 from freeda_ingest.errors import OptionError, WorkerError
@@ -112,17 +112,10 @@ def test_worker_that_dies_while_it_loads_ends_the_run(tmp_path: Path, traces: Pa
     assert len(recipe.traces("built")) == 3
 
 
-def start(folder: Path, captions: Path, traces: Path) -> subprocess.Popen[str]:
+def start(folder: Path, captions: Path, traces: Path) -> WarmProcess:
     root = SCRIPT.parents[2]
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder), str(captions), str(traces)],
-        cwd=root,
-        env={"PYTHONPATH": os.pathsep.join([str(root), str(SCRIPT.parents[1])]), "PATH": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    environment = {"PYTHONPATH": os.pathsep.join([str(root), str(SCRIPT.parents[1])])}
+    return warm_processes.start(SCRIPT, folder, captions, traces, environment=environment, folder=root)
 
 
 @pytest.mark.slow
@@ -131,11 +124,10 @@ def test_killed_parent_leaves_no_orphans(
 ) -> None:
     recipe = FakeRecipe(traces)
     parent = start(tmp_path / "bank", captions, traces)
-    assert wait_until(lambda: len(recipe.traces("drew")) == 2), parent.communicate()
-    parent.kill()
-    parent.wait()
+    assert wait_until(lambda: len(recipe.traces("drew")) == 2), parent.wait()
+    parent.send_signal(signal.SIGKILL)
+    assert parent.wait().returncode == -signal.SIGKILL
     assert wait_until(lambda: not any(alive(process) for process in recipe.traces("built")))
-    parent.communicate()
     ingest(tmp_path / "bank", captions, LocalExecutor(fake_models()))
     check(tmp_path / "bank", local)
 
@@ -146,11 +138,11 @@ def test_ctrl_c_reaches_the_parent_only(
 ) -> None:
     recipe = FakeRecipe(traces)
     parent = start(tmp_path / "bank", captions, traces)
-    assert wait_until(lambda: len(recipe.traces("drew")) == 2), parent.communicate()
+    assert wait_until(lambda: len(recipe.traces("drew")) == 2), parent.wait()
     os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
-    output, errors = parent.communicate()
-    assert (parent.returncode, errors) == (0, "")
-    interrupted, written = output.split()
+    ended = parent.wait()
+    assert (ended.returncode, ended.stderr) == (0, "")
+    interrupted, written = ended.stdout.split()
     assert interrupted == "True"
     assert len(recipe.traces("built")) == 2
     rest = ingest(tmp_path / "bank", captions, LocalExecutor(fake_models()))

@@ -35,8 +35,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, captions: Path) -> Und
 @pytest.mark.parametrize("part", [0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 0.97])
 def test_killed_at_a_step(part: float, tmp_path: Path, captions: Path, undisturbed: Undisturbed) -> None:
     process = start(tmp_path / "bank", captions, str(int(part * undisturbed.steps)))
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.wait().returncode == -signal.SIGKILL
     with Bank.open(tmp_path / "bank", create=fake_manifest()) as bank:
         Ingestor(bank, LocalExecutor(fake_models()), batch_size=4).run(captions, RunOptions(limit=LIMIT))
     assert differences(contents(tmp_path / "bank"), undisturbed.contents) == []

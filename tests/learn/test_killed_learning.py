@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm_processes
 from bank_contents import Contents, contents, differences
 from killed_learning import learn_all
 
@@ -16,9 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(folder: Path, *step: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, SCRIPT, folder, *step], capture_output=True, text=True, check=False
-    )
+    return warm_processes.run(SCRIPT, folder, *step)
 
 
 @pytest.fixture(scope="module")
