@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from typing_extensions import override
@@ -50,7 +51,7 @@ class TokenCutter(Protocol):
     def ids(self, text: str) -> list[int]:
         """Token ids of a text, as the model is given them, without special tokens."""
 
-    def aligned(self, text: str) -> list[Token] | None:
+    def aligned(self, text: str) -> Sequence[Token] | None:
         """Tokens with their characters, or None if they would differ from :meth:`ids`."""
 
 
@@ -106,6 +107,7 @@ class FastCutter(TokenCutter):
                 f"{type(tokenizer).__name__} knows no character offsets; use a model with a tokenizer.json."
             )
         self._tokenizer, self._clean = tokenizer, clean
+        self._last = lru_cache(maxsize=1)(self._align)
 
     @override
     def ids(self, text: str) -> list[int]:
@@ -113,8 +115,11 @@ class FastCutter(TokenCutter):
         return list(encoded["input_ids"])
 
     @override
-    def aligned(self, text: str) -> list[Token] | None:
-        """Tokens of the text as it stands, if cleaning does not change them."""
+    def aligned(self, text: str) -> Sequence[Token] | None:
+        """Tokens of the text as it stands, if cleaning does not change them; one text is remembered."""
+        return self._last(text)
+
+    def _align(self, text: str) -> list[Token] | None:
         encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         ids = list(encoded["input_ids"])
         if self._clean(text) != text and ids != self.ids(text):
@@ -133,14 +138,18 @@ class ClipBpeCutter(TokenCutter):
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
+        self._last = lru_cache(maxsize=1)(self._align)
 
     @override
     def ids(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text))
 
     @override
-    def aligned(self, text: str) -> list[Token] | None:
-        """Tokens followed through lower-casing and merging, if they equal the tokenizer's."""
+    def aligned(self, text: str) -> Sequence[Token] | None:
+        """Tokens followed through lower-casing and merging, if they equal the tokenizer's; as above."""
+        return self._last(text)
+
+    def _align(self, text: str) -> list[Token] | None:
         lowered, origin = [], []
         for index, character in enumerate(text):
             low = character.lower()

@@ -11,8 +11,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -51,7 +53,7 @@ def free_bytes(folder: Path) -> int:
 def room_to_read(vectors: Path) -> int:
     """Bytes that may be written while vectors are opened and read."""
     if fills_holes(vectors):
-        return _READING_BYTES + sum(file_bytes(path) - held_bytes(path) for path in _files(vectors))
+        return _READING_BYTES + sum(file.st_size - _held(file) for file in files_below(vectors))
     log = held_below(vectors / "wal")
     return _READING_BYTES + _REPLAYED * log
 
@@ -63,8 +65,8 @@ def room_to_write(vectors: Path) -> int:
 
 def room_to_merge(vectors: Path) -> int:
     """Bytes without which segments are not merged: as much again as they take."""
-    held = file_bytes if fills_holes(vectors) else held_bytes
-    return room_to_write(vectors) + sum(held(path) for path in _files(vectors))
+    held = _size if fills_holes(vectors) else _held
+    return room_to_write(vectors) + sum(map(held, files_below(vectors)))
 
 
 def temporary_place(vectors: Path) -> Path:
@@ -77,8 +79,8 @@ def temporary_place(vectors: Path) -> Path:
     for place in dict.fromkeys([tempfile.gettempdir(), *_PLACES]):
         if not os.access(place, os.W_OK | os.X_OK):
             continue
-        size = file_bytes if fills_holes(Path(place)) else held_bytes
-        wanted = 2 * _READING_BYTES + _REPLAYED * sum(size(path) for path in _files(vectors))
+        size = _size if fills_holes(Path(place)) else _held
+        wanted = 2 * _READING_BYTES + _REPLAYED * sum(map(size, files_below(vectors)))
         if free_bytes(Path(place)) >= wanted:
             return Path(tempfile.mkdtemp(prefix="freeda-vectors-", dir=place))
     raise StorageError(
@@ -113,21 +115,23 @@ def data_ranges(handle: int, size: int) -> Iterator[tuple[int, int]]:
         position = stop
 
 
-def file_bytes(path: Path) -> int:
-    """A file's length, holes and all."""
-    return path.stat().st_size
-
-
 def held_bytes(path: Path) -> int:
     """What a file takes on disk."""
-    status = path.stat()
-    blocks = getattr(status, "st_blocks", None)
-    return int(status.st_size if blocks is None else blocks * 512)
+    return _held(path.stat())
+
+
+def _size(file: os.stat_result) -> int:
+    return file.st_size
+
+
+def _held(file: os.stat_result) -> int:
+    blocks = getattr(file, "st_blocks", None)
+    return int(file.st_size if blocks is None else blocks * 512)
 
 
 def held_below(folder: Path) -> int:
     """What the files in a folder, and in those in it, take on disk; 0 where there is none."""
-    return sum(map(held_bytes, _files(folder)))
+    return sum(map(_held, files_below(folder)))
 
 
 def fills_holes(folder: Path) -> bool:
@@ -155,5 +159,11 @@ def _system_of(device: int) -> str:
     return ""
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
+def files_below(folder: Path) -> Iterator[os.stat_result]:
+    """The status of every file in a folder and those in it; an engine's folder holds a hundred and more."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # a link to nothing, or deleted meanwhile
+                status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - a third of the time
+                if stat.S_ISREG(status.st_mode):
+                    yield status

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, EngineRefusedError, StorageError
 from freeda_store.files.lock_holders import told_holder
-from freeda_store.files.room import free_bytes, room_to_write
+from freeda_store.files.room import files_below, free_bytes, room_to_write
 from freeda_store.files.system_faults import fault_of, look, memory_fault, unwritable
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def require_memory(folder: Path) -> None:
     Raises:
         StorageError: the limit of the process (``ulimit -v``) is too low.
     """
-    mapped = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    mapped = sum(file.st_size for file in files_below(folder))
     if (fault := memory_fault(mapped + _OWN_MEMORY_BYTES, folder)) is not None:
         raise fault.error(folder)
 

@@ -142,3 +142,21 @@ def test_overlap_needs_a_shared_character() -> None:
 def test_a_tokenizer_without_offsets_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match="offsets"):
         FastCutter(object())
+
+
+def test_a_text_is_cut_once_for_all_its_spans(clip_tokenizer: Any) -> None:
+    cut: list[str] = []
+
+    def counting(text: str, **options: Any) -> Any:
+        cut.append(text)
+        return clip_tokenizer(text, **options)
+
+    counting.is_fast = True  # type: ignore[attr-defined]
+    cutter = FastCutter(counting)
+    found = [locate_span(cutter, text, span) for text in ("a red car", "a tree") for span in ((0, 1), (2, 5))]
+    assert cut == ["a red car", "a tree"]
+    assert found == [
+        locate_span(FastCutter(clip_tokenizer), text, span)
+        for text in ("a red car", "a tree")
+        for span in ((0, 1), (2, 5))
+    ]
