@@ -26,7 +26,7 @@ from freeda_store.errors import (
 )
 from freeda_studio.answers import ErrorModel, error_answer
 from freeda_studio.describing import completed
-from freeda_studio.errors import BusyError, MissingError, ReadOnlyStudioError, TooLargeError
+from freeda_studio.errors import BusyError, MissingError, ReadOnlyStudioError, StaleError, TooLargeError
 from freeda_studio.rendering import STATIC
 from freeda_studio.routes import ROUTERS
 from freeda_studio.safety import HEADERS, Guard
@@ -41,7 +41,7 @@ _STATUS: tuple[tuple[type[FreedaError] | tuple[type[FreedaError], ...], HTTPStat
         (MissingError, PrototypeMissingError, RevisionMissingError, ThumbnailMissingError),
         HTTPStatus.NOT_FOUND,
     ),
-    ((BusyError, BankInUseError), HTTPStatus.CONFLICT),
+    ((BusyError, StaleError, BankInUseError), HTTPStatus.CONFLICT),
     ((ReadOnlyStudioError, ReadOnlyBankError, ReadOnlyViewError), HTTPStatus.FORBIDDEN),
     (TooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     ((ImageError, NoPrototypesError), HTTPStatus.UNPROCESSABLE_ENTITY),

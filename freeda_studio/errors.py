@@ -27,6 +27,10 @@ class BusyError(StudioError):
     """Something else writes to the bank."""
 
 
+class StaleError(StudioError):
+    """The bank shows another revision than the one that was looked at."""
+
+
 class TooLargeError(StudioError):
     """More was sent than is taken."""
 

@@ -65,10 +65,14 @@ class LearnAsked(Asked):
 
 
 class RollbackAsked(Asked):
-    """The revision to show again, by number or tag."""
+    """The revision to show again, by number or tag.
+
+    ``seen`` is the revision that whoever asks has looked at: if the bank shows another one, nothing is done.
+    """
 
     version: int | str
     message: str = Field("", max_length=1000)
+    seen: int | None = None
 
 
 class PictureModel(BaseModel):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from freeda_store.bank import Bank
-from freeda_studio.engine import revision_of
+from freeda_studio.engine import Revision, revision_of
 
 
 class NounCount(BaseModel):
@@ -16,6 +18,15 @@ class NounCount(BaseModel):
 
     noun: str
     count: int
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What was counted at a revision."""
+
+    revision: Revision
+    nouns: list[NounCount]
+    origins: Mapping[str, int]
 
 
 class Nouns:
@@ -28,17 +39,19 @@ class Nouns:
     def __init__(self, bank: Bank) -> None:
         self._bank = bank
         self._lock = threading.Lock()
-        self._counted: tuple[object, list[NounCount]] | None = None
+        self._counted: _Counts | None = None
 
     def all(self) -> list[NounCount]:
         """All, the most frequent first, then by name."""
-        with self._lock:
-            shown = revision_of(self._bank)
-            if self._counted is None or self._counted[0] != shown:
-                counts = Counter(info.noun for info in self._bank.infos())
-                ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-                self._counted = shown, [NounCount(noun=noun, count=count) for noun, count in ordered]
-            return self._counted[1]
+        return self._count().nouns
+
+    def origins(self) -> Mapping[str, int]:
+        """How many prototypes came to be in each way, the most frequent first."""
+        return self._count().origins
+
+    def counts(self) -> Mapping[str, int]:
+        """How many prototypes each has, in the order of :meth:`all`."""
+        return {each.noun: each.count for each in self.all()}
 
     def matching(self, text: str, most: int) -> list[NounCount]:
         """Those that begin with a text, then those that hold it, the most frequent first."""
@@ -53,3 +66,17 @@ class Nouns:
         for each in self.all():
             heads.setdefault(each.noun.split()[-1], each.noun)
         return list(heads.values())[:most]
+
+    def _count(self) -> _Counts:
+        with self._lock:
+            shown = revision_of(self._bank)
+            if self._counted is None or self._counted.revision != shown:
+                nouns: Counter[str] = Counter()
+                origins: Counter[str] = Counter()
+                for info in self._bank.infos():
+                    nouns[info.noun] += 1
+                    origins[info.origin] += 1
+                ordered = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
+                counted = [NounCount(noun=noun, count=count) for noun, count in ordered]
+                self._counted = _Counts(shown, counted, dict(origins.most_common()))
+            return self._counted

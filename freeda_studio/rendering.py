@@ -32,18 +32,22 @@ def render(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     return HTMLResponse(_templates().get_template(template).render(values), status)
 
 
-def render_screen(studio: Studio, template: str, screen: str, **values: Any) -> HTMLResponse:
+def render_screen(
+    studio: Studio, template: str, screen: str, status: int = 200, **values: Any
+) -> HTMLResponse:
     """A page with the studio's header: the bank, its revision, and whether it can be changed.
 
     Args:
         studio: whose page it is.
         template: its name; it extends ``studio.html.j2``.
         screen: one of :data:`SCREENS`, by its name.
+        status: of the answer.
         values: what else it shows.
     """
     revision = studio.engine.bank.revision
     return render(
         template,
+        status,
         screens=SCREENS,
         screen=screen,
         bank=str(studio.engine.bank.address),

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from freeda_learn.examples import Example, class_name
@@ -19,9 +20,9 @@ from freeda_learn.report import LearnReport
 from freeda_store.bank import Bank
 from freeda_store.errors import BankError
 from freeda_store.opening.hindrances import require_writable
-from freeda_store.records import RevisionInfo
+from freeda_store.records import PrototypeInfo, RevisionInfo
 from freeda_studio.engine import Engine
-from freeda_studio.errors import BusyError, ReadOnlyStudioError, RequestError
+from freeda_studio.errors import BusyError, ReadOnlyStudioError, RequestError, StaleError
 
 _PATIENCE = 10.0
 """Seconds that a change waits for another one."""
@@ -39,6 +40,17 @@ class Change:
     message: str
     before: int | None
     after: int | None
+
+
+class Findable(Protocol):
+    """Says which prototypes are meant."""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether all are, for nothing is said."""
+
+    def find(self, bank: Bank, /) -> Iterator[PrototypeInfo]:
+        """Those that the bank shows."""
 
 
 class Writing:
@@ -174,17 +186,50 @@ class Corrector:
 
         return self._changed(learn)
 
-    def roll_back(self, version: int | str, message: str = "") -> Change:
+    def prune(self, which: Findable, message: str = "", seen: int | None = None) -> Change:
+        """Hide all prototypes that something finds, from a new revision on.
+
+        Args:
+            which: finds them.
+            message: why, for the history.
+            seen: see :meth:`roll_back`.
+
+        Raises:
+            RequestError: it finds all that there is, without being asked for anything.
+            FilterError: it cannot be read.
+            StaleError: the bank shows another revision by now.
+        """
+        if which.is_all:
+            raise RequestError("pruning needs a filter; say for example contrast<1.2.")
+
+        def prune(bank: Bank) -> str:
+            ids = [info.id for info in which.find(bank)]
+            return _message(bank.retire(ids, message or f"prune {which}"))
+
+        return self._changed(prune, seen)
+
+    def roll_back(self, version: int | str, message: str = "", seen: int | None = None) -> Change:
         """Show again what an older revision showed.
+
+        Args:
+            version: its number or a tag.
+            message: why, for the history.
+            seen: number of the revision that whoever asks has seen, for nothing to be taken back that
+                came after it; None for any.
 
         Raises:
             RevisionMissingError: there is no such revision or tag.
+            StaleError: the bank shows another revision by now.
         """
-        return self._changed(lambda bank: _message(bank.rollback(version, message)))
+        return self._changed(lambda bank: _message(bank.rollback(version, message)), seen)
 
-    def _changed(self, change: Callable[[Bank], str]) -> Change:
+    def _changed(self, change: Callable[[Bank], str], seen: int | None = None) -> Change:
         with self._writing.briefly() as bank:
             before = bank.revision
+            if seen is not None and seen != _number(before):
+                raise StaleError(
+                    f"the bank has changed and is at revision {_number(before)} now; look again, then repeat."
+                )
             message = change(bank)
             after = bank.revision
         return Change(message, _number(before), _number(after))

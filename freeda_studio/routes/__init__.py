@@ -2,6 +2,8 @@
 
 from freeda_studio.routes import (
     api_page,
+    bank,
+    bank_api,
     corrections,
     downloads,
     health,
@@ -22,5 +24,7 @@ ROUTERS = (
     label_studio.router,
     thumbnails.router,
     work.router,
+    bank.router,
+    bank_api.router,
 )
 """All routes, in the order in which they are tried."""

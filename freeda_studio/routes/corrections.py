@@ -25,4 +25,4 @@ def learn(studio: Held, asked: LearnAsked) -> ChangeModel:
 @router.post("/rollback")
 def roll_back(studio: Held, asked: RollbackAsked) -> ChangeModel:
     """Show again what an older revision showed, as a new revision."""
-    return ChangeModel.of(studio.corrector.roll_back(asked.version, asked.message))
+    return ChangeModel.of(studio.corrector.roll_back(asked.version, asked.message, asked.seen))

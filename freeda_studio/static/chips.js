@@ -82,6 +82,6 @@ export function completeNouns(list) {
     const found = await getJson(`/api/v1/nouns?q=${encodeURIComponent(last)}`).catch(() => []);
     if (last !== asked) return;
     const before = event.target.value.slice(0, event.target.value.length - last.length);
-    list.replaceChildren(...found.map((each) => make("option", { value: before + each.noun, label: `${each.noun} (${each.count})` })));
+    document.getElementById(list.id).replaceChildren(...found.map((each) => make("option", { value: before + each.noun, label: `${each.noun} (${each.count})` })));
   });
 }

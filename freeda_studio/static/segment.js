@@ -278,7 +278,7 @@ async function correct(button, address, body, { done = () => {}, undone = () => 
     done();
     showRevision(change.after);
     if (change.before !== null && change.before !== change.after) {
-      undo = () => correct(button, "/api/v1/rollback", { version: change.before }, { done: undone, undone: done });
+      undo = () => correct(button, "/api/v1/rollback", { version: change.before, seen: change.after }, { done: undone, undone: done });
     }
     const share = await refresh();
     if (explained && overlay.labels) await why();
