@@ -9,8 +9,8 @@ from pathlib import Path
 from freeda_store.errors import AddressError, VersionError
 from freeda_store.limits import storable
 
-TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
-"""What a tag may be called: a letter, then letters, digits, dot, underscore, hyphen."""
+TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._\-]{0,63}")
+"""What a tag may be called: a letter, then letters, digits, dot, underscore, hyphen. Browsers read it too."""
 DATABASE_NAME = "bank.sqlite"
 """The file that makes a folder a bank."""
 _MOST_DIGITS = 10

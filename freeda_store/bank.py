@@ -252,10 +252,20 @@ class Bank(Closeable):
         Raises:
             PrototypeMissingError: the bank has none of this id.
         """
-        fetched = self._stores.vectors.fetch([id_])
-        if not fetched.ids:
-            raise PrototypeMissingError(f"the bank in {self._address} has no prototype {id_}.")
-        return read_info(id_, fetched.payloads[0], self._history().number_of)
+        return self.infos_of([id_])[0]
+
+    def infos_of(self, ids: Sequence[UUID]) -> list[PrototypeInfo]:
+        """What is known of some prototypes, in the order asked for, whatever revision shows them.
+
+        Raises:
+            PrototypeMissingError: the bank has not all of them.
+        """
+        fetched = self._stores.vectors.fetch(ids)
+        known = dict(zip(fetched.ids, fetched.payloads, strict=True))
+        if gone := [id_ for id_ in ids if id_ not in known]:
+            raise PrototypeMissingError(f"the bank in {self._address} has no prototype {gone[0]}.")
+        number_of = self._history().number_of
+        return [read_info(id_, known[id_], number_of) for id_ in ids]
 
     def vectors(self, ids: Sequence[UUID]) -> PrototypeVectors:
         """Text keys, visual and semantic vectors of prototypes, in the order asked for.

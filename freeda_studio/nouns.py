@@ -12,6 +12,9 @@ from pydantic import BaseModel
 from freeda_store.bank import Bank
 from freeda_studio.engine import Revision, revision_of
 
+_SOURCES = 200
+"""Sources that are remembered."""
+
 
 class NounCount(BaseModel):
     """A noun, and how many prototypes of it the bank shows."""
@@ -27,6 +30,7 @@ class _Counts:
     revision: Revision
     nouns: list[NounCount]
     origins: Mapping[str, int]
+    sources: list[str]
 
 
 class Nouns:
@@ -48,6 +52,10 @@ class Nouns:
     def origins(self) -> Mapping[str, int]:
         """How many prototypes came to be in each way, the most frequent first."""
         return self._count().origins
+
+    def sources(self) -> list[str]:
+        """Where the most prototypes are from, those first; of very many only some."""
+        return self._count().sources
 
     def counts(self) -> Mapping[str, int]:
         """How many prototypes each has, in the order of :meth:`all`."""
@@ -73,10 +81,13 @@ class Nouns:
             if self._counted is None or self._counted.revision != shown:
                 nouns: Counter[str] = Counter()
                 origins: Counter[str] = Counter()
+                sources: Counter[str] = Counter()
                 for info in self._bank.infos():
                     nouns[info.noun] += 1
                     origins[info.origin] += 1
+                    sources[info.source] += 1
                 ordered = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
                 counted = [NounCount(noun=noun, count=count) for noun, count in ordered]
-                self._counted = _Counts(shown, counted, dict(origins.most_common()))
+                named = [source for source, _ in sources.most_common(_SOURCES) if source]
+                self._counted = _Counts(shown, counted, dict(origins.most_common()), named)
             return self._counted

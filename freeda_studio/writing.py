@@ -42,6 +42,15 @@ class Change:
     after: int | None
 
 
+@dataclass(frozen=True)
+class Tagging:
+    """What a tag names, and what it named before: numbers of revisions, None for nothing."""
+
+    name: str
+    revision: int | None
+    before: int | None
+
+
 class Findable(Protocol):
     """Says which prototypes are meant."""
 
@@ -223,6 +232,33 @@ class Corrector:
         """
         return self._changed(lambda bank: _message(bank.rollback(version, message)), seen)
 
+    def tag(self, name: str, version: int | str | None = None, *, move: bool = False) -> Tagging:
+        """Name a revision, the newest one when none is given.
+
+        Args:
+            name: of the tag.
+            version: a number or another tag.
+            move: whether it may be taken from another revision.
+
+        Raises:
+            TagError: the name is not allowed, is taken, or there is no revision yet.
+            RevisionMissingError: there is no such revision.
+        """
+        with self._writing.briefly() as bank:
+            before = _tagged(bank, name)
+            return Tagging(name, bank.tag(name, version, move=move).number, before)
+
+    def untag(self, name: str) -> Tagging:
+        """Forget a tag; its revision stays.
+
+        Raises:
+            RevisionMissingError: there is no such tag.
+        """
+        with self._writing.briefly() as bank:
+            before = _tagged(bank, name)
+            bank.untag(name)
+            return Tagging(name, None, before)
+
     def _changed(self, change: Callable[[Bank], str], seen: int | None = None) -> Change:
         with self._writing.briefly() as bank:
             before = bank.revision
@@ -237,6 +273,11 @@ class Corrector:
 
 def _number(revision: RevisionInfo | None) -> int | None:
     return None if revision is None else revision.number
+
+
+def _tagged(bank: Bank, name: str) -> int | None:
+    """The number of the revision that a tag names."""
+    return next((each.number for each in bank.revisions() if name in each.tags), None)
 
 
 def _message(revision: RevisionInfo | None) -> str:

@@ -7,6 +7,8 @@ from freeda_studio.routes import (
     corrections,
     downloads,
     health,
+    history,
+    history_api,
     label_studio,
     pictures,
     segment,
@@ -26,5 +28,7 @@ ROUTERS = (
     work.router,
     bank.router,
     bank_api.router,
+    history.router,
+    history_api.router,
 )
 """All routes, in the order in which they are tried."""

@@ -23,8 +23,6 @@ router = APIRouter()
 
 _NOUNS = 300
 """Nouns on a page."""
-_SOURCES = 200
-"""Sources that complete what is typed."""
 _SCORES = (
     ("contrast", "Contrast", "attribution inside the mask over outside; above 1 is good"),
     ("area", "Area", "share of the picture that the mask covers, 0 to 1"),
@@ -86,7 +84,7 @@ def sheet(studio: Held, asked: Annotated[SheetAsked, Query()]) -> Response:
         orders=ORDERS,
         first_order=BEST_FIRST,
         origins=[each.value for each in Origin],
-        sources=[name for name in list(studio.engine.bank.stats().by_source)[:_SOURCES] if name],
+        sources=studio.nouns.sources(),
         scores=_SCORES,
         card_pictures=card_pictures,
     )

@@ -59,6 +59,8 @@ def test_what_is_written_is_found(bank: Bank) -> None:
     assert astuple(found.scores)[:3] == pytest.approx(astuple(scores)[:3], rel=1e-11)
     assert found.revision == 1
     assert bank.info(found.id) == found
+    assert bank.infos_of([found.id, found.id]) == [found, found]
+    assert bank.infos_of([]) == []
     assert bank.thumbnail(found.picture_key).size == (16, 16)
     attribution = np.asarray(bank.thumbnail(found.attribution_key))[:, :, 0]
     np.testing.assert_array_equal(attribution, origin.prototypes[place].attribution_hw)
@@ -117,6 +119,8 @@ def test_empty_bank(bank: Bank) -> None:
         bank.tag("v1")
     with pytest.raises(PrototypeMissingError):
         bank.info(generation_key(Caption("x"), 1))
+    with pytest.raises(PrototypeMissingError):
+        bank.infos_of([generation_key(Caption("x"), 1)])
 
 
 def test_wrong_questions(bank: Bank) -> None:

@@ -71,6 +71,7 @@ def test_a_sheet_has_the_prototypes_of_a_noun_the_best_first(client: TestClient)
     assert re.findall(r"contrast <span class=\"number\">([\d.]+)", page) == ["3.50", "2.50"]
     assert len(ids_on(page)) == 2
     assert 'data-count="2"' in page
+    assert re.findall(r'<option value="(\w+)"></option>', page) == ["coco", "examples"]
 
 
 @pytest.mark.parametrize(
