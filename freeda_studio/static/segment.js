@@ -4,7 +4,7 @@ import { ClassList, completeNouns } from "./chips.js";
 import { Labels } from "./labels.js";
 import { Overlay } from "./overlay.js";
 import { Shelf, takeFiles } from "./shelf.js";
-import { getJson, make, percent, postBitmap, postJson, postText, swatch, toast } from "./talk.js";
+import { getJson, make, percent, postBitmap, postJson, postText, showRevision, swatch, toast } from "./talk.js";
 
 const WATCH = 3000; // milliseconds between looks at the bank's revision
 const MOST_ADDRESS = 6000; // characters
@@ -292,11 +292,6 @@ async function correct(button, address, body, { done = () => {}, undone = () => 
 }
 
 const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-
-function showRevision(number) {
-  at("bank").dataset.revision = number ?? "";
-  at("bank").querySelector("[data-shows=revision]").textContent = number === null ? "no revision yet" : `revision ${number}`;
-}
 
 // What other tabs and processes write to the bank is seen here too, and that the server is gone.
 async function look() {

@@ -82,3 +82,10 @@ export function swatch(colour) {
 }
 
 export const percent = (share) => (share > 0 && share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
+
+// Says in the header which revision the bank shows.
+export function showRevision(number) {
+  const bank = document.getElementById("bank");
+  bank.dataset.revision = number ?? "";
+  bank.querySelector("[data-shows=revision]").textContent = number === null ? "no revision yet" : `revision ${number}`;
+}

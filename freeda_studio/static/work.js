@@ -1,6 +1,6 @@
 // Long work: forms that ask for it, and a list that follows how far it is.
 
-import { getJson, getText, postFiles, postJson, remove, toast } from "./talk.js";
+import { getJson, getText, postFiles, postJson, remove, showRevision, toast } from "./talk.js";
 
 // Milliseconds between two looks for what other tabs asked for.
 const WATCH = 4000;
@@ -11,12 +11,10 @@ const problem = document.getElementById("problem");
 
 let stream = null;
 let heard = "";
+let lost = "";
 let pressed = null; // the button whose answer is waited for: it cannot be used twice, and so loses the focus
-let shown = seen([...list.querySelectorAll("[data-work]")].map((card) => ({ id: card.dataset.work, state: card.dataset.state })));
-
-function seen(works) {
-  return works.map((work) => `${work.id} ${work.state}`).join("\n");
-}
+let looking = Promise.resolve();
+let states = new Map([...list.querySelectorAll("[data-work]")].map((card) => [card.dataset.work, card.dataset.state]));
 
 const cardOf = (id) => list.querySelector(`[data-work="${CSS.escape(id)}"]`);
 
@@ -52,24 +50,38 @@ function show(work) {
   card.querySelector("[data-shows=progress]").textContent = work.progress && !work.note ? work.progress.told : work.told;
 }
 
-// Sees what is new, and says of each work whose state is another one what it is now.
-async function look() {
-  const works = await getJson("/api/v1/work").catch(() => null);
-  if (!works) return;
-  if (seen(works) !== shown) {
-    const changed = works.filter((work) => cardOf(work.id)?.dataset.state !== work.state);
-    await fill();
-    shown = seen(works);
-    if (changed.length) said.textContent = changed.map((work) => `${work.name}: ${work.error || work.told}`).join(". ");
+// Sees what is new, and says of each work whose state is another one what it is now; one look after the other.
+function look() {
+  looking = looking.then(see);
+  return looking;
+}
+
+async function see() {
+  try {
+    const works = await getJson("/api/v1/work");
+    const now = new Map(works.map((work) => [work.id, work.state]));
+    if (String([...now]) !== String([...states])) {
+      const changed = works.filter((work) => states.has(work.id) && states.get(work.id) !== work.state);
+      await fill();
+      states = now;
+      if (changed.length) said.textContent = changed.map((work) => `${work.name}: ${work.error || work.told}`).join(". ");
+    }
+    if (lost && problem.textContent === lost) complain("");
+    lost = "";
+    listen();
+  } catch (error) {
+    lost = error.message;
+    complain(lost);
   }
-  listen();
 }
 
 // The list anew; what was focused or open stays so.
 async function fill() {
   const focused = pressed || placeOf(document.activeElement);
   const open = [...list.querySelectorAll("details[open]")].map((each) => each.closest("[data-work]").dataset.work);
-  list.innerHTML = await getText("/work/list");
+  const [text, bank] = await Promise.all([getText("/work/list"), getJson("/api/v1/bank")]);
+  list.innerHTML = text;
+  showRevision(bank.revision);
   for (const id of open) cardOf(id)?.querySelector("details")?.setAttribute("open", "");
   const card = focused && cardOf(focused.id);
   if (card) (card.querySelector(`[data-act="${focused.act}"]`) || card.querySelector("h3")).focus();

@@ -6,10 +6,20 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from freeda_errors.documents import Document
 from freeda_models.presets import Preset
+
+
+def shown(text: str) -> str:
+    """Text of any origin as a document can hold it and a page can show it: valid Unicode, not endless."""
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}..."
+
+
+_LONGEST = 2000
+Shown = Annotated[str, BeforeValidator(shown)]
 
 
 class WorkState(StrEnum):
@@ -85,15 +95,15 @@ class Progress(Document):
 class Fact(Document):
     """A name and its value, for people."""
 
-    name: str
-    value: str
+    name: Shown
+    value: Shown
 
 
 class RejectedRecord(Document):
     """What could not be used: where it stands, and why."""
 
-    place: str
-    reason: str
+    place: Shown
+    reason: Shown
 
 
 class Report(Document):
@@ -109,7 +119,7 @@ class Report(Document):
     """
 
     facts: tuple[Fact, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Shown, ...] = ()
     rejected: int = 0
     first_rejected: tuple[RejectedRecord, ...] = ()
     revision: int | None = None
@@ -177,7 +187,7 @@ class Noted(Document):
     """The process waits for something; an empty text says that it goes on."""
 
     kind: Literal["noted"] = "noted"
-    text: str
+    text: Shown
 
 
 class Ended(Document):
@@ -191,7 +201,7 @@ class Failed(Document):
     """The process met an error."""
 
     kind: Literal["failed"] = "failed"
-    error: str
+    error: Shown
 
 
 class Gone(Document):

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 MOST_WORKS = 500
 """That are kept; those done longest ago are forgotten."""
 
-_GRACE = 20.0
+_GRACE = 10.0
 """Seconds that a batch in hand gets when the server ends; then its process is ended at once."""
 _KEEP_EVERY = 2.0
 """Seconds between two writings of how far a work is."""

@@ -11,7 +11,18 @@ import pytest
 from freeda_learn import new_bank
 from freeda_models.presets import load_preset
 from freeda_store import Bank
-from freeda_studio.work.documents import ConceptsTask, Ended, Failed, Gone, Noted, Order
+from freeda_studio.work.documents import (
+    TOLD,
+    ConceptsTask,
+    Ended,
+    Fact,
+    Failed,
+    Gone,
+    Noted,
+    Order,
+    RejectedRecord,
+    Report,
+)
 from freeda_studio.work.running import Message, ProcessRunner
 
 pytestmark = pytest.mark.slow
@@ -39,6 +50,19 @@ def waiting(bank: Path, log: Path) -> tuple[Any, Iterator[Message]]:
     assert isinstance(first, Noted)
     assert first.text.startswith("waits until the bank is free")
     return running, told
+
+
+def test_texts_of_any_origin_can_be_told() -> None:
+    hostile = "\ud800\x1b" + "x" * 10_000
+    report = Report(
+        facts=(Fact(name=hostile, value=hostile),),
+        notes=(hostile,),
+        first_rejected=(RejectedRecord(place=hostile, reason=hostile),),
+    )
+    for message in (Ended(report=report), Failed(error=hostile), Noted(text=hostile)):
+        line = message.model_dump_json()
+        assert len(line) < 20_000
+        assert TOLD.validate_json(line) == message
 
 
 def test_an_error_is_told_in_its_sentence(tmp_path: Path) -> None:
