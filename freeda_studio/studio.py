@@ -101,7 +101,7 @@ def studio_over(
     place = Place(settings.bank, networks.preset, device, limits.work_bytes)
     works = Works(WorkFolder(settings.folder / "work"), writing, ProcessRunner(), place)
     server = None if settings.label_studio is None else LabelStudioServer(settings.label_studio)
-    labelling = LabellingBackend(engine, TaskPictures(shelf, server))
+    labelling = LabellingBackend(engine, TaskPictures(shelf, server), limits.memory_bytes // 4)
     corrector = Corrector(engine, writing)
     return Studio(settings, access, engine, writing, corrector, Nouns(bank), works, labelling)
 

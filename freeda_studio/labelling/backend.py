@@ -29,9 +29,6 @@ from freeda_studio.memory import ByteCache
 
 logger = logging.getLogger(__name__)
 
-_SEEN_BYTES = 256 * 2**20
-"""For features of pictures that a person marks with a smart tool, click after click."""
-
 _POINT, _BOX = "keypoint", "rectangle"
 
 
@@ -41,11 +38,12 @@ class LabellingBackend:
     Args:
         engine: whose networks, bank and turns are shared; pictures of tasks are not put on its shelf.
         pictures: of tasks.
+        memory_bytes: for features of pictures that a person marks with a smart tool, click after click.
     """
 
-    def __init__(self, engine: Engine, pictures: TaskPictures) -> None:
+    def __init__(self, engine: Engine, pictures: TaskPictures, memory_bytes: int) -> None:
         self._engine, self._pictures = engine, pictures
-        self._seen: ByteCache[str, SeenPicture] = ByteCache(_SEEN_BYTES)
+        self._seen: ByteCache[str, SeenPicture] = ByteCache(memory_bytes)
 
     @property
     def version(self) -> str:
@@ -100,9 +98,9 @@ class LabellingBackend:
         self, address: object, config: LabelConfig, marked: list[MarkAsked], label: str, client: str
     ) -> dict[str, Any]:
         """The region that a person's marks mean, as the first tag that has their label takes it."""
+        seen = self._see(address, client)
+        size_hw = seen.picture.size_hw
         with self._engine.turns.of(client):
-            seen = self._see(address)
-            size_hw = seen.picture.size_hw
             found = find(seen, _marks(marked, size_hw), self._engine.networks.finder)
             mask = resized_nearest(found.mask_hw, size_hw)
         control = config.control_of(label)
@@ -112,10 +110,10 @@ class LabellingBackend:
         largest = max(find_instances(mask.astype(np.int16) - np.int16(1), 0.0), key=lambda each: each.area)
         return placed.region(0, polygon(largest, size_hw, label))
 
-    def _see(self, address: object) -> SeenPicture:
+    def _see(self, address: object, client: str) -> SeenPicture:
         def look() -> SeenPicture:
             networks = self._engine.networks
-            with self._pictures.file(address) as path:
+            with self._pictures.file(address) as path, self._engine.turns.of(client):
                 return see([load_picture(path)], networks.models.backbone, networks.settings)[0]
 
         return self._seen.get(_ids(address, 64), look)

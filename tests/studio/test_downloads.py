@@ -15,9 +15,11 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 from starlette.testclient import TestClient
+from studio_makers import BASE_URL, TOKEN, opened_studio
 
 from freeda_segment.outputs import FORMATS, read_labels
 from freeda_segment.outputs.runs import RUN_FORMATS
+from freeda_studio.app import make_app
 from freeda_studio.downloads import LABELS_OF_FORMATS, attachment
 from freeda_studio.engine import classes_of
 from freeda_studio.routes.downloads import router
@@ -228,6 +230,15 @@ def test_a_bank_that_changes_meanwhile_is_told(
 )
 def test_names_of_files_break_no_header(name: str, plain: str, coded: str) -> None:
     assert attachment(name) == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{coded}"
+
+
+def test_nothing_is_written_beside_a_persons_pictures(bank: Path, pictures: list[Path]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in pictures[0].parent.iterdir()}
+    with opened_studio(bank, *pictures) as studio:
+        client = TestClient(make_app(studio), BASE_URL, headers={"authorization": f"Bearer {TOKEN}"})
+        for format_ in ("overlay", "labelme", "yolo"):
+            fetch(client, "/api/v1/download", format_)
+    assert {path: path.stat().st_mtime_ns for path in pictures[0].parent.iterdir()} == before
 
 
 def test_the_page_has_forms_for_both(client: TestClient) -> None:

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -209,7 +209,7 @@ def send(request: BaseHTTPRequestHandler, content: bytes, status: int = 200, **h
 
 def with_server(studio: Studio, access: LabelStudioAccess) -> TestClient:
     pictures = TaskPictures(studio.engine.shelf, LabelStudioServer(access))
-    app = make_app(replace(studio, labelling=LabellingBackend(studio.engine, pictures)))
+    app = make_app(replace(studio, labelling=LabellingBackend(studio.engine, pictures, 10**7)))
     return TestClient(app, BASE_URL, headers={"authorization": f"Bearer {TOKEN}"})
 
 
@@ -348,6 +348,34 @@ def test_a_click_gives_the_region_under_it(client: TestClient, pictures: list[Pa
     both = {"result": [click(75), click(25, positive=False)]}
     (without,) = predict(client, SMART, data_uri(pictures[0]), params={"context": both})
     assert not decode_brush(without["result"][0]["value"]["rle"], (40, 48))[20, 8]
+
+
+def test_who_fetches_a_picture_keeps_nobody_from_the_networks(studio: Studio, pictures: list[Path]) -> None:
+    free = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        free.append(in_time(lambda: studio.engine.turns.of("another")))
+        send(request, pictures[0].read_bytes())
+
+    mark = {"type": "keypointlabels", "value": {"x": 75, "y": 50, "keypointlabels": ["car"]}}
+    with serving(answer) as address:
+        client = with_server(studio, LabelStudioAccess(address))
+        for more in ({}, {"context": {"result": [mark]}}):
+            (prediction,) = predict(client, SMART, "/data/upload/1/blue.png", **more)
+            assert prediction["error"] == ""
+    assert free == [True, True]
+
+
+def in_time(turn: Callable[[], AbstractContextManager[None]]) -> bool:
+    """Whether a turn comes while its answer is waited for."""
+    came = threading.Event()
+
+    def take() -> None:
+        with turn():
+            came.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    return came.wait(5)
 
 
 def test_a_box_gives_what_fills_it(client: TestClient, pictures: list[Path]) -> None:
