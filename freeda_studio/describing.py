@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 TAGS: Mapping[str, str] = {
     "bank": "What the bank holds.",
@@ -15,6 +16,7 @@ TAGS: Mapping[str, str] = {
     "corrections": "What changes the bank from a picture.",
     "label studio": "The contract of a machine learning backend.",
     "thumbnails": "Pictures of prototypes.",
+    "history": "Revisions, what they gained and lost, and their tags.",
     "work": "Long work in the background.",
     "health": "Answered without a token.",
 }
@@ -214,11 +216,14 @@ def _curl(
                 value = _example_of(document, name, each)
                 first = value[0] if isinstance(value, list) and value else value
                 words.append(f"-F {shlex.quote(f'{name}={first}')}")
-    place = path.replace("{", "").replace("}", "")
+    place, query = path, {}
     for each in document["paths"][path][method].get("parameters", ()):
+        name = each["name"]
         if each["in"] == "path":
-            place = path.replace("{" + each["name"] + "}", each["name"].upper())
-    words.append(shlex.quote(origin + place))
+            place = place.replace("{" + name + "}", name.upper())
+        elif each["in"] == "query" and each.get("required"):
+            query[name] = _example_of(document, name, each.get("schema", {}))
+    words.append(shlex.quote(origin + place + (f"?{urlencode(query)}" if query else "")))
     return " ".join(words)
 
 
@@ -233,6 +238,10 @@ _EXAMPLES: Mapping[str, Any] = {
     "x": 120,
     "y": 80,
     "version": 1,
+    "a": 1,
+    "b": 2,
+    "where": ["clip_agreement<0.2"],
+    "dry_run": True,
     "tasks": [{"id": 1, "data": {"image": "/data/upload/1/photo.jpg"}}],
     "label_config": "<View>…</View>",
     "schema": "<View>…</View>",

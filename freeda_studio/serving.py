@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import uvicorn
 
@@ -39,7 +40,8 @@ def bind(host: str, port: int) -> socket.socket:
 def page_address(access: Access) -> str:
     """The address to open, with the token."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(access.host, access.host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{access.port}/?token={access.token}"
+    query = urlencode({"token": access.token})
+    return f"http://{f'[{host}]' if ':' in host else host}:{access.port}/?{query}"
 
 
 def serve(studio: Studio, bound: socket.socket, listening: Callable[[], None]) -> None:

@@ -21,10 +21,23 @@ TOKEN_VARIABLE = "FREEDA_TOKEN"  # noqa: S105 - the name of a variable
 
 MEGABYTE = 2**20
 
+SECRET = re.compile(r"[\x21-\x7e]+")
+"""What a header can carry as a key."""
+
 
 def new_token() -> str:
-    """The token of a start: that of :data:`TOKEN_VARIABLE`, for programs to know it before, or a new one."""
-    return os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
+    """The token of a start: that of :data:`TOKEN_VARIABLE`, for programs to know it before, or a new one.
+
+    Raises:
+        RequestError: no header can carry the variable's value.
+    """
+    given = os.environ.get(TOKEN_VARIABLE, "")
+    if given and not SECRET.fullmatch(given):
+        raise RequestError(
+            f"the value of {TOKEN_VARIABLE} has spaces or letters that are not ASCII; choose another, such "
+            "as that of `openssl rand -hex 24`."
+        )
+    return given or secrets.token_urlsafe(24)
 
 
 @dataclass(frozen=True)
@@ -45,10 +58,6 @@ class Access:
     def __post_init__(self) -> None:
         if not self.token:
             raise ValueError("the token is empty, which would let everybody in")
-
-
-SECRET = re.compile(r"[\x21-\x7e]+")
-"""What a header can carry as a key."""
 
 
 @dataclass(frozen=True)

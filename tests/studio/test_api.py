@@ -49,6 +49,10 @@ def test_all_but_health_ask_for_the_token(document: dict[str, Any]) -> None:
 
 
 def test_tags_are_described_and_used(document: dict[str, Any]) -> None:
+    used = {
+        tag for methods in document["paths"].values() for each in methods.values() for tag in each["tags"]
+    }
+    assert used <= set(TAGS)
     told = [each["name"] for each in document["tags"]]
     assert told == [tag for tag in TAGS if tag in told]
     assert set(told) == set(TAGS)
@@ -83,6 +87,9 @@ def test_commands_can_be_run_as_they_are(client: TestClient, document: dict[str,
             method = words[words.index("-X") + 1] if "-X" in words else "POST" if "-d" in words else "GET"
             method = "POST" if "-F" in words and "-X" not in words else method
             assert method == each.method
+            if method == "GET" and not address.endswith("/events"):
+                told = client.get(address).text
+                assert "Field required" not in told, (each.path, told)
             if "-d" in words:
                 body = words[words.index("-d") + 1]
                 answer = client.request(
