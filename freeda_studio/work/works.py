@@ -293,7 +293,9 @@ class Works(Closeable):
         while (id_ := self._next()) is not None:
             try:
                 with self._writing.during(f"The work '{self.find(id_).name}'"):
-                    self._do(id_)
+                    last = self._do(id_)
+                if last is not None:  # what has ended does not hold the bank any more
+                    self._over(id_, last)
             except MissingError:  # it was stopped and forgotten before its turn
                 continue
             except Exception as error:  # the thread must live; what it met is shown
@@ -309,20 +311,22 @@ class Works(Closeable):
                 self._changed.wait()
         return None
 
-    def _do(self, id_: str) -> None:
+    def _do(self, id_: str) -> Message | None:
+        """Do what waits; how it ended, or None where it was stopped before."""
         running = self._start(id_)
         if running is None:
-            return
-        kept = time.monotonic()
+            return None
+        kept, last = time.monotonic(), None
         for message in running.told():
+            if not isinstance(message, Progressed | Noted):
+                last = message
+                continue
             with self._changed:
-                if isinstance(message, Progressed | Noted):
-                    self._works[id_] = self._so_far(id_, message)
-                    if time.monotonic() - kept >= _KEEP_EVERY:
-                        kept = time.monotonic()
-                        self._keep(self._works[id_])
-                else:
-                    self._over(id_, message)
+                self._works[id_] = self._so_far(id_, message)
+                if time.monotonic() - kept >= _KEEP_EVERY:
+                    kept = time.monotonic()
+                    self._keep(self._works[id_])
+        return last
 
     def _start(self, id_: str) -> Running | None:
         """Start what waits; None where it was stopped meanwhile."""
@@ -346,19 +350,20 @@ class Works(Closeable):
 
     def _over(self, id_: str, message: Message) -> None:
         """Take down how a process ended."""
-        self._running = None
-        fields: dict[str, Any] = {"note": "", "ended": now()}
-        if isinstance(message, Ended):
-            fields |= {"report": message.report}
-        stopping = self._works[id_].state is WorkState.STOPPING
-        state = state_after(message, stopping=stopping, closing=self.closing)
-        if state is WorkState.WAITING:
-            fields["ended"] = None
-        if state is WorkState.FAILED and isinstance(message, Failed | Gone):
-            fields["error"] = message.error
-        self._set(id_, state=state, **fields)
-        if state is WorkState.DONE:
-            self._folder.empty(id_)
+        with self._changed:
+            self._running = None
+            stopping = self._works[id_].state is WorkState.STOPPING
+            state = state_after(message, stopping=stopping, closing=self.closing)
+            fields: dict[str, Any] = {"state": state, "note": ""}
+            if state in ENDED:
+                fields["ended"] = now()
+            if isinstance(message, Ended):
+                fields["report"] = message.report
+            elif state is WorkState.FAILED and isinstance(message, Failed | Gone):
+                fields["error"] = message.error
+            self._set(id_, **fields)
+            if state is WorkState.DONE:
+                self._folder.empty(id_)
 
     def _failed(self, id_: str, error: Exception) -> None:
         """Show an error of the server's own, such as a full disk, even where it cannot be kept."""

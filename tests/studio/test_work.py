@@ -96,7 +96,7 @@ def test_who_would_write_meanwhile_is_told_which_work_writes(desk: Desk) -> None
         pass
     runner.nth(1).end()
     ended(works, work, WorkState.DONE)
-    until(lambda: not desk.writing.holder)
+    assert not desk.writing.holder
     with pytest.raises(BankError), desk.writing.briefly():  # there is no such bank, but one may write
         pass
 
