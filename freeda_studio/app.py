@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
@@ -35,6 +38,9 @@ from freeda_studio.studio import Studio
 logger = logging.getLogger(__name__)
 
 API = "/api/v1"
+
+_THREADS = 400
+"""Requests that are answered at once; most of them only wait."""
 
 _STATUS: tuple[tuple[type[FreedaError] | tuple[type[FreedaError], ...], HTTPStatus], ...] = (
     (
@@ -66,6 +72,7 @@ def make_app(studio: Studio) -> FastAPI:
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
         responses={"default": {"model": ErrorModel, "description": "What went wrong."}},
+        lifespan=_with_room,
     )
     app.state.studio = studio
     for router in ROUTERS:
@@ -77,6 +84,13 @@ def make_app(studio: Studio) -> FastAPI:
     app.add_exception_handler(Exception, _unexpected_error)
     app.add_middleware(Guard, studio.access, studio.settings.limits.request_bytes)
     return app
+
+
+@asynccontextmanager
+async def _with_room(_: FastAPI) -> AsyncIterator[None]:
+    """Let those who wait for a turn at the networks keep nobody else from being answered."""
+    current_default_thread_limiter().total_tokens = _THREADS
+    yield
 
 
 def status_of(error: FreedaError) -> HTTPStatus:

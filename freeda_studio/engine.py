@@ -129,7 +129,7 @@ class Engine(Closeable):
         return revision_of(self.bank)
 
     def segment(self, picture: str, classes: ClassList, client: str = "") -> Segmentation:
-        """The labels of a picture, with their evidence.
+        """The labels of a picture, with their evidence. Those that are known need no turn.
 
         Args:
             picture: its id.
@@ -140,6 +140,9 @@ class Engine(Closeable):
             MissingError, ImageError: the picture.
             NoPrototypesError: the bank has nothing for a class.
         """
+        known = self._labelled.known(self._key(picture, classes))
+        if known is not None:
+            return known
         with self.turns.of(client):
             return self._segment(picture, classes)
 
@@ -169,16 +172,16 @@ class Engine(Closeable):
         self.bank.close()
 
     def _segment(self, picture: str, classes: ClassList) -> Segmentation:
-        texts = tuple(each.texts for each in classes.classes)
-        key = picture, texts, self.revision
-
         def label() -> Segmentation:
             segmenter = self.networks.segmenter
             encoded = self._encoded.get(picture, lambda: segmenter.encode(self.shelf.read(picture)))
             prepared = segmenter.prepare(replace(classes, notes=()))
             return segmenter.label(encoded, prepared, keep_evidence=True)
 
-        return self._labelled.get(key, label)
+        return self._labelled.get(self._key(picture, classes), label)
+
+    def _key(self, picture: str, classes: ClassList) -> _Key:
+        return picture, tuple(each.texts for each in classes.classes), self.revision
 
 
 def revision_of(bank: Bank) -> Revision:

@@ -37,6 +37,12 @@ class ByteCache(Generic[K, V]):
                 self._kept[key] = made, size
         return made
 
+    def known(self, key: K) -> V | None:
+        """The value of a key; None where it is not known."""
+        with self._lock:
+            found = self._kept.get(key)
+        return None if found is None else found[0]
+
     def forget(self, matches: Callable[[K], bool]) -> None:
         """Let go of some values."""
         with self._lock:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlencode
 
 import uvicorn
@@ -20,53 +15,6 @@ from playwright.sync_api import Locator, Page, expect
 from freeda_studio.app import make_app
 from freeda_studio.serving import bind
 from freeda_studio.studio import Studio
-
-ROOT = Path(__file__).parents[1]
-_FREEDA = "from freeda_cli.main import main; main()"
-
-
-class Served:
-    """``freeda serve`` in a process of its own."""
-
-    def __init__(self, *arguments: object) -> None:
-        self._arguments = [str(each) for each in arguments]
-        self._process: subprocess.Popen[str] | None = None
-        self.address = ""
-
-    def start(self) -> None:
-        """Start it, and wait for its address."""
-        own = {name: value for name, value in os.environ.items() if name != "FREEDA_TOKEN"}
-        paths = os.pathsep.join(str(ROOT / each) for each in (".", "cli", "ingest"))
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _FREEDA, "serve", *self._arguments, "--port", "0"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=own | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-        )
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("http://"):
-                self.address = line.strip()
-                return
-        raise AssertionError(f"freeda serve ended with {self._process.wait()}")
-
-    def kill(self) -> None:
-        """End it as a fault would."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.communicate()
-            self._process = None
-
-    @property
-    def token(self) -> str:
-        """What programs must bring."""
-        return self.address.partition("?token=")[2]
-
-    @property
-    def base(self) -> str:
-        """The address without the token."""
-        return self.address.partition("/?")[0]
 
 
 @contextmanager

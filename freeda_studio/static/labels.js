@@ -14,8 +14,10 @@ export class Labels {
   // before, null where that is not known.
   async ask(picture, classes) {
     const address = `/api/v1/pictures/${picture.id}`;
-    const meta = await postJson(`${address}/segmentation`, { classes });
-    const map = await postBitmap(`${address}/labels`, { classes });
+    const [meta, map] = await Promise.all([
+      postJson(`${address}/segmentation`, { classes }),
+      postBitmap(`${address}/labels`, { classes }),
+    ]);
     const labels = readLabels(map, meta.view_width, meta.view_height);
     const before = this.kept.get(picture.id);
     const made = { meta, labels, classes: [...classes] };

@@ -155,7 +155,7 @@ function outlined(mask, width, height) {
   const inside = (column, row) =>
     column >= 0 && row >= 0 && column < width && row < height && bytes[4 * (row * width + column)] > 127;
   const white = 0xffffffff;
-  const dark = 0x80000000;
+  const dark = 0x66000000;
   for (let row = 0; row < height; row += 1) {
     for (let column = 0; column < width; column += 1) {
       if (!inside(column, row)) pixels[row * width + column] = dark;

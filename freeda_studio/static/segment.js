@@ -106,15 +106,19 @@ async function refresh() {
 }
 
 async function refreshOthers(mine, made) {
-  for (const id of labels.stale(made)) {
-    if (mine !== turn) return;
-    try {
-      await labels.ask({ id }, made.classes);
-    } catch {
-      labels.forget(id); // it is labelled when it is opened again, which tells what is wrong
+  const left = labels.stale(made);
+  const work = async () => {
+    while (left.length && mine === turn) {
+      const id = left.shift();
+      try {
+        await labels.ask({ id }, made.classes);
+      } catch {
+        labels.forget(id); // it is labelled when it is opened again, which tells what is wrong
+      }
+      shelf.paint(id);
     }
-    shelf.paint(id);
-  }
+  };
+  await Promise.all([work(), work()]); // while one is painted the server labels the next
 }
 
 async function openPlain() {

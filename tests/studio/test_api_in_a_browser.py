@@ -15,8 +15,10 @@ from bank_copies import copy_folder, made_once
 from browsing import Visit, chromium, clipped, overflow, violations
 from playwright.sync_api import Browser, expect
 from small_bank import make_small_bank
-from studio_desk import ROOT, Desk, listening
+from studio_desk import Desk, listening
 from studio_makers import opened_studio
+
+from benchmarks.studio_server import ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 from small_bank import Backbone
+from studio_desk import listening
 from studio_makers import opened_studio
 
 from freeda_segment.errors import OptionError
@@ -76,6 +79,12 @@ def test_a_picture_is_encoded_once_for_all_classes_clicks_and_revisions(
     assert encoded == once
 
 
+def test_labels_that_are_known_need_no_turn(studio: Studio) -> None:
+    made = studio.engine.segment(ids(studio)[0], CLASSES)
+    with studio.engine.turns.of("a long one"):
+        assert studio.engine.segment(ids(studio)[0], CLASSES) is made
+
+
 def test_notes_of_a_list_of_classes_are_not_part_of_what_is_remembered(studio: Studio) -> None:
     picture = ids(studio)[0]
     twice = classes_of(["car", "tree", "car"])
@@ -111,6 +120,21 @@ def test_a_closed_bank_is_an_error_that_says_so(studio: Studio) -> None:
     studio.engine.close()
     with pytest.raises(BankError, match="closed"):
         studio.engine.segment(ids(studio)[0], CLASSES)
+
+
+def test_those_who_wait_for_a_turn_keep_nobody_else_waiting(studio: Studio) -> None:
+    waiting = 60
+    with listening(studio) as address, ThreadPoolExecutor(waiting) as pool:
+        base, token = address.partition("/?")[0], {"Authorization": f"Bearer {studio.access.token}"}
+        label = f"{base}/api/v1/pictures/{ids(studio)[0]}/segmentation"
+        with studio.engine.turns.of("a long one"):
+            asked = [
+                pool.submit(httpx.post, label, json={"classes": ["car"]}, headers=token, timeout=60)
+                for _ in range(waiting)
+            ]
+            while studio.engine.turns.waiting < waiting:
+                assert httpx.get(f"{base}/api/v1/bank", headers=token, timeout=30).status_code == 200
+        assert {each.result().status_code for each in asked} == {200}
 
 
 def test_answers_are_sent_at_once() -> None:

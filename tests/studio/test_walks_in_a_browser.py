@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -23,8 +22,9 @@ sys.path.append(str(Path(__file__).parents[1]))
 from bank_copies import copy_folder, made_once
 from browsing import Visit, chromium, clipped, overflow, violations
 from playwright.sync_api import Browser, FilePayload, Page, expect
-from studio_desk import ROOT, Desk, Served
+from studio_desk import Desk
 
+from benchmarks.studio_server import ROOT, Served
 from freeda_store import Bank, import_bank
 
 CLASSES = ("car", "tree", "grass", "sky")
@@ -126,12 +126,14 @@ def test_segment_see_why_correct_and_take_it_back(desk: Desk) -> None:
     desk.wait_for_revision(first + 3)
     expect(desk.explained).to_have_text("bumper")
 
-    here = desk.page.url.partition("/?")[0]
-    answer = desk.page.request.post(
-        f"{here}/api/v1/rollback", data={"version": first}, headers={"origin": here}
-    )
-    assert answer.ok, answer.text()
+    desk.page.get_by_role("link", name="History").click()
+    desk.page.get_by_role("button", name=f"Roll back to {first}", exact=True).click()
+    desk.page.get_by_role("dialog").get_by_role("button", name=f"Roll back to {first}").click()
+    expect(desk.page.locator("#revisions")).to_contain_text(f"Revision {first + 4}")
+    desk.page.get_by_role("link", name="Segment").click()
     desk.wait_for_revision(first + 4)
+    desk.legend.locator("li").first.wait_for()
+    desk.click(*CAR)
     expect(desk.explained).to_have_text("car")
     desk.page.get_by_role("button", name="Remove bumper").click()
     expect(desk.legend).to_have_text(before)
@@ -185,9 +187,7 @@ def test_the_keyboard_is_enough(visit: Visit, served: Served) -> None:
     expect(desk.chips).to_have_count(len(CLASSES) + 1)
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(390, "light"), (390, "dark"), (1440, "dark"), (2560, "light")]
-)
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark"), (2560, "light")])
 def test_the_page_fits_and_has_names(
     browser: Browser, served: Served, width: int, scheme: Literal["light", "dark"]
 ) -> None:
@@ -198,6 +198,39 @@ def test_the_page_fits_and_has_names(
     assert clipped(desk.page) == []
     assert violations(desk.page) == []
     visit.close()
+
+
+def test_bank_and_history_fit_and_have_names(browser: Browser, served: Served) -> None:
+    visit = Visit(browser, viewport={"width": 390, "height": 900}, color_scheme="dark")
+    page = visit.page()
+    page.goto(served.address)
+    for screen in ("Bank", "History"):
+        page.get_by_role("link", name=screen, exact=True).click()
+        page.get_by_role("heading", name=screen, exact=True).wait_for()
+        assert overflow(page) <= 0
+        assert clipped(page) == []
+        assert violations(page) == []
+    visit.close()
+
+
+def test_a_correction_that_another_one_followed_is_not_undone(
+    visit: Visit, desk: Desk, served: Served
+) -> None:
+    visit.allowed = ("Failed to load resource: the server responded with a status of 409",)
+    first = desk.revision
+    desk.click(*CAR)
+    desk.learn("bumper")
+    desk.wait_for_revision(first + 1)
+    expect(desk.toast).to_contain_text("Learn bumper")
+    with served.program() as program:
+        picture = program.get("/api/v1/pictures").json()[0]["id"]
+        sky = {"picture": picture, "name": "cloud", "at": [[9, 9]]}
+        program.post("/api/v1/learn", json=sky).raise_for_status()
+    desk.toast.get_by_role("button", name="Undo").click()
+    expect(desk.toast).to_contain_text(f"{first + 2}")
+    with served.program() as program:
+        program.post("/api/v1/rollback", json={"version": first}).raise_for_status()
+    desk.wait_for_revision(first + 3)
 
 
 def test_tabs_see_each_others_corrections(visit: Visit, desk: Desk, served: Served) -> None:
@@ -214,8 +247,7 @@ def test_tabs_see_each_others_corrections(visit: Visit, desk: Desk, served: Serv
 
 
 def test_a_tab_that_closes_and_one_that_is_loaded_again_leave_no_harm(visit: Visit, served: Served) -> None:
-    programs = httpx.Client(base_url=served.base, headers={"Authorization": f"Bearer {served.token}"})
-    with programs:
+    with served.program() as programs:
         sent = [("files", (f"{seed}.png", noise(seed, 200))) for seed in (1, 2)]
         dropped = [each["picture"]["id"] for each in programs.post("/api/v1/pictures", files=sent).json()]
         page = visit.page()
