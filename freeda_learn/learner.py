@@ -181,13 +181,7 @@ def open_learner(
         chosen = preset_for_bank(preset, bank.manifest)
         wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
         models = LearnModels.load(chosen, device)
-        bank.check_models(
-            {
-                "clip": models.clip.identity,
-                "backbone": models.backbone.identity,
-                "keys": models.keys.identity,
-            }
-        )
+        models.require_bank(bank)
         return Learner(bank, models, wanted, finder, load_regions(chosen, wanted, device))
     except BaseException:
         bank.close()

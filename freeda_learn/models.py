@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from freeda_models.presets import Preset
 from freeda_models.protocols import DenseBackbone, TextEncoder, TextImageEncoder
+from freeda_store.bank import Bank
 
 
 @dataclass(frozen=True)
@@ -33,3 +34,12 @@ class LearnModels:
 
         clip = load_text_image_encoder(preset, device)
         return cls(load_backbone(preset, device), clip, load_key_encoder(preset, device, clip))
+
+    def require_bank(self, bank: Bank) -> None:
+        """Refuse a bank of other models.
+
+        Raises:
+            ManifestMismatchError: names the first that is another.
+        """
+        identities = {"clip": self.clip.identity, "backbone": self.backbone.identity}
+        bank.check_models({**identities, "keys": self.keys.identity})

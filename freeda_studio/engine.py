@@ -80,23 +80,9 @@ def load_networks(
     chosen = preset_for_bank(preset, bank.manifest)
     wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
     models = LearnModels.load(chosen, device)
-    bank.check_models(
-        {
-            "clip": models.clip.identity,
-            "backbone": models.backbone.identity,
-            "keys": models.keys.identity,
-        }
-    )
+    models.require_bank(bank)
     regions = load_regions(chosen, wanted, device)
-    segmenter = Segmenter(
-        bank,
-        models.clip,
-        models.backbone,
-        models.keys,
-        wanted,
-        chosen,
-        regions,
-    )
+    segmenter = Segmenter(bank, models.clip, models.backbone, models.keys, wanted, chosen, regions)
     return Networks(chosen, wanted, models, segmenter, finder_of(wanted, regions))
 
 
