@@ -60,6 +60,12 @@ class Served:
             self._process = None
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def base(self) -> str:
         """The address without the token."""
         return self.address.partition("/?")[0]
@@ -73,8 +79,7 @@ class Served:
     @property
     def resident_mb(self) -> float:
         """What it has in memory now, in MB; Linux only."""
-        assert self._process is not None
-        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1000
 

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +12,7 @@ import pytest
 from bank_copies import copy_folder
 from stand_in_runner import until
 
+from benchmarks.studio_server import EXAMPLES, Served
 from freeda_ingest.ingestor import open_ingestor
 from freeda_learn import new_bank
 from freeda_store import Bank
@@ -25,50 +20,39 @@ from freeda_store import Bank
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CAPTIONS = 16
-TOKEN = "a token of tests"
+BATCH = 8
 
 
-@dataclass
-class Server:
-    """A studio in a process of its own."""
+class Asking:
+    """A program at a server."""
 
-    process: subprocess.Popen[str]
-    client: httpx.Client
-
-    def works(self) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = self.client.get("/api/v1/work").json()
-        return told
+    def __init__(self, server: Served, client: httpx.Client) -> None:
+        self.server, self.client = server, client
 
     def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait for the only work."""
-        until(lambda: holds(self.works()[0]))
-        return self.works()[0]
+        until(lambda: holds(self._work()))
+        return self._work()
 
     def children(self) -> list[int]:
-        """Processes that it started."""
-        told = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        """Processes that the server started."""
+        told = Path(f"/proc/{self.server.pid}/task").glob("*/children")
         return [int(each) for path in told for each in path.read_text().split()]
+
+    def _work(self) -> dict[str, Any]:
+        work: dict[str, Any] = self.client.get("/api/v1/work").json()[0]
+        return work
 
 
 @contextmanager
-def served(bank: Path, state: Path) -> Iterator[Server]:
-    arguments = ["serve", "--bank", str(bank), "--port", "0", "--state", str(state), "--device", "cpu"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "freeda_cli", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"FREEDA_TOKEN": TOKEN},
-    )
+def served(bank: Path, state: Path) -> Iterator[Asking]:
+    server = Served("--bank", bank, "--state", state, "--device", "cpu")
+    server.start()
     try:
-        assert process.stdout is not None
-        address = re.match(r"http://[^/]+", process.stdout.readline())
-        assert address is not None
-        headers = {"authorization": f"Bearer {TOKEN}"}
-        with httpx.Client(base_url=address[0], headers=headers, timeout=60) as client:
-            yield Server(process, client)
+        with server.program() as client:
+            yield Asking(server, client)
     finally:
-        process.kill()
-        process.wait()
+        server.kill()
 
 
 def lives(process: int) -> bool:
@@ -86,7 +70,7 @@ def contents(bank: Path) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def test_a_server_killed_in_the_middle_ends_with_the_bank_of_an_undisturbed_run(tmp_path: Path) -> None:
-    examples = (Path(__file__).parents[2] / "examples" / "captions.jsonl").read_text().splitlines()
+    examples = (EXAMPLES / "captions.jsonl").read_text().splitlines()
     captions = tmp_path / "captions.jsonl"
     captions.write_text("\n".join(examples[:CAPTIONS]))
     new_bank(tmp_path / "bank", "tiny")
@@ -97,9 +81,9 @@ def test_a_server_killed_in_the_middle_ends_with_the_bank_of_an_undisturbed_run(
     with served(tmp_path / "bank", tmp_path / "state") as first:
         sent = {"files": ("captions.jsonl", captions.read_bytes())}
         assert first.client.post("/api/v1/work", data={"kind": "captions"}, files=sent).status_code == 201
-        first.until(lambda work: bool(work["progress"]) and work["progress"]["done"] >= 8)
+        first.until(lambda work: bool(work["progress"]) and work["progress"]["done"] >= BATCH)
         (child,) = first.children()
-        first.process.kill()
+        first.server.kill()
         until(lambda: not lives(child))
     unfinished, _ = contents(tmp_path / "bank")
     assert unfinished == []
@@ -107,6 +91,4 @@ def test_a_server_killed_in_the_middle_ends_with_the_bank_of_an_undisturbed_run(
     with served(tmp_path / "bank", tmp_path / "state") as second:
         report = second.until(lambda work: work["state"] in ("done", "failed"))["report"]
         assert (report["revision"], report["interrupted"]) == (1, False)
-        second.process.send_signal(signal.SIGINT)
-        second.process.wait(60)
     assert contents(tmp_path / "bank") == contents(undisturbed)
