@@ -11,13 +11,14 @@ from uuid import UUID
 from freeda_store.address import TAG_PATTERN, Address
 from freeda_store.closeable import Closeable
 from freeda_store.errors import PrototypeMissingError, ReadOnlyViewError, TagError
+from freeda_store.fields import FIELDS, Holds
 from freeda_store.history import BankDiff, History
 from freeda_store.limits import storable
 from freeda_store.manifest import Manifest, ModelLike, ModelRecord
 from freeda_store.payload import read_info
 from freeda_store.records import Direction, FloatArray, Neighbours, PrototypeInfo, Retrieved, RevisionInfo
 from freeda_store.retrieval import PrototypeVectors, find_neighbours, retrieve
-from freeda_store.vectors.filters import Filter, PointFilter, View
+from freeda_store.vectors.filters import TEXT_FIELDS, Filter, PointFilter, View
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -245,6 +246,21 @@ class Bank(Closeable):
         if view.ranges:
             for id_, payload in self._stores.vectors.scroll(PointFilter(where, view)):
                 yield read_info(id_, payload, history.number_of)
+
+    def tally(self, field: str) -> dict[str, int]:
+        """How many of the prototypes that the view shows have each value of a field, the most frequent first.
+
+        Args:
+            field: one of those that hold texts, such as ``noun``, ``origin`` or ``source``.
+
+        Raises:
+            ValueError: there is no such field.
+        """
+        known = next((each for each in FIELDS if each.name == field and each.holds is Holds.TEXT), None)
+        if known is None:
+            raise ValueError(f"{field!r} is none of the fields {', '.join(TEXT_FIELDS)}.")
+        counted = self._stores.known.tally(known, self._view(self._history()))
+        return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
     def info(self, id_: UUID) -> PrototypeInfo:
         """What is known of one prototype, whatever revision shows it.

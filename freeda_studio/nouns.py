@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,6 +71,8 @@ class Nouns:
         """The most frequent nouns, of those with one head (its last word) only the first: to begin with."""
         heads: dict[str, str] = {}
         for each in self.all():
+            if not each.noun.strip():
+                continue
             heads.setdefault(each.noun.split()[-1], each.noun)
         return list(heads.values())[:most]
 
@@ -79,15 +80,9 @@ class Nouns:
         with self._lock:
             shown = revision_of(self._bank)
             if self._counted is None or self._counted.revision != shown:
-                nouns: Counter[str] = Counter()
-                origins: Counter[str] = Counter()
-                sources: Counter[str] = Counter()
-                for info in self._bank.infos():
-                    nouns[info.noun] += 1
-                    origins[info.origin] += 1
-                    sources[info.source] += 1
-                ordered = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
-                counted = [NounCount(noun=noun, count=count) for noun, count in ordered]
-                named = [source for source, _ in sources.most_common(_SOURCES) if source]
-                self._counted = _Counts(shown, counted, dict(origins.most_common()), named)
+                nouns = [
+                    NounCount(noun=noun, count=count) for noun, count in self._bank.tally("noun").items()
+                ]
+                sources = [source for source in self._bank.tally("source") if source]
+                self._counted = _Counts(shown, nouns, self._bank.tally("origin"), sources[:_SOURCES])
             return self._counted

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 from uuid import UUID
 
 from freeda_store.errors import BankDamagedError, ReadOnlyBankError
+from freeda_store.fields import Field
 from freeda_store.history import History
 from freeda_store.hosted.published import Notes, Published, named_pages
 from freeda_store.sql.counts import Shares, ViewCounts, shares
@@ -130,6 +132,10 @@ class PublishedCatalog:
     def nouns(self, view: View) -> set[str]:
         """The nouns that a view shows, by the points' payloads."""
         return {str(told["noun"]) for _, told in self._points(view, payloads=True)}
+
+    def tally(self, field: Field, view: View) -> dict[str, int]:
+        """How many of the prototypes that a view shows have each value, by the points' payloads."""
+        return dict(Counter(str(field.said(told)) for _, told in self._points(view, payloads=True)))
 
     def _points(self, view: View, *, payloads: bool = False) -> Iterator[tuple[UUID, Payload]]:
         if view.ranges:

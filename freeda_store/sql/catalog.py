@@ -11,8 +11,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
 
 from freeda_store.digests import Checksums
+from freeda_store.fields import Field
 from freeda_store.payload import StoredPrototype
-from freeda_store.sql.counts import ViewCounts
+from freeda_store.sql.counts import ViewCounts, tally
 from freeda_store.sql.revision_tables import RevisionTables, count_rows
 from freeda_store.sql.rows import (
     StoredGeneration,
@@ -227,6 +228,11 @@ class Catalog(RevisionTables):
         with self.transaction() as connection:
             query = select(PrototypeRow.noun).where(visible(view)).distinct()
             return set(connection.execute(query).scalars())
+
+    def tally(self, field: Field, view: View) -> dict[str, int]:
+        """How many of the prototypes that a view shows have each value of a text field."""
+        with self.transaction() as connection:
+            return tally(connection, field, view)
 
     def retire(self, revision: int, ids: Sequence[UUID]) -> None:
         """Write down that a revision hides prototypes."""

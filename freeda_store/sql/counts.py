@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from freeda_store.fields import Field, Holder
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.orm import InstrumentedAttribute
@@ -92,7 +94,21 @@ def shares(counted: Mapping[str, int], total: int) -> Shares:
     return Shares(largest, max(0, total - sum(largest.values())))
 
 
-def _count_by(connection: Connection, column: InstrumentedAttribute[str], view: View) -> dict[str, int]:
+def tally(connection: Connection, field: Field, view: View) -> dict[str, int]:
+    """How many visible prototypes have each value of a text field, the most frequent first."""
+    from freeda_store.sql.tables import CaptionRow, GenerationRow, PrototypeRow
+
+    rows = {
+        Holder.CAPTION: CaptionRow,
+        Holder.GENERATION: GenerationRow,
+        Holder.PROTOTYPE: PrototypeRow,
+    }
+    return _count_by(connection, getattr(rows[field.holder], field.columns[0]), view, most=None)
+
+
+def _count_by(
+    connection: Connection, column: InstrumentedAttribute[str], view: View, most: int | None = LISTED
+) -> dict[str, int]:
     from sqlalchemy import func, select
 
     from freeda_store.sql.tables import CaptionRow, GenerationRow, PrototypeRow
@@ -106,6 +122,6 @@ def _count_by(connection: Connection, column: InstrumentedAttribute[str], view: 
         .where(visible(view))
         .group_by(column)
         .order_by(func.count().desc(), column)
-        .limit(LISTED)
+        .limit(most)
     )
     return {str(value): int(count) for value, count in rows}

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
+from freeda_store.fields import Field
 from freeda_store.files.owner import Owner
 from freeda_store.history import History
 from freeda_store.recall import NoRecall, Recall
@@ -37,6 +38,9 @@ class ReaderCatalog(Protocol):
 
     def nouns(self, view: View, /) -> set[str]:
         """The nouns of the prototypes that a view shows."""
+
+    def tally(self, field: Field, view: View, /) -> dict[str, int]:
+        """How many of the prototypes that a view shows have each value of a text field."""
 
     def size_bytes(self) -> int | None:
         """Bytes that it takes on disk; None where that is unknown."""

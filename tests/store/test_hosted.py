@@ -60,6 +60,8 @@ def test_a_reader_sees_what_the_writer_sees(team: Team) -> None:
         assert reader.manifest == bank.manifest
         assert list(reader.infos()) == list(bank.infos())
         assert reader.diff(1, 2) == bank.diff(1, 2)
+        assert reader.tally("noun") == bank.tally("noun")
+        assert reader.tally("origin") == bank.tally("origin")
         for mine, theirs in zip(bank.nearest(QUERIES, 5), reader.nearest(QUERIES, 5), strict=True):
             assert mine.ids == theirs.ids
             assert mine.infos == theirs.infos

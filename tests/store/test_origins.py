@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,23 @@ def taught(folder: Path) -> Path:
 def infos_of(folder: Path, *where: str) -> dict[str, PrototypeInfo]:
     with Bank.read(folder) as bank:
         return {str(info.id): info for info in bank.infos(parse_filter(where))}
+
+
+def test_values_of_a_field_are_counted_in_what_is_shown(taught: Path) -> None:
+    infos = infos_of(taught).values()
+    with Bank.open(taught) as bank:
+        assert bank.tally("origin") == {"generated": 6, "learned": 6}
+        for field in ("noun", "source", "license", "kind", "caption"):
+            expected = Counter(getattr(info, field) for info in infos)
+            assert list(bank.tally(field).items()) == sorted(
+                expected.items(), key=lambda one: (-one[1], one[0])
+            )
+        bank.retire(parse_filter(["origin=learned"]), "none learned")
+        assert bank.tally("origin") == {"generated": 6}
+        with pytest.raises(ValueError, match="is none of the fields noun"):
+            bank.tally("contrast")
+    with Bank.read(f"{taught}@1") as old:
+        assert old.tally("origin") == {"generated": 6}
 
 
 def test_filters_know_how_prototypes_came_to_be(taught: Path) -> None:
