@@ -77,6 +77,13 @@ class Served:
         return httpx.Client(base_url=self.base, headers=headers, timeout=120)
 
     @property
+    def processor_ms(self) -> float:
+        """Processor time that it took so far, in milliseconds; Linux only."""
+        assert self._process is not None
+        told = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return 1000 * (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def resident_mb(self) -> float:
         """What it has in memory now, in MB; Linux only."""
         status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import fields, is_dataclass
+from functools import cache
 from threading import Lock
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import numpy as np
 from cachetools import LRUCache
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+_LIGHT = frozenset({bool, float, int, str, type(None), UUID})
+"""Kinds of values that hold no arrays; there are many of them."""
 
 
 class ByteCache(Generic[K, V]):
@@ -79,10 +84,20 @@ def held_bytes(value: object) -> int:
                 total += owner.nbytes
         elif isinstance(each, bytes):
             total += len(each)
-        elif is_dataclass(each) and not isinstance(each, type):
-            todo.extend(getattr(each, field.name) for field in fields(each))
-        elif isinstance(each, tuple | list):
-            todo.extend(each)
-        elif isinstance(each, dict):
-            todo.extend(each.values())
+        else:
+            todo.extend(part for part in _parts(each) if type(part) not in _LIGHT)
     return total
+
+
+def _parts(value: Any) -> Iterable[object]:
+    """What a value is made of, as far as it is looked into."""
+    if isinstance(value, tuple | list):
+        return value
+    if isinstance(value, dict):
+        return value.values()
+    return [getattr(value, name) for name in _field_names(type(value))]  # type: ignore[arg-type] # classes hash
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

@@ -200,19 +200,6 @@ def test_the_page_fits_and_has_names(
     visit.close()
 
 
-def test_bank_and_history_fit_and_have_names(browser: Browser, served: Served) -> None:
-    visit = Visit(browser, viewport={"width": 390, "height": 900}, color_scheme="dark")
-    page = visit.page()
-    page.goto(served.address)
-    for screen in ("Bank", "History"):
-        page.get_by_role("link", name=screen, exact=True).click()
-        page.get_by_role("heading", name=screen, exact=True).wait_for()
-        assert overflow(page) <= 0
-        assert clipped(page) == []
-        assert violations(page) == []
-    visit.close()
-
-
 def test_a_correction_that_another_one_followed_is_not_undone(
     visit: Visit, desk: Desk, served: Served
 ) -> None:
