@@ -35,9 +35,8 @@ def connect_qdrant(profile: Profile) -> QdrantClient:
         expiry=expiry(key),
         passed_by=passes_by_proxy(profile),
     )
-    way: dict[str, Any] = {"trust_env": False, "proxy": proxy}
-    if place.secure:
-        way["verify"] = _trusted(profile)
+    trusted = _trusted(profile) if place.secure else _nobody()
+    way: dict[str, Any] = {"trust_env": False, "proxy": proxy, "verify": trusted}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
         client = QdrantClient(
@@ -64,6 +63,11 @@ def _trusted(profile: Profile) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=Path(profile.ca_file).expanduser())
     except OSError as error:  # SSLError is one
         raise _no_certificates(f"ca_file of profile '{profile.name}'", profile.ca_file) from error
+
+
+def _nobody() -> ssl.SSLContext:
+    """No authority at all, for plain HTTP: reading the usual ones takes longer than to connect."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def usual_authorities() -> ssl.SSLContext:

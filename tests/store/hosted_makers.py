@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,10 @@ def connect(url: str, key: str | None) -> QdrantClient:
     """A client of a test's own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return QdrantClient(url=url, api_key=key or None, check_compatibility=False, timeout=60)
+        context = ssl.create_default_context() if url.startswith("https:") else False
+        return QdrantClient(
+            url=url, api_key=key or None, check_compatibility=False, timeout=60, verify=context
+        )
 
 
 @dataclass
