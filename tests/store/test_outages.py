@@ -84,9 +84,9 @@ def test_a_qdrant_that_restarts_in_the_middle_of_a_run(
     with Bank.open("team") as bank:
         with bank.write("m", "run") as writer:
             writer.add([make_generation(0)])
-            with Away(stub.stop, stub.start, 2):
-                writer.add([make_generation(1)])
             with Away(stub.stop, stub.start, 1):
+                writer.add([make_generation(1)])
+            with Away(stub.stop, stub.start, 0.6):
                 writer.commit()
         assert bank.stats().prototypes == 4
         assert bank.verify().ok
@@ -101,11 +101,11 @@ def test_a_database_that_restarts_in_the_middle_of_a_run(
     with Bank.open("team") as bank:
         with bank.write("m", "run") as writer:
             writer.add([make_generation(0)])
-            with Away(lambda: own_postgres.stop(how), own_postgres.start, 2):
+            with Away(lambda: own_postgres.stop(how), own_postgres.start, 1):
                 writer.add([make_generation(1)])
             with Away(lambda: own_postgres.stop(how), own_postgres.start, 1):
                 writer.commit()
-            with Away(stub.stop, stub.start, 1):
+            with Away(stub.stop, stub.start, 0.6):
                 assert [each.number for each in bank.revisions()] == [1]
         with Away(lambda: own_postgres.stop(how), own_postgres.start, 1):
             assert bank.stats().prototypes == 4
@@ -119,7 +119,7 @@ def test_a_database_that_restarts_between_two_batches(
     with Bank.open("team") as bank:
         catalog = bank._stores.catalog
         revision = catalog.open_revision("run", "m")
-        with Away(lambda: own_postgres.stop(how), own_postgres.start, 2):
+        with Away(lambda: own_postgres.stop(how), own_postgres.start, 1):
             assert catalog.open_revision("run", "m") == revision
         assert catalog.find_open("run") == revision
     assert len(warnings_of(caplog)) == 1

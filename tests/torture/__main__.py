@@ -62,7 +62,7 @@ def report(kind: str, trials: Iterator[Trial], show: bool) -> int:
         results[trial.result] += 1
         seconds, memory = max(seconds, trial.seconds), max(memory, trial.memory)
         if trial.faults or show:
-            print(f"{kind}:{trial.number} {trial.story} -> {trial.result}")
+            print(f"{kind}:{trial.number} {trial.story} -> {trial.result} ({trial.seconds:.1f} s)")
             for fault in trial.faults:
                 print(f"    FAULT {fault}", flush=True)
         failed += bool(trial.faults)
