@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -18,6 +19,10 @@ from studio_makers import BASE_URL, TOKEN, opened_studio
 
 from freeda_studio.app import make_app
 from freeda_studio.studio import Studio
+
+if TYPE_CHECKING:
+    from browsing import Visit
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -50,3 +55,22 @@ def studio(bank: Path) -> Iterator[Studio]:
 def client(studio: Studio) -> TestClient:
     """A program that has the token."""
     return TestClient(make_app(studio), BASE_URL, headers={"authorization": f"Bearer {TOKEN}"})
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser; no longer than a module, for its event loop would be in the way of others."""
+    from browsing import chromium
+
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """A visit with a window of 1280 x 900; fails in the end if anything went wrong in it."""
+    from browsing import Visit
+
+    visit = Visit(browser, viewport={"width": 1280, "height": 900})
+    yield visit
+    visit.close()

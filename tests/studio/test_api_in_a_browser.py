@@ -12,7 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1]))
 
 from bank_copies import copy_folder, made_once
-from browsing import Visit, chromium, clipped, overflow, violations
+from browsing import Visit, clipped, overflow, violations
 from playwright.sync_api import Browser, expect
 from small_bank import make_small_bank
 from studio_desk import Desk, listening
@@ -21,12 +21,6 @@ from studio_makers import opened_studio
 from benchmarks.studio_server import ROOT
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Visit, chromium, clipped, overflow, violations
+from browsing import Visit, clipped, overflow, violations
 from playwright.sync_api import Browser, Page, expect
 from small_bank import add_revision, make_generation
 from studio_desk import listening
@@ -17,19 +17,6 @@ from freeda_store import Bank, parse_filter
 pytestmark = pytest.mark.slow
 
 HOSTILE = '<b>bold</b> 100% "x" a/b'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    visit = Visit(browser, viewport={"width": 1280, "height": 900})
-    yield visit
-    visit.close()
 
 
 @pytest.fixture

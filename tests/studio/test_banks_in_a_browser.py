@@ -5,7 +5,6 @@ that see colours.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +13,14 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from browsing import Visit, chromium, violations
-from playwright.sync_api import Browser, expect
+from browsing import Visit, violations
+from playwright.sync_api import expect
 from studio_desk import Desk, listening
 from studio_makers import opened_studio
 
 from freeda_store import Bank
 
 CLASSES = ("car", "tree")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    visit = Visit(browser, viewport={"width": 1280, "height": 800})
-    yield visit
-    visit.close()
 
 
 @pytest.fixture

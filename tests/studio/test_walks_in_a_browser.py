@@ -20,7 +20,7 @@ from PIL import Image
 sys.path.append(str(Path(__file__).parents[1]))
 
 from bank_copies import copy_folder, made_once
-from browsing import Visit, chromium, clipped, overflow, violations
+from browsing import Visit, clipped, overflow, violations
 from playwright.sync_api import Browser, FilePayload, Page, expect
 from studio_desk import Desk
 
@@ -31,12 +31,6 @@ CLASSES = ("car", "tree", "grass", "sky")
 CAR = (0.25, 0.8)
 """A place on the car of car-and-tree.png, as shares of width and height."""
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browsing import Visit, chromium, overflow, violations
+from browsing import Visit, overflow, violations
 from playwright.sync_api import Browser, Page, expect
 from stand_in_runner import StandInRunner, until
 from studio_desk import listening
@@ -20,19 +20,6 @@ from freeda_studio.work.states import Place
 from freeda_studio.work.works import Works
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    visit = Visit(browser, viewport={"width": 1280, "height": 900})
-    yield visit
-    visit.close()
 
 
 @pytest.fixture
