@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from freeda_learn.extract import rest_of
+from freeda_segment.retrieval.bank_nouns import bank_nouns
 from freeda_store.bank import Bank
 from freeda_studio.engine import Revision, revision_of
+
+_ALIKE = 0.9
+"""Nouns with text keys nearer than this share their prototypes when pictures are segmented."""
 
 _SOURCES = 200
 """Sources that are remembered."""
@@ -63,18 +68,34 @@ class Nouns:
     def matching(self, text: str, most: int) -> list[NounCount]:
         """Those that begin with a text, then those that hold it, the most frequent first."""
         wanted = " ".join(text.lower().split())
-        begin = [each for each in self.all() if each.noun.startswith(wanted)]
-        hold = [each for each in self.all() if wanted in each.noun and not each.noun.startswith(wanted)]
+        named = self._named()
+        begin = [each for each in named if each.noun.startswith(wanted)]
+        hold = [each for each in named if wanted in each.noun and not each.noun.startswith(wanted)]
         return (begin + hold)[:most]
 
     def most_different(self, most: int) -> list[str]:
-        """The most frequent nouns, of those with one head (its last word) only the first: to begin with."""
-        heads: dict[str, str] = {}
-        for each in self.all():
-            if not each.noun.strip():
-                continue
-            heads.setdefault(each.noun.split()[-1], each.noun)
-        return list(heads.values())[:most]
+        """The most frequent nouns that mean different things: to begin with.
+
+        Of nouns with one head (the last word), and of those with nearly the same text key, only the first.
+        """
+        gathered = bank_nouns(self._bank)
+        keys = dict(zip(gathered.names, gathered.keys, strict=True))
+        chosen: list[str] = []
+        heads: set[str] = set()
+        for noun in (each.noun for each in self._named() if each.noun.strip()):
+            own, head = keys.get(noun), noun.split()[-1]
+            others = [keys[each] for each in chosen if each in keys]
+            alike = own is not None and any(float(own @ other) >= _ALIKE for other in others)
+            if head not in heads and not alike:
+                chosen.append(noun)
+            heads.add(head)
+        return chosen[:most]
+
+    def _named(self) -> list[NounCount]:
+        """All but those that stand for what is beside an example."""
+        every = self.all()
+        beside = {rest_of(each.noun) for each in every}
+        return [each for each in every if each.noun not in beside]
 
     def _count(self) -> _Counts:
         with self._lock:

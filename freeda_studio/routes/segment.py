@@ -17,7 +17,7 @@ from freeda_studio.studio import Client, Held
 router = APIRouter()
 
 _MOST_COMPLETIONS = 20
-_FIRST_CLASSES = 12
+_FIRST_CLASSES = 24
 """Nouns of the bank that a page begins with where no classes are named."""
 _STYLE = b"".join(path.read_bytes() for path in (TEMPLATES / "style.css", STATIC / "studio.css"))
 

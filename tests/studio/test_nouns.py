@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from small_bank import add_revision, make_generation
 from starlette.testclient import TestClient
 from studio_makers import opened_studio
 
@@ -24,6 +25,16 @@ def test_nouns_follow_the_bank(client: TestClient, bank: Path) -> None:
         writer.retire(parse_filter(["contrast>=3"]), "a car less")
     assert client.get("/api/v1/bank").json()["revision"] == 3
     assert {"noun": "car", "count": 1} in client.get("/api/v1/nouns").json()
+
+
+def test_what_is_beside_an_example_is_no_class(bank: Path) -> None:
+    with opened_studio(bank) as studio:
+        assert studio.nouns.most_different(2) == ["car", "dog"]
+    boats = [make_generation(f"{number}, not boat", {"boat": 2.0, "not boat": 2.0}) for number in range(3)]
+    add_revision(bank, "boats", *boats)
+    with opened_studio(bank) as studio:
+        assert [each.noun for each in studio.nouns.matching("boat", 5)] == ["boat"]
+        assert studio.nouns.most_different(9) == ["boat", "car", "dog", "tree"]
 
 
 def test_a_version_of_a_bank_says_why_it_cannot_be_changed(bank: Path) -> None:
