@@ -270,7 +270,7 @@ def test_unknown_nouns_are_named_with_the_presets_that_know_them(
     ingestor.report = replace(REPORT, unknown_nouns={"zebra": 3, "violin": 1})
     warning = freeda("ingest", captions).stderr.splitlines()[-1]
     assert warning.startswith("warning: preset tiny does not know 'zebra' (3), 'violin' (1), so")
-    assert "--preset sd15 or sd21 or sdxl" in warning
+    assert "--preset photos or sd15 or sd21 or sdxl" in warning
 
 
 def test_captions_beyond_the_window_are_told(freeda: Any, ingestor: FakeIngestor, captions: Path) -> None:

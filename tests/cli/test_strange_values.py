@@ -85,6 +85,8 @@ def test_pictures_whose_names_are_not_utf8(freeda: Any, bank: Path, picture: Pat
     page = Links()
     page.feed(Path("out/index.html").read_text(encoding="utf-8"))
     for target in page.targets:
+        if target.startswith("#"):  # a place on the page itself
+            continue
         assert (Path("out") / os.fsdecode(unquote_to_bytes(target))).is_file()
     assert freeda("explain", strange, *options).exit_code == 0
 

@@ -104,7 +104,7 @@ def _run(installed: Installed, *commands: list[object], cwd: Path) -> list[str]:
 def test_a_wheel_installs_names_that_nobody_else_has(installed: Installed) -> None:
     assert {name.partition("-")[0] for name in installed.added} == {
         *("freeda", "freeda_cli", "freeda_errors", "freeda_ingest"),
-        *("freeda_learn", "freeda_models", "freeda_segment", "freeda_store"),
+        *("freeda_learn", "freeda_models", "freeda_segment", "freeda_store", "freeda_studio"),
     }
     versions = installed.packages / "freeda_store" / "migrations" / "versions"
     assert {path.name for path in versions.glob("v*.py")} == {
