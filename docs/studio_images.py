@@ -57,7 +57,15 @@ def why(page: Page, address: str) -> None:
     click(page, *WRONG)
 
 
-SHOTS: dict[str, Callable[[Page, str], None]] = {"studio": why}
+def sheet(page: Page, address: str) -> None:
+    """The prototypes of a noun, two of them selected."""
+    page.goto(address.replace("/?", "/bank/prototypes?noun=car&"))
+    for place in (1, 2):
+        page.locator("article.card input[type=checkbox]").nth(place).check()
+    page.wait_for_load_state("networkidle")
+
+
+SHOTS: dict[str, Callable[[Page, str], None]] = {"studio": why, "studio-bank": sheet}
 """Pictures by name, in the order in which they are made: what leads to each."""
 
 
