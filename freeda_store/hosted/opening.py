@@ -103,7 +103,9 @@ def _open_reader(profile: Profile, client: QdrantClient, create: Manifest | None
         manifest.check(create)
     _check_view(published, vectors, collection)
     recall = open_recall(profile, manifest, catalog.bank)
-    return Stores(catalog, vectors, open_thumbnails(profile), Path(profile.name), recall=recall), manifest
+    thumbnails, folder = open_thumbnails(profile), Path(profile.name)
+    stores = Stores(catalog, vectors, thumbnails, folder, before_writing=catalog.require_sql, recall=recall)
+    return stores, manifest
 
 
 def _check_view(published: Published, vectors: ServerVectors, collection: str) -> None:
