@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freeda_models.protocols import FloatArray, LabelArray
+from freeda_models.protocols import BoolArray, FloatArray, LabelArray
 from freeda_segment.classes import ClassName
 from freeda_segment.encoding import EncodedWindow
 from freeda_segment.errors import OptionError
@@ -160,6 +160,11 @@ class Segmentation:
         """float32 (H, W), score of the best class, also where background won; made when first asked for."""
         return label_pixels(self.request).scores
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and the doubt where there is one."""
+        return (*self.notes, *filter(None, [self.doubt]))
+
     def mask(self, name: str) -> NDArray[np.bool_]:
         """Where a class is, or with ``other`` where none is, unless a class is called so: bool (H, W).
 
@@ -299,12 +304,20 @@ class Segmentation:
         Raises:
             OptionError: the pixel lies outside, or the result kept no evidence.
         """
+        return explain_pixels(self, self.region_at(x, y), self.mask_at(x, y), bank, shown)
+
+    def mask_at(self, x: int, y: int) -> BoolArray:
+        """The superpixel at a pixel of the original picture, or that pixel alone: bool (h, w), working size.
+
+        Raises:
+            OptionError: the pixel lies outside.
+        """
         place = self.region_at(x, y)
         if place.label >= 0:
-            return self.explain(place, bank, shown)
+            return region_mask(self.request, place)
         mask = np.zeros(self._working_hw, dtype=np.bool_)
         mask[self._working_pixel(x, y)] = True
-        return explain_pixels(self, place, mask, bank, shown)
+        return mask
 
     def largest_regions(self, most: int) -> list[tuple[int, int]]:
         """A pixel (x, y) in the largest region of each class that the picture has, largest class first.

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from freeda_learn.marks import Marks
-from freeda_segment.outputs.palette import class_colours
+from freeda_segment.outputs.palette import hex_colours
 from freeda_segment.result import Segmentation
 from freeda_studio.shelf import view_size
 from freeda_studio.writing import Change
@@ -123,10 +123,9 @@ class SegmentedModel(BaseModel):
     @classmethod
     def of(cls, picture: str, segmentation: Segmentation) -> Self:
         """The labels of a picture of the shelf."""
-        colours = class_colours(len(segmentation.shares))
+        colours = hex_colours(len(segmentation.shares))
         height, width = segmentation.size_hw
         view_height, view_width = view_size(segmentation.size_hw)
-        doubt = segmentation.doubt
         return cls(
             picture=picture,
             width=width,
@@ -139,7 +138,7 @@ class SegmentedModel(BaseModel):
                     index=share.index,
                     name=share.name,
                     texts=described.texts,
-                    colour="#" + bytes(colours[share.index]).hex(),
+                    colour=colours[share.index],
                     pixels=share.pixels,
                     area=share.area,
                     score=share.score,
@@ -148,7 +147,7 @@ class SegmentedModel(BaseModel):
             ],
             other_area=segmentation.background_area,
             summary=segmentation.summary(),
-            notes=[*segmentation.notes, *([doubt] if doubt else [])],
+            notes=list(segmentation.remarks),
         )
 
 

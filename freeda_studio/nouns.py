@@ -83,13 +83,15 @@ class Nouns:
         chosen: list[str] = []
         heads: set[str] = set()
         for noun in (each.noun for each in self._named() if each.noun.strip()):
+            if len(chosen) == most:
+                break
             own, head = keys.get(noun), noun.split()[-1]
             others = [keys[each] for each in chosen if each in keys]
             alike = own is not None and any(float(own @ other) >= _ALIKE for other in others)
             if head not in heads and not alike:
                 chosen.append(noun)
             heads.add(head)
-        return chosen[:most]
+        return chosen
 
     def _named(self) -> list[NounCount]:
         """All but those that stand for what is beside an example."""

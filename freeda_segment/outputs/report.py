@@ -68,7 +68,7 @@ def report(result: Result) -> dict[str, Any]:
         "background": {"area": segmentation.background_area},
         **_sureness(segmentation),
         **provenance_values(segmentation.provenance),
-        "notes": [*segmentation.notes, *([segmentation.doubt] if segmentation.doubt else [])],
+        "notes": list(segmentation.remarks),
     }
 
 

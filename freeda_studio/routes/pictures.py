@@ -75,9 +75,9 @@ def labels(studio: Held, client: Client, picture: str, asked: ClassesAsked) -> R
 @router.post("/{picture}/region", response_class=Response, responses=PNG)
 def region(studio: Held, client: Client, picture: str, asked: PixelAsked) -> Response:
     """The region at a pixel, at the size of the view: grey PNG, 255 inside."""
-    explained = studio.engine.explain(picture, classes_of(asked.classes), asked.x, asked.y, client)
     made = studio.engine.segment(picture, classes_of(asked.classes), client)
-    return _png(resized_nearest(explained.mask, view_size(made.size_hw)).astype(np.uint8) * 255)
+    mask = made.mask_at(asked.x, asked.y)
+    return _png(resized_nearest(mask, view_size(made.size_hw)).astype(np.uint8) * 255)
 
 
 @router.post("/{picture}/explanation")

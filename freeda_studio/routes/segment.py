@@ -35,13 +35,12 @@ class BankModel(BaseModel):
 def page(studio: Held) -> Response:
     """The page."""
     shelf = studio.engine.shelf
-    first = ",".join(studio.nouns.most_different(_FIRST_CLASSES))
     return render_screen(
         studio,
         "segment.html.j2",
         "Segment",
         pictures=[described(shelf, each) for each in shelf.all()],
-        classes=studio.settings.classes or first,
+        classes=studio.settings.classes or ",".join(studio.nouns.most_different(_FIRST_CLASSES)),
     )
 
 

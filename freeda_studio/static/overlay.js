@@ -104,9 +104,7 @@ export class Overlay {
 // A canvas that colours each pixel by its class, but for hidden ones; borders between classes are white.
 export function tinted({ meta, labels }, hidden = new Set()) {
   const [width, height] = [meta.view_width, meta.view_height];
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
+  const canvas = surface(width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
@@ -122,10 +120,12 @@ export function tinted({ meta, labels }, hidden = new Set()) {
   return canvas;
 }
 
+function surface(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
 function read(bitmap, width, height) {
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
+  const canvas = surface(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
   return context.getImageData(0, 0, width, height).data;
@@ -146,9 +146,7 @@ function packed(colour) {
 // A region as an outline of two pixels, and what is outside of it darkened.
 function outlined(mask, width, height) {
   const bytes = read(mask, width, height);
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
+  const canvas = surface(width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);

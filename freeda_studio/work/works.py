@@ -81,17 +81,13 @@ class Works(Closeable):
 
     @override
     def __enter__(self) -> Self:
-        self._open()
+        if self._folder.path.is_dir():  # there may be what was not done
+            self._begin()
         return self
 
     def no_drawing(self) -> str:
         """Why only labelled pictures can be asked for, where the preset draws nothing; else empty."""
         return self._place.no_drawing()
-
-    def _open(self) -> None:
-        """Go on with what was not done; a studio that may not write only shows it."""
-        if self._folder.path.is_dir():
-            self._begin()
 
     def _begin(self) -> None:
         """Become the one that does the works of the folder, unless another studio is."""
