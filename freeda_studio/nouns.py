@@ -14,7 +14,7 @@ from freeda_store.bank import Bank
 from freeda_studio.engine import Revision, revision_of
 
 _ALIKE = 0.9
-"""Nouns with text keys nearer than this share their prototypes when pictures are segmented."""
+"""Nouns with text keys nearer than this mean nearly the same: a list to begin with names one of them."""
 
 _SOURCES = 200
 """Sources that are remembered."""
