@@ -29,6 +29,7 @@ from freeda_models.presets import load_preset
 from freeda_segment import Segmenter, open_segmenter
 from freeda_segment.encoding import EncodedImage
 from freeda_segment.evaluation.datasets import Scenes, load_scenes
+from freeda_segment.evaluation.metrics import Confusion, measure
 from freeda_store import Bank, parse_filter
 from training.world import CLASS_NAMES
 
@@ -51,13 +52,12 @@ class Seen:
     ) -> NDArray[np.float64]:
         """IoU of each class, NaN for those that no scene holds."""
         prepared = segmenter.prepare(list(names))
-        counts = np.zeros((len(names), len(names)), dtype=np.int64)
+        confusion = Confusion.empty(len(names))
         for number, (encoded, truth) in enumerate(zip(self.encoded, self.truth, strict=True)):
             if number not in skip:
-                np.add.at(counts, (truth, segmenter.label(encoded, prepared).labels), 1)
-        hits, present = np.diagonal(counts), counts.sum(axis=1)
-        union = present + counts.sum(axis=0) - hits
-        return np.where(present > 0, hits / np.maximum(union, 1), np.nan)
+                labels = segmenter.label(encoded, prepared).labels
+                confusion += Confusion.of(truth, labels, len(names))
+        return np.where(confusion.counts.any(axis=1), measure(confusion).iou, np.nan)
 
 
 class Bench:

@@ -38,7 +38,7 @@ from freeda_cli.options import (
     help_of,
     where_option,
 )
-from freeda_cli.presets import announce_download, named, preset_filter, preset_of_bank
+from freeda_cli.presets import announce_download, preset_filter, preset_of_bank
 
 if TYPE_CHECKING:
     from freeda_store import Bank
@@ -149,7 +149,7 @@ def search(
     with _open(bank) as opened:
         chosen = preset_of_bank(opened.manifest, preset)
         console.note(f"bank {bank}, preset {chosen.name}")
-        announce_download(preset or named(chosen), ("clip" if chosen.keys.encoder == "clip" else "keys",))
+        announce_download(chosen, ("clip" if chosen.keys.encoder == "clip" else "keys",))
         encoder = load_key_encoder(chosen, device)
         opened.check_models({"keys": encoder.identity})
         prompts = prompts_named(opened.manifest.templates)

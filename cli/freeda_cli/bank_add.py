@@ -12,7 +12,7 @@ from freeda_cli import console
 from freeda_cli.errors import INTERRUPTED
 from freeda_cli.ingest import BatchSizeOption, batch_size_of, warn_of_pictures
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
-from freeda_cli.presets import announce_download, named, preset_of_existing, unknown_words
+from freeda_cli.presets import announce_download, preset_of_existing, unknown_words
 from freeda_cli.progress import IngestBar
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def add(
     unknown = unknown_names(chosen, names)
     if unknown:
         console.warn(unknown_words(chosen, [f"'{name}'" for name in unknown], len(unknown)))
-    announce_download(preset or named(chosen), bank=bank)
+    announce_download(chosen, bank=bank)
     options = RunOptions(batch_size=batch_size_of(batch_size), seed=seed, message=message)
     with IngestBar(", ".join(names)) as bar:
         report = add_concepts(

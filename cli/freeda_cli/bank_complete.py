@@ -29,7 +29,7 @@ def complete(
 
     require_writable(bank)
     chosen = preset_of_existing(bank, preset)
-    announce_download(preset or chosen, bank=bank)
+    announce_download(chosen, bank=bank)
 
     def tell(report: CompletionReport) -> None:
         if report.completed // _TOLD_EVERY > told[0]:

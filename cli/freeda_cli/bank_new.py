@@ -28,7 +28,7 @@ def new(
     from freeda_models.presets import load_preset
 
     chosen = load_preset(preset)
-    announce_download(preset, bank=bank)
+    announce_download(chosen, bank=bank)
     new_bank(bank, chosen)
     console.say(f"{bank} is an empty bank for the preset {chosen.name}")
     console.note(f"teach it with `freeda learn photo.jpg --at X,Y --as NAME --bank {bank}`.")

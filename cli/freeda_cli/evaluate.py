@@ -18,7 +18,6 @@ from freeda_cli.presets import (
     BankAndPreset,
     announce_download,
     asked_regions,
-    named,
     open_bank_and_preset,
     preset_for,
 )
@@ -30,7 +29,6 @@ from freeda_cli.setting_options import with_segment_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freeda_models.presets import Preset
     from freeda_segment import SegmentSettings
     from freeda_segment.evaluation.labelled import LabelledPictures
     from freeda_segment.evaluation.labellers import Method
@@ -140,7 +138,6 @@ def evaluate(
             pictures=pictures,
             settings=changes.change(base),
             source=source,
-            chosen=preset or named(source.preset),
             device=device,
             processes=processes,
             limit=limit,
@@ -153,7 +150,7 @@ def evaluate(
         inputs = file_ids([names or "", preset or ""])
         require_free(evaluation_files(run.folder, methods).values(), inputs=inputs, force=force)
         announce_download(
-            run.chosen,
+            source.preset,
             SEGMENT_ROLES,
             bank=source.bank if uses_bank else None,
             regions=asked_regions(run.settings) if uses_bank else "",
@@ -184,7 +181,6 @@ class _Run:
     pictures: LabelledPictures
     settings: SegmentSettings
     source: BankAndPreset
-    chosen: str | Preset
     device: str
     processes: int
     limit: int | None
@@ -231,7 +227,7 @@ class _Run:
         return plan_freeda(
             self.pictures,
             self.source.bank,
-            preset=self.chosen,
+            preset=self.source.preset,
             device=self.device,
             settings=self.settings,
             processes=self.processes,

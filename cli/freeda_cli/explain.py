@@ -19,7 +19,6 @@ from freeda_cli.presets import (
     announce_download,
     asked_regions,
     bank_line,
-    named,
     open_bank_and_preset,
 )
 from freeda_cli.segment_settings import SettingChanges, gather_classes
@@ -107,7 +106,7 @@ def explain(
     read = read_picture(picture)
     with open_bank_and_preset(bank, preset) as source:
         settings = changes.change(SegmentSettings.of(source.preset.segment))
-        opened, chosen = source.bank, preset or named(source.preset)
+        opened, chosen = source.bank, source.preset
         console.note(bank_line(bank, source.preset, settings.where))
         announce_download(chosen, SEGMENT_ROLES, bank=opened, regions=asked_regions(settings))
         segmenter = open_segmenter(opened, preset=chosen, device=device, settings=settings)

@@ -13,7 +13,7 @@ from freeda_cli import console
 from freeda_cli.errors import INTERRUPTED, UsageError
 from freeda_cli.ingest_executors import DevicesOption, ExecutorName, ExecutorOption, WorkersOption, place_of
 from freeda_cli.options import DEFAULT_BANK, MACHINE, RUN, DeviceOption, JsonOption, bank_option
-from freeda_cli.presets import announce_download, named, preset_for, unknown_words
+from freeda_cli.presets import announce_download, preset_for, unknown_words
 from freeda_cli.progress import IngestBar
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def ingest(
     require_writable(bank)
     chosen = preset_for(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
-    announce_download(preset or named(chosen), bank=bank)
+    announce_download(chosen, bank=bank)
     useless: list[str] = []
     told: list[dict[str, Any]] = []
     with open_ingestor(bank, chosen, device=place.device, executor=place.executor) as ingestor:

@@ -15,13 +15,13 @@ from freeda_cli.bank_add import show_separations
 from freeda_cli.errors import INTERRUPTED, UsageError
 from freeda_cli.learn_check import check_learned, checked_values, show_checked
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
-from freeda_cli.presets import announce_download, named, preset_of_existing
+from freeda_cli.presets import announce_download, preset_of_existing
 from freeda_cli.progress import LearnBar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from freeda_learn import Disagreement, Example, LearnReport, Rejected
+    from freeda_learn import Disagreement, Example, LearnReport, Marks, Rejected
     from freeda_learn.checking import CheckedPicture
     from freeda_learn.labels.common import Labels
     from freeda_store.views.separation import Separation
@@ -155,7 +155,7 @@ def learn(
     require_writable(bank)
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
-    announce_download(preset or named(chosen), bank=bank)
+    announce_download(chosen, bank=bank)
     options = LearnOptions(by=by, message=message, thumbnails=not no_thumbnails)
     told: Iterable[Example | Rejected] = examples
     if label_set is not None:
@@ -214,7 +214,36 @@ def _examples(
         mask_hw=None if mask is None else read_mask(mask),
         whole=whole,
     )
+    if marked:
+        _check_inside(marks, found[0])
     return [Example(picture, class_name(name), marks) for picture in found]
+
+
+def _check_inside(marks: Marks, picture: Path) -> None:
+    """Refuse marks beyond a picture, before networks are loaded; one that cannot be read is told of later.
+
+    Raises:
+        UsageError: names the option and the picture's size.
+    """
+    from freeda_learn import Marks
+    from freeda_learn.errors import MarkError
+    from freeda_segment.errors import ImageError
+    from freeda_segment.images import upright_size
+
+    try:
+        size_hw = upright_size(picture)
+    except ImageError:
+        return
+    for option, at, boxes in (
+        ("--at", marks.at, ()),
+        ("--not-at", marks.not_at, ()),
+        ("--box", (), marks.boxes),
+    ):
+        try:
+            if at or boxes:
+                Marks(at=at, boxes=boxes).check_inside(size_hw)
+        except MarkError as error:
+            raise UsageError(f"{option}: {picture}: {error}") from None
 
 
 def _labels(

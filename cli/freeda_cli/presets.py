@@ -94,13 +94,6 @@ def preset_of_bank(manifest: Manifest, asked: str | None) -> Preset:
     return preset_for_bank(asked, manifest)
 
 
-def named(preset: Preset) -> str | Preset:
-    """A preset by its name, where that is enough: what is told and looked for is the same."""
-    from freeda_models.presets import preset_document
-
-    return preset if preset_document(preset) else preset.name
-
-
 def preset_filter(name: str) -> str | None:
     """The filter with which a bundled preset segments, ``""`` for none; None for a preset of a user's own."""
     from freeda_models.presets import load_preset, preset_names
@@ -133,7 +126,7 @@ def asked_regions(settings: SegmentSettings) -> str:
 
 
 def announce_download(
-    preset: str | Preset,
+    preset: Preset,
     roles: Collection[str] | None = None,
     *,
     bank: str | Bank | None = None,
@@ -142,7 +135,7 @@ def announce_download(
     """Say how much the first use of a preset's models will download, for it can be much.
 
     Args:
-        preset: its name or path, or one that was read.
+        preset: whose models they are.
         roles: of the models that will be used; all if None.
         bank: that they must fit.
         regions: what divides pictures, where an option may say otherwise than the preset.
@@ -162,7 +155,7 @@ def announce_download(
     ]
     if waiting:
         if bank is not None:
-            _refuse_other_models(bank, preset if isinstance(preset, str) else preset.name, waiting)
+            _refuse_other_models(bank, preset.name, waiting)
         megabytes = sum(part.size_mb for part in waiting)
         amount = console.size(round(megabytes * 1e6)) if megabytes else "an unknown amount"
         names = ", ".join(part.model for part in waiting)

@@ -19,7 +19,6 @@ from freeda_cli.presets import (
     announce_download,
     asked_regions,
     bank_line,
-    named,
     open_bank_and_preset,
 )
 from freeda_cli.segment_report import RunReport, undrawn, warn_of
@@ -76,7 +75,7 @@ def segment(
         warn_of(undrawn(wanted.names))
     with open_bank_and_preset(bank, preset) as source:
         settings = changes.change(SegmentSettings.of(source.preset.segment))
-        opened, chosen = source.bank, preset or named(source.preset)
+        opened, chosen = source.bank, source.preset
         console.note(bank_line(bank, source.preset, settings.where))
         index = [out / INDEX_NAME] if len(paths) > 1 and "preview" in names else []
         require_free(index, force=force)

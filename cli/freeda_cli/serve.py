@@ -16,7 +16,6 @@ from freeda_cli.presets import (
     announce_download,
     asked_regions,
     bank_line,
-    named,
     open_bank_and_preset,
 )
 from freeda_cli.segment_settings import SettingChanges
@@ -130,7 +129,7 @@ def serve(
     bound = bind(host, port)
     with bound, open_bank_and_preset(bank, preset) as source:
         segment = changes.change(SegmentSettings.of(source.preset.segment))
-        opened, chosen = source.bank, preset or named(source.preset)
+        opened, chosen = source.bank, source.preset
         console.note(bank_line(bank, source.preset, segment.where))
         announce_download(chosen, SEGMENT_ROLES, bank=opened, regions=asked_regions(segment))
         access = Access(host=host, port=bound.getsockname()[1], names=tuple(allow_host or ()))

@@ -19,13 +19,9 @@ from freeda_learn.marks import Marks
 from freeda_models.protocols import BoolArray
 from freeda_segment.classes import read_classes_file
 from freeda_segment.errors import SegmentError
+from freeda_store.files.picture_kinds import is_picture_name
 from freeda_store.files.regular_files import open_regular
 from freeda_store.records import JsonValue
-
-SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""What counts as a picture in a folder."""
 
 MAX_BYTES = 2**31
 """A larger file of labels is refused."""
@@ -198,7 +194,7 @@ class PictureFolder:
         self.paths = sorted(
             path
             for path in folder.rglob("*")
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+            if is_picture_name(path) and not path.name.startswith(".") and path.is_file()
         )
         self._names: dict[str, list[Path]] = {}
         self._stems: dict[str, list[Path]] = {}

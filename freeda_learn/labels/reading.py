@@ -8,7 +8,6 @@ from pathlib import Path
 from freeda_learn.errors import LabelsError
 from freeda_learn.labels.coco import is_coco, read_coco
 from freeda_learn.labels.common import (
-    SUFFIXES,
     Entry,
     Labels,
     PictureFolder,
@@ -22,6 +21,7 @@ from freeda_learn.labels.indexed import read_indexed
 from freeda_learn.labels.label_studio import is_label_studio, read_label_studio
 from freeda_learn.labels.labelme import is_labelme, read_labelme
 from freeda_learn.labels.yolo import read_yolo
+from freeda_store.files.picture_kinds import is_picture_name
 
 CLASS_FILES = ("classes.txt", "names.txt", "labels.txt")
 _YOLO_FILES = ("data.yaml", "data.yml", "dataset.yaml")
@@ -119,7 +119,7 @@ def _class_folders(path: Path) -> Labels:
         for each in sorted(path.iterdir())
         if each.is_dir() and not each.name.startswith(".")
         for picture in sorted(each.rglob("*"))
-        if picture.suffix.lower() in SUFFIXES and not picture.name.startswith(".") and picture.is_file()
+        if is_picture_name(picture) and not picture.name.startswith(".") and picture.is_file()
     ]
     if not found:
         raise LabelsError(f"{path} holds no folder with pictures; each is to be a class, named as it is.")

@@ -56,7 +56,9 @@ def test_a_mask_and_its_provenance(freeda: Any, bank: Path, picture: Path, tmp_p
         (("--as", "a,b", "--whole"), "cannot be the name of a class", 2),
         (("--as", "car", "--at", "1"), "--at is '1'; give pixels as X,Y", 2),
         (("--as", "car", "--box", "1,2,3"), "give pixels as LEFT,TOP,RIGHT,BOTTOM", 2),
-        (("--as", "car", "--at", "99,2"), "photo.png: the point 99,2 is outside the picture", 1),
+        (("--as", "car", "--at", "99,2"), "photo.png: the point 99,2 is outside the picture", 2),
+        (("--as", "car", "--at", "9,2", "--not-at", "9,40"), "which has 48 x 40 pixels", 2),
+        (("--as", "car", "--box", "9,2,48,9"), "the box 9,2,48,9 is none in a picture of 48 x 40", 2),
         (("--as", "car", "--mask", "gone.png"), "gone.png", 1),
         (
             ("other.png", "--as", "car", "--at", "1,2"),

@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).parents[1] / "store"))
 from hosted_makers import make_team
 from postgres_server import find_binaries, running_postgres
 
+from freeda_models import presets
 from freeda_store import Bank, copy_bank
 from freeda_store.manifest import Manifest
 
@@ -59,6 +60,27 @@ def test_a_bank_is_opened_once_and_its_manifest_read_once(
     assert (counted.opened, counted.read) == (1, 1)
     assert len(opened.calls) == 1
     Bank.open(bank).close()  # the command let go of it
+
+
+@pytest.mark.parametrize("command", ["segment", "explain", "evaluate"])
+def test_the_file_of_a_preset_is_read_once(
+    freeda: Any,
+    opened: Any,
+    bank: Path,
+    picture: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    preset = tmp_path / "mine.toml"
+    preset.write_text('extends = "tiny"\nname = "mine"\n')
+    read: list[Path] = []
+    as_before = presets._read
+    monkeypatch.setattr(presets, "_read", lambda path: (read.append(path), as_before(path))[1])
+    line = (command, picture, "-c", "car") if command != "evaluate" else (command, "tiny", "--limit", "1")
+    result = freeda(*line, "--bank", bank, "--preset", preset)
+    assert result.exit_code == 0, result.stderr
+    assert read == [preset]
 
 
 def test_results_that_are_up_to_date_take_one_opening_too(

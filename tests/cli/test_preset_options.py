@@ -12,7 +12,7 @@ import pytest
 from freeda_cli.presets import SEGMENT_ROLES, announce_download, preset_for, unknown_words
 from freeda_models.check import ComponentCheck, ComponentState, PresetCheck
 from freeda_models.errors import PresetError
-from freeda_models.presets import load_preset, preset_document, preset_for_bank
+from freeda_models.presets import Preset, load_preset, preset_document, preset_for_bank
 from freeda_store import Bank
 from freeda_store.errors import ManifestMismatchError
 
@@ -105,12 +105,14 @@ def test_only_what_the_command_needs_is_announced(
         part("generator", download, size_mb=2590),
         part("keys", download, model="clip"),
     )
-    monkeypatch.setattr("freeda_models.check.check_preset", lambda name, *_: PresetCheck(name, parts))
-    announce_download("sd21", SEGMENT_ROLES)
+    monkeypatch.setattr(
+        "freeda_models.check.check_preset", lambda preset, *_: PresetCheck(preset.name, parts)
+    )
+    announce_download(load_preset("sd21"), SEGMENT_ROLES)
     assert capsys.readouterr().err.startswith("downloading 1.7 GB first: some/clip (")
-    announce_download("sd21")
+    announce_download(load_preset("sd21"))
     assert capsys.readouterr().err.startswith("downloading 4.3 GB first: some/clip, some/generator (")
-    announce_download("sd21", ("backbone",))
+    announce_download(load_preset("sd21"), ("backbone",))
     assert capsys.readouterr().err == ""
 
 
@@ -126,13 +128,14 @@ def test_nothing_is_downloaded_that_does_not_fit_the_bank(
 ) -> None:
     models = {"tiny": "tiny:clip", "sd21": "ViT-L-14", "sdxl": "ViT-L-14"}
 
-    def check(name: str, regions: str | None = None) -> PresetCheck:
+    def check(preset: Preset | str, regions: str | None = None) -> PresetCheck:
+        name = preset if isinstance(preset, str) else preset.name
         return PresetCheck(name, (part("clip", ComponentState.DOWNLOAD, models[name], 1711),))
 
     monkeypatch.setattr("freeda_models.check.check_preset", check)
     with pytest.raises(ManifestMismatchError, match="made with preset tiny, and the clip of sd21 is another"):
-        announce_download("sd21", bank=str(make_bank("tiny")))
+        announce_download(load_preset("sd21"), bank=str(make_bank("tiny")))
     assert capsys.readouterr().err == ""
     for bank in (make_bank("sd21"), make_bank("sdxl"), "no-bank-here"):
-        announce_download("sd21", bank=str(bank))
+        announce_download(load_preset("sd21"), bank=str(bank))
         assert capsys.readouterr().err.startswith("downloading 1.7 GB first: ViT-L-14")

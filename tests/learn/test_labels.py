@@ -24,6 +24,7 @@ from freeda_learn.labels.coco import _unpacked
 from freeda_learn.labels.common import examples_of, polygon_mask
 from freeda_learn.labels.label_studio import decode_brush
 from freeda_learn.labels.reading import open_labels
+from freeda_store.files.picture_kinds import PICTURE_SUFFIXES
 
 
 def read(labelled: Labelled) -> tuple[list[Example], list[Rejected]]:
@@ -52,6 +53,13 @@ def test_formats_say_the_same(name: str, tmp_path: Path) -> None:
             "CC0",
             "https://x.org/a.png",
         )
+
+
+@pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES))
+def test_every_picture_that_can_be_read_is_found(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / f"one{suffix}").write_bytes(b"looked at by its name alone")
+    assert [each.name for each in read(Labelled(tmp_path, tmp_path))[0]] == ["box"]
 
 
 def test_labels_are_learned(tmp_path: Path) -> None:
