@@ -11,8 +11,8 @@ from freeda_errors import FreedaError
 from freeda_ingest.captions.reader import open_captions
 from freeda_ingest.concepts import parse_concepts
 from freeda_learn.errors import LabelsError
-from freeda_learn.labels.common import SUFFIXES
 from freeda_learn.labels.reading import open_labels
+from freeda_store.files.picture_kinds import is_picture_name
 from freeda_studio.errors import RequestError, TooLargeError
 from freeda_studio.shelf import plain_name
 from freeda_studio.work.documents import CaptionsTask, ConceptsTask, LearningTask
@@ -158,7 +158,7 @@ def find_labels(pictures: Path, apart: Path | None) -> tuple[Path, Path]:
     Raises:
         LabelsError: there are no pictures, or nothing but pictures.
     """
-    if not any(each.suffix.lower() in SUFFIXES for each in pictures.rglob("*")):
+    if not any(is_picture_name(each) for each in pictures.rglob("*")):
         raise LabelsError("what was sent holds no picture; send pictures with their labels.")
     root = _unwrapped(pictures)
     if apart is not None:
@@ -194,7 +194,7 @@ def _only_file(folder: Path) -> Path:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in SUFFIXES
+    return path.is_file() and is_picture_name(path)
 
 
 def _called(files: Sequence[Upload]) -> str:
