@@ -76,7 +76,12 @@ def test_the_file_of_a_preset_is_read_once(
     preset.write_text('extends = "tiny"\nname = "mine"\n')
     read: list[Path] = []
     as_before = presets._read
-    monkeypatch.setattr(presets, "_read", lambda path: (read.append(path), as_before(path))[1])
+
+    def reading(path: Path) -> str:
+        read.append(path)
+        return as_before(path)
+
+    monkeypatch.setattr(presets, "_read", reading)
     line = (command, picture, "-c", "car") if command != "evaluate" else (command, "tiny", "--limit", "1")
     result = freeda(*line, "--bank", bank, "--preset", preset)
     assert result.exit_code == 0, result.stderr
