@@ -130,6 +130,33 @@ class TextImageEncoder(TextEncoder, Protocol):
         """
 
 
+@dataclass(frozen=True, eq=False)
+class GuidedImages:
+    """Pictures in CLIP's space, whole and place by place.
+
+    Attributes:
+        embeddings: float32 (B, D), L2-normalised, of whole pictures.
+        patches: float32 (B, h, w, D), L2-normalised, of their places.
+    """
+
+    embeddings: FloatArray
+    patches: FloatArray
+
+
+@runtime_checkable
+class GuidedImageEncoder(TextImageEncoder, Protocol):
+    """A CLIP that says of each place of a picture what it shows, guided by a dense backbone."""
+
+    def encode_images_guided(self, images_bhwc: ImageArray, guides_bhwd: FloatArray) -> GuidedImages:
+        """Embed pictures, as ``encode_images``, and their places with them.
+
+        Args:
+            images_bhwc: uint8 (B, H, W, 3) RGB.
+            guides_bhwd: float32 (B, h, w, G), patch features of the same pictures by a
+                :class:`DenseBackbone`, which say what belongs together; places lie on their grid.
+        """
+
+
 @runtime_checkable
 class DenseBackbone(Protocol):
     """DINOv2 and its kin: pictures to patch features."""

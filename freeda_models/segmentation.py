@@ -214,6 +214,16 @@ class PlainSettings:
         most=1,
         option=Option(),
     )
+    dense_weight: float = _setting(
+        0.0,
+        "Weight of what CLIP itself sees in a region against what the bank says of it",
+        Stage.LABELS,
+        more="CLIP's patches, mixed by what looks alike to the backbone, are compared with the classes' "
+        "texts; 0 does not compute them. Needs a CLIP with a vision transformer.",
+        least=0,
+        most=1,
+        option=Option(),
+    )
     unsure: float | None = _setting(
         None,
         "Leave regions without a class whose confidence is below this",

@@ -10,13 +10,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from freeda_models.protocols import DenseBackbone, FloatArray, ImageArray, LabelArray, TextImageEncoder
+from freeda_models.protocols import (
+    DenseBackbone,
+    FloatArray,
+    GuidedImageEncoder,
+    ImageArray,
+    LabelArray,
+    TextImageEncoder,
+)
 from freeda_models.unit_vectors import normalised
-from freeda_segment.errors import ModelOutputError
+from freeda_segment.errors import ModelOutputError, OptionError
 from freeda_segment.images import Picture
 from freeda_segment.regions.merging import merge_similar
 from freeda_segment.regions.numbering import numbered
 from freeda_segment.regions.providers import DividedPicture, RegionProvider, divide_picture
+from freeda_segment.regions.seen import SeenRegions
 from freeda_segment.regions.similarity import RegionFeatures, pool_regions
 from freeda_segment.regions.windows import Box, resize_picture, window_boxes, working_size
 from freeda_segment.retrieval.neighbours import NeighbourCache
@@ -33,6 +41,7 @@ class EncodedWindow:
         regions: their features.
         tokens: float32 (h, w, D), L2-normalised patch features.
         embedding: float32 (D_clip,), its CLIP embedding.
+        seen: what CLIP sees in its regions; None where that does not count.
     """
 
     box: Box
@@ -40,6 +49,7 @@ class EncodedWindow:
     regions: RegionFeatures
     tokens: FloatArray
     embedding: FloatArray
+    seen: SeenRegions | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +147,7 @@ def encode_image(
 
     Raises:
         ModelOutputError: a network gave values that are not finite.
-        OptionError: the provider of regions gave no such map.
+        OptionError: the provider of regions gave no such map, or CLIP cannot say what it sees in each place.
     """
     with superpixel_pool() as pool:
         work = _Work(start_image(picture, settings, pool, regions), settings, regions)
@@ -283,13 +293,47 @@ def _encode_batch(
     """Run the networks over windows of one size, of one picture or several."""
     crops = np.stack([work.crop(window) for work, window in batch])
     tokens = _finite(backbone.encode(crops), "backbone", backbone.identity.id)
-    embeddings = _finite(clip.encode_images(crops), "CLIP", clip.identity.id)
-    for (work, window), grid, embedding in zip(batch, tokens, embeddings, strict=True):
-        labels = work.labels(window)
+    embeddings, patches = _seen_by_clip(clip, crops, tokens, dense=batch[0][0].settings.dense_weight > 0)
+    for place, (work, window) in enumerate(batch):
+        labels, grid = work.labels(window), tokens[place]
         if work.merged is not None:
             labels = merge_similar(labels, grid, work.merged)
-        regions = pool_regions(grid, labels)
-        work.windows[window] = EncodedWindow(work.boxes[window], labels, regions, normalised(grid), embedding)
+        seen = None
+        if patches is not None:
+            seen = SeenRegions(pool_regions(patches[place], labels).vectors, patches[place])
+        work.windows[window] = EncodedWindow(
+            box=work.boxes[window],
+            labels=labels,
+            regions=pool_regions(grid, labels),
+            tokens=normalised(grid),
+            embedding=embeddings[place],
+            seen=seen,
+        )
+
+
+def _seen_by_clip(
+    clip: TextImageEncoder, crops: ImageArray, tokens: FloatArray, *, dense: bool
+) -> tuple[FloatArray, FloatArray | None]:
+    """CLIP's embeddings of windows, (B, D_clip), and of their patches, (B, h, w, D_clip), if wanted."""
+    name = clip.identity.id
+    if not dense:
+        return _finite(clip.encode_images(crops), "CLIP", name), None
+    found = guided(clip).encode_images_guided(crops, tokens)
+    return _finite(found.embeddings, "CLIP", name), _finite(found.patches, "CLIP", name)
+
+
+def guided(clip: TextImageEncoder) -> GuidedImageEncoder:
+    """A CLIP that says what it sees in each place.
+
+    Raises:
+        OptionError: this one cannot.
+    """
+    if not isinstance(clip, GuidedImageEncoder):
+        raise OptionError(
+            f"the CLIP model {clip.identity.id} does not say what it sees in each place; set dense_weight to "
+            "0, or use a vision transformer of open_clip."
+        )
+    return clip
 
 
 def _finite(values: FloatArray, role: str, name: str) -> FloatArray:

@@ -34,6 +34,7 @@ from freeda_segment.encoding import (
     StartedImage,
     encode_image,
     encode_images,
+    guided,
     start_image,
 )
 from freeda_segment.errors import OptionError
@@ -106,7 +107,7 @@ class Segmenter(Closeable):
 
     Raises:
         OptionError: the bank's manifest names templates that this version does not have, or the settings name
-            a network of regions and none is given.
+            a network of regions and none is given, or want of CLIP what it cannot give.
     """
 
     def __init__(
@@ -124,6 +125,8 @@ class Segmenter(Closeable):
         self._backbone = backbone
         self._keys: TextEncoder = clip if keys is None else keys
         self._settings = settings_naming(settings if settings is not None else SegmentSettings(), regions)
+        if self._settings.dense_weight > 0:
+            guided(clip)
         self._regions = regions
         self._preset = preset
         name = self._settings.templates or bank.manifest.templates
@@ -262,9 +265,15 @@ class Segmenter(Closeable):
         Raises:
             ModelOutputError: features and prototypes do not fit together.
             OptionError: the picture was encoded, or the classes prepared, with other settings than this
-                segmenter's; those of :meth:`label` itself (alpha, background, refinement) may differ.
+                segmenter's; those of :meth:`label` itself (alpha, background, refinement) may differ. Or the
+                picture was encoded without what CLIP sees in its regions, and this counts here.
         """
         self._settings.check_made_with(encoded.settings, ENCODING, "the encoded picture")
+        if self._settings.dense_weight > 0 and any(window.seen is None for window in encoded.windows):
+            raise OptionError(
+                "the encoded picture was made with dense_weight = 0, without what CLIP sees in its regions; "
+                f"this segmenter has {self._settings.dense_weight:g}; make it anew."
+            )
         self._settings.check_made_with(prototypes.settings, RETRIEVAL, "the list of prepared classes")
         with _timed("label"):
             compared = competition.under(self._settings, prototypes)
@@ -281,6 +290,8 @@ class Segmenter(Closeable):
                     compared,
                     self._settings.alpha,
                     votes,
+                    each.seen,
+                    self._settings.dense_weight,
                 )
                 for each, votes in zip(encoded.windows, asked.votes, strict=True)
             )

@@ -135,6 +135,7 @@ class SegmentSettings(PlainSettings):
             templates="openai_subset_raw",
             retrieval="classes",
             alpha=0.8,
+            dense_weight=0.0,
             unsure=None,
             where=Filter(),
             background=self.background if by_threshold else None,

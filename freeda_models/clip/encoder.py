@@ -13,19 +13,27 @@ from torch import Tensor
 from typing_extensions import override
 
 from freeda_models.clip.files import CONFIG_FILE, clip_config, clip_files, clip_identity
+from freeda_models.clip.patches import among_texts, guided_patches, last_block, patch_values
 from freeda_models.errors import InputError, ModelMissingError, UnsupportedModelError
 from freeda_models.foreign import blaming
 from freeda_models.pixels import PixelPreparation, check_images
 from freeda_models.presets import ClipSettings
-from freeda_models.protocols import FloatArray, ImageArray, ModelIdentity, Span, TextImageEncoder
+from freeda_models.protocols import (
+    FloatArray,
+    GuidedImageEncoder,
+    GuidedImages,
+    ImageArray,
+    ModelIdentity,
+    Span,
+)
 from freeda_models.text.span_tokens import ClipBpeCutter, FastCutter, TokenCutter, locate_span, well_formed
 
 TEXT_BATCH = 256
 IMAGE_BATCH = 32
 
 
-class OpenClipEncoder(TextImageEncoder):
-    """A :class:`~freeda_models.protocols.TextImageEncoder` around an open_clip model.
+class OpenClipEncoder(GuidedImageEncoder):
+    """A :class:`~freeda_models.protocols.GuidedImageEncoder` around an open_clip model.
 
     Args:
         model: an open_clip model on its device, in evaluation mode.
@@ -111,21 +119,43 @@ class OpenClipEncoder(TextImageEncoder):
         """
         check_images(images_bhwc)
         visual = self._model.visual
-        blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
-        if blocks is None or visual.attn_pool is not None or visual.proj is None:
-            raise UnsupportedModelError(
-                f"{self._identity.id} has no plain vision transformer; "
-                "use a ViT of open_clip for dense features."
-            )
-        rows = []
+        block = last_block(visual, self._identity.id)
+        height, width = visual.grid_size
+        patches = torch.zeros(0, height, width, self._identity.dim)
         with torch.inference_mode():
             for part in _parts(images_bhwc, IMAGE_BATCH):
-                with _first_input(blocks[-1]) as seen:
+                with _first_input(block) as seen:
                     visual(self._prepare(part))
-                rows.append(_value_path(visual, blocks[-1], seen[0])[:, 1:])
-        tokens = F.normalize(torch.cat(rows).float(), dim=-1)
-        height, width = visual.grid_size
-        return _to_numpy(tokens.view(len(tokens), height, width, -1))
+                found = among_texts(visual, patch_values(visual, seen[0]))
+                patches = torch.cat([patches, found.cpu()])
+        return _to_numpy(patches)
+
+    @override
+    def encode_images_guided(self, images_bhwc: ImageArray, guides_bhwd: FloatArray) -> GuidedImages:
+        """Embed pictures and their places, in one pass; see :mod:`freeda_models.clip.patches`.
+
+        Raises:
+            InputError: not one guide per picture.
+            UnsupportedModelError: the image tower is not a vision transformer of open_clip.
+        """
+        check_images(images_bhwc)
+        if guides_bhwd.ndim != 4 or len(guides_bhwd) != len(images_bhwc):
+            raise InputError(
+                f"got {len(images_bhwc)} pictures and guides of shape {guides_bhwd.shape}; "
+                "give one grid of features per picture."
+            )
+        visual = self._model.visual
+        block = last_block(visual, self._identity.id)
+        dim = self._identity.dim
+        embeddings, patches = torch.zeros(0, dim), torch.zeros(0, *guides_bhwd.shape[1:3], dim)
+        with torch.inference_mode():
+            parts = zip(_parts(images_bhwc, IMAGE_BATCH), _parts(guides_bhwd, IMAGE_BATCH), strict=True)
+            for part, guides in parts:
+                with _first_input(block) as seen:
+                    whole = F.normalize(self._model.encode_image(self._prepare(part)).float(), dim=-1)
+                found = guided_patches(visual, seen[0], torch.from_numpy(guides).to(self._device))
+                embeddings, patches = torch.cat([embeddings, whole.cpu()]), torch.cat([patches, found.cpu()])
+        return GuidedImages(_to_numpy(embeddings), _to_numpy(patches))
 
     def _embedded(self, texts: Sequence[str]) -> Tensor:
         if not texts:
@@ -213,16 +243,6 @@ def _project(token: Tensor, projection: Any) -> Tensor:
     if projection is None:
         return token
     projected: Tensor = projection(token) if isinstance(projection, torch.nn.Linear) else token @ projection
-    return projected
-
-
-def _value_path(visual: Any, block: Any, states: Tensor) -> Tensor:
-    """A block's input (B, tokens, C) through its values, the final norm and the projection."""
-    attention, width = block.attn, states.shape[-1]
-    values = F.linear(
-        block.ln_1(states), attention.in_proj_weight[2 * width :], attention.in_proj_bias[2 * width :]
-    )
-    projected: Tensor = visual.ln_post(attention.out_proj(values)) @ visual.proj
     return projected
 
 

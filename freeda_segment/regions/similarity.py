@@ -16,6 +16,7 @@ import numpy as np
 from freeda_models.protocols import BoolArray, FloatArray, IndexArray, LabelArray
 from freeda_models.unit_vectors import normalised
 from freeda_segment.regions.sampling import axis_samples
+from freeda_segment.regions.seen import SeenRegions, Sight
 
 if TYPE_CHECKING:
     import torch
@@ -135,6 +136,8 @@ def score_window(
     prototypes: ClassPrototypes,
     alpha: float = 1.0,
     votes: WindowVotes | None = None,
+    seen: SeenRegions | None = None,
+    dense_weight: float = 0.0,
 ) -> WindowScores:
     """Compare one window's regions, patches and CLIP embedding with every class.
 
@@ -146,12 +149,14 @@ def score_window(
         prototypes: of the classes; of several, the most similar one counts.
         alpha: weight of the local similarity; it says which of what competes has the highest score.
         votes: of the regions' neighbours, which are joined with the cosines; None for none.
+        seen: what CLIP sees in the regions, which is joined with what comes of that; None for nothing.
+        dense_weight: how much that counts, 0..1.
     """
     height, width, depth = tokens_hwd.shape
     patches_nd = tokens_hwd.reshape(height * width, depth)
     of_regions, of_patches = (prototypes.local_cosines(each) for each in (regions.vectors, patches_nd))
     of_window = prototypes.global_cosines(embedding[None])[0]
-    joins = _joins(votes, len(of_window))
+    joins = _joins(prototypes, votes, seen, dense_weight)
     columns = [[sigmoid(join.classes(of))] for join, of in zip(joins, (of_regions, of_patches), strict=True)]
     if prototypes.competitors is not None:
         spoken = prototypes.competitors.global_scores(embedding, float(of_window.max()))
@@ -184,38 +189,50 @@ def _best_other(cosines_nj: FloatArray, spoken_j: FloatArray, alpha: float) -> F
 
 @dataclass(frozen=True, eq=False)
 class _Join:
-    """Cosines of some rows as they are, or joined with the votes of the rows' neighbours.
+    """Cosines of some rows as they are, or joined with what else is known of the rows.
 
     Attributes:
-        votes: of the window; None for none.
-        shares: float32 (N, C), of the rows.
-        classes_count: how many of the columns are classes; one more is what competes.
+        prototypes: of the C classes.
+        votes: of the window's neighbours; None for none.
+        shares: float32 (N, C), of the rows, by these votes; one more column is what competes.
+        sight: what CLIP sees in the rows; None for nothing.
     """
 
-    votes: WindowVotes | None
-    shares: FloatArray | None
-    classes_count: int
+    prototypes: ClassPrototypes
+    votes: WindowVotes | None = None
+    shares: FloatArray | None = None
+    sight: Sight | None = None
 
     def classes(self, cosines_nc: FloatArray) -> FloatArray:
         """Cosines with the classes."""
-        if self.votes is None or self.shares is None:
-            return cosines_nc
-        return self.votes.join(cosines_nc, self.shares[:, : self.classes_count])
+        joined = cosines_nc
+        if self.votes is not None and self.shares is not None:
+            joined = self.votes.join(joined, self.shares[:, : len(self.prototypes.names)])
+        return joined if self.sight is None else self.sight.classes(joined, self.prototypes)
 
     def others(self, cosines_nj: FloatArray) -> FloatArray:
         """Cosines with what competes: the neighbours' share is theirs together, and each may have it."""
-        if self.votes is None or self.shares is None:
-            return cosines_nj
-        return self.votes.join(cosines_nj, self.shares[:, self.classes_count :])
+        joined = cosines_nj
+        if self.votes is not None and self.shares is not None:
+            joined = self.votes.join(joined, self.shares[:, len(self.prototypes.names) :])
+        return joined if self.sight is None else self.sight.others(joined, self.prototypes)
 
 
-def _joins(votes: WindowVotes | None, classes: int) -> tuple[_Join, _Join]:
+def _joins(
+    prototypes: ClassPrototypes, votes: WindowVotes | None, seen: SeenRegions | None, dense_weight: float
+) -> tuple[_Join, _Join]:
     """For the regions and for the patches of a window."""
-    if votes is None:
-        none = _Join(None, None, classes)
-        return none, none
-    patches = votes.tokens.reshape(-1, votes.tokens.shape[2])
-    return _Join(votes, votes.regions, classes), _Join(votes, patches, classes)
+    shares: tuple[FloatArray | None, FloatArray | None] = (None, None)
+    sights: tuple[Sight | None, Sight | None] = (None, None)
+    if votes is not None:
+        shares = votes.regions, votes.tokens.reshape(-1, votes.tokens.shape[2])
+    if seen is not None and dense_weight > 0:
+        patches = seen.tokens.reshape(-1, seen.tokens.shape[2])
+        sights = Sight(seen.regions, dense_weight), Sight(patches, dense_weight)
+    regions, tokens = (
+        _Join(prototypes, votes, share, sight) for share, sight in zip(shares, sights, strict=True)
+    )
+    return regions, tokens
 
 
 def _resemblance(

@@ -63,9 +63,15 @@ class Competitors:
             most_of_classes: how much it speaks of the class that it speaks of most; so much it speaks of what
                 has no name.
         """
+        spoken: FloatArray = self.spoken_of(embedding[None], np.array([most_of_classes], dtype=np.float32))[0]
+        return spoken
+
+    def spoken_of(self, embeddings_nd: FloatArray, most_n: FloatArray) -> FloatArray:
+        """:meth:`global_scores` of several windows or places: float32 (N, J)."""
         if self.embeddings is None:
-            return np.full(len(self), most_of_classes, dtype=np.float32)
-        cosines: FloatArray = self.embeddings @ embedding
+            nameless: FloatArray = np.repeat(most_n[:, None], len(self), axis=1)
+            return nameless
+        cosines: FloatArray = embeddings_nd @ self.embeddings.T
         return cosines
 
     def nearest(self, feature_d: FloatArray) -> str:
