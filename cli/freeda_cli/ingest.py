@@ -11,7 +11,7 @@ import typer
 
 from freeda_cli import console
 from freeda_cli.errors import INTERRUPTED, UsageError
-from freeda_cli.ingest_executors import DevicesOption, ExecutorName, ExecutorOption, WorkersOption, place_of
+from freeda_cli.executors import DevicesOption, ExecutorName, ExecutorOption, WorkersOption, place_of
 from freeda_cli.options import DEFAULT_BANK, MACHINE, RUN, DeviceOption, JsonOption, bank_option
 from freeda_cli.presets import announce_download, preset_for, unknown_words
 from freeda_cli.progress import IngestBar

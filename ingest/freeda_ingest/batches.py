@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from freeda_store.records import Caption, NewGeneration
 
+_SHOWN = 60
+
 
 @dataclass(frozen=True)
 class SeededCaption:
@@ -25,6 +27,14 @@ class SeededCaption:
     caption: Caption
     seed: int
     stored: bool = False
+
+    @property
+    def place(self) -> str:
+        """Names it in messages: its id, if it has one, and how it begins."""
+        text = self.caption.text
+        short = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+        told = f"'{short}'"
+        return f"caption {self.caption.external_id} ({told})" if self.caption.external_id else told
 
 
 @dataclass(frozen=True)

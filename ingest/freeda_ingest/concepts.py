@@ -23,11 +23,11 @@ from typing_extensions import override
 
 from freeda_ingest.errors import OptionError
 from freeda_ingest.executors.local import LocalExecutor
-from freeda_ingest.ingestor import RunOptions, open_ingestor
+from freeda_ingest.ingestor import CaptionRecipe, RunOptions, open_ingestor
 from freeda_ingest.manifests import stage_settings
 from freeda_ingest.models import IngestModels, PresetModels
 from freeda_ingest.report import IngestReport, ProgressCallback
-from freeda_ingest.settings import StageSettings, knows_all
+from freeda_ingest.settings import knows_all
 from freeda_ingest.spans import FindUnknown
 from freeda_models.presets import Preset, preset_for_bank
 from freeda_models.protocols import (
@@ -315,8 +315,9 @@ def add_concepts(
     chosen = preset_for_bank(preset, read_manifest(address))
     placed = captions_of(names, images, options.seed, stage_settings(chosen).find_unknown)
 
-    def executor(chosen: Preset, settings: StageSettings) -> LocalExecutor:
-        return LocalExecutor(ConceptModels(PresetModels(chosen, device), placed), settings)
+    def executor(recipe: CaptionRecipe) -> LocalExecutor:
+        models = ConceptModels(PresetModels(recipe.preset, device), placed)
+        return LocalExecutor(models, stage_settings(recipe.preset))
 
     run = replace(options, limit=len(placed), message=options.message or f"add {', '.join(names)}")
     with open_ingestor(address, chosen, device=device, executor=executor) as ingestor:

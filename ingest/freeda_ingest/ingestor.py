@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from freeda_ingest.batches import BatchResult, SeededCaption
 from freeda_ingest.captions.detection import CaptionFormat
 from freeda_ingest.captions.reader import open_captions, read_captions
 from freeda_ingest.captions.records import BlankLines, Reject, checked_own
 from freeda_ingest.captions.sources import STDIN, captions_file
 from freeda_ingest.errors import OptionError
-from freeda_ingest.executors.local import LocalExecutor
-from freeda_ingest.executors.protocol import Executor, ExecutorFactory
+from freeda_ingest.executors.local import CaptionStage, LocalExecutor
+from freeda_ingest.executors.protocol import Executor
+from freeda_ingest.executors.recipe import PresetRecipe
 from freeda_ingest.feed import CaptionFeed
 from freeda_ingest.identity import RUN_KEY_CAPTIONS
 from freeda_ingest.manifests import preset_manifest, stage_settings
@@ -35,6 +37,8 @@ DEFAULT_BATCH_SIZE = 4
 DEFAULT_PRESET = "tiny"
 
 Records = Iterable[Caption | Reject | BlankLines]
+CaptionExecutor = Executor[SeededCaption, BatchResult]
+CaptionRecipe = PresetRecipe[SeededCaption, BatchResult]
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Ingestor(Closeable):
     def __init__(
         self,
         bank: WritableBank,
-        executor: Executor,
+        executor: CaptionExecutor,
         *,
         batch_size: int = DEFAULT_BATCH_SIZE,
         fallback_folder: Path | None = None,
@@ -219,7 +223,7 @@ def open_ingestor(
     preset: str | Preset | None = None,
     *,
     device: str = "auto",
-    executor: ExecutorFactory | None = None,
+    executor: Callable[[CaptionRecipe], CaptionExecutor] | None = None,
 ) -> Ingestor:
     """Open a bank, or make it, with the models of a preset; networks are loaded when first needed.
 
@@ -247,7 +251,11 @@ def open_ingestor(
     settings = stage_settings(chosen)
     models = PresetModels(chosen, device)
     manifest = preset_manifest(chosen, models.load_all)
-    computes = executor(chosen, settings) if executor is not None else LocalExecutor(models, settings)
+    computes: CaptionExecutor = (
+        LocalExecutor(models, settings)
+        if executor is None
+        else executor(PresetRecipe(chosen, CaptionStage(settings)))
+    )
     try:
         bank = Bank.open(address, create=manifest)
     except BaseException:

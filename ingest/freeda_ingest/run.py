@@ -70,7 +70,7 @@ class Run:
     def __init__(
         self,
         bank: WritableBank,
-        executor: Executor,
+        executor: Executor[SeededCaption, BatchResult],
         feed: CaptionFeed,
         plan: RunPlan,
         progress: ProgressCallback | None,

@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bank_contents import Contents, assert_same_bank, contents
 from ingest_fakes import FakeGenerator, fake_manifest, fake_models, write_captions
 
+from freeda_ingest.batches import BatchResult, SeededCaption
 from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.executors.protocol import Executor
 from freeda_ingest.ingestor import Ingestor
-from freeda_ingest.models import IngestModels
+from freeda_ingest.pipeline import process_batch
 from freeda_ingest.report import IngestReport
-from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
+from freeda_ingest.settings import DEFAULT_SETTINGS
 from freeda_models.errors import ModelMissingError
 from freeda_models.protocols import GeneratedImage, GenerationRequest
 from freeda_store import Bank
@@ -52,13 +54,14 @@ class FakeRecipe:
     company: int = 1
     seconds: float = 0.0
 
-    def build(self, device: str) -> tuple[IngestModels, StageSettings]:
+    def build(self, device: str) -> Callable[[Sequence[SeededCaption]], BatchResult]:
         self.leave("built")
         if self.stillborn:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.missing:
             raise ModelMissingError(f"weights of {device} are not here; fetch them.")
-        return replace(fake_models(), generator=_MishapGenerator(self)), DEFAULT_SETTINGS
+        models = replace(fake_models(), generator=_MishapGenerator(self))
+        return partial(process_batch, models, DEFAULT_SETTINGS)
 
     def leave(self, what: str) -> None:
         (self.folder / f"{what}-{os.getpid()}").touch()
@@ -98,7 +101,7 @@ def truck_captions(folder: Path) -> Path:
     return path
 
 
-def ingest(folder: Path, captions: Path, executor: Executor) -> IngestReport:
+def ingest(folder: Path, captions: Path, executor: Executor[SeededCaption, BatchResult]) -> IngestReport:
     with Ingestor(Bank.open(folder, create=fake_manifest()), executor, batch_size=4) as ingestor:
         return ingestor.run(captions)
 

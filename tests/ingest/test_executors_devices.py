@@ -217,7 +217,7 @@ def test_a_process_that_cannot_be_started_is_told_and_leaves_nothing_to_stop() -
         def build(self, device: str) -> NoReturn:
             raise AssertionError("not reached")
 
-    executor = DevicesExecutor(LocalRecipe(), TWO)
+    executor: DevicesExecutor[SeededCaption, BatchResult] = DevicesExecutor(LocalRecipe(), TWO)
     with pytest.raises((AttributeError, pickle.PicklingError), match="LocalRecipe"):
         list(executor.run([[SeededCaption(Caption("a red car"), 0)]]))
     executor.close()

@@ -18,7 +18,7 @@ from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
 
 from freeda_ingest.errors import ClusterError, OptionError, WorkerError
 from freeda_ingest.executors.ray import RayExecutor, ray_executor
-from freeda_ingest.executors.worker import WorkerIdentity
+from freeda_ingest.executors.recipe import WorkerIdentity
 from freeda_models.errors import DeviceError
 from freeda_models.identity import identify
 from freeda_models.presets import load_preset

@@ -8,16 +8,14 @@ import pytest
 
 from freeda_ingest.errors import ClusterError
 from freeda_ingest.executors.local import LocalExecutor
-from freeda_ingest.ingestor import open_ingestor
+from freeda_ingest.ingestor import CaptionRecipe, open_ingestor
 from freeda_ingest.models import PresetModels
-from freeda_ingest.settings import StageSettings
-from freeda_models.presets import Preset
 from freeda_store import Bank
 from freeda_store.errors import BankError
 
 
-def broken(preset: Preset, settings: StageSettings) -> LocalExecutor:
-    raise ClusterError(f"no room for {preset.name}.")
+def broken(recipe: CaptionRecipe) -> LocalExecutor:
+    raise ClusterError(f"no room for {recipe.preset.name}.")
 
 
 def test_an_executor_that_cannot_be_made_leaves_no_bank_behind(tmp_path: Path) -> None:
@@ -45,6 +43,6 @@ def test_a_bank_that_cannot_be_opened_closes_the_executor(tmp_path: Path) -> Non
         open_ingestor(
             tmp_path / "bank",
             "tiny",
-            executor=lambda preset, settings: Closing(PresetModels(preset, "cpu"), settings),
+            executor=lambda recipe: Closing(PresetModels(recipe.preset, "cpu")),
         )
     assert closed == ["executor"]

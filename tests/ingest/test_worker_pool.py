@@ -13,6 +13,7 @@ from freeda_ingest.executors.worker_pool import ATTEMPTS, WorkerLostError, Worke
 from freeda_store.records import Caption
 
 SECONDS = 30
+Pool = WorkerPool[SeededCaption, BatchResult]
 
 
 def batch(text: str, external_id: str = "") -> list[SeededCaption]:
@@ -54,10 +55,10 @@ def worker() -> FakeWorker:
 
 
 @pytest.fixture
-def open_pool() -> Iterator[Callable[..., WorkerPool]]:
-    opened: list[WorkerPool] = []
+def open_pool() -> Iterator[Callable[..., Pool]]:
+    opened: list[Pool] = []
 
-    def make(*workers: FakeWorker) -> WorkerPool:
+    def make(*workers: FakeWorker) -> Pool:
         opened.append(WorkerPool(workers))
         return opened[-1]
 
@@ -66,25 +67,21 @@ def open_pool() -> Iterator[Callable[..., WorkerPool]]:
         pool.close()
 
 
-def test_every_batch_is_computed_once(worker: FakeWorker, open_pool: Callable[..., WorkerPool]) -> None:
+def test_every_batch_is_computed_once(worker: FakeWorker, open_pool: Callable[..., Pool]) -> None:
     pool = open_pool(worker, FakeWorker("worker 2 (cpu)"))
     futures = [pool.submit(batch(f"caption {n}")) for n in range(20)]
     texts = [future.result(SECONDS).batch[0].caption.text for future in futures]
     assert texts == [f"caption {n}" for n in range(20)]
 
 
-def test_batch_of_a_lost_worker_is_computed_again(
-    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
-) -> None:
+def test_batch_of_a_lost_worker_is_computed_again(worker: FakeWorker, open_pool: Callable[..., Pool]) -> None:
     worker.on_compute = lambda text: lose() if worker.starts == 1 else None
     assert open_pool(worker).submit(batch("a car")).result(SECONDS)
     assert worker.given == ["a car", "a car"]
     assert worker.starts == 2
 
 
-def test_batch_that_loses_every_worker_is_named(
-    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
-) -> None:
+def test_batch_that_loses_every_worker_is_named(worker: FakeWorker, open_pool: Callable[..., Pool]) -> None:
     worker.on_compute = lambda text: lose() if text == "poison" else None
     pool = open_pool(worker)
     poisoned, healthy = pool.submit(batch("poison", "17")), pool.submit(batch("a car"))
@@ -96,14 +93,14 @@ def test_batch_that_loses_every_worker_is_named(
     assert worker.given == ["poison"] * ATTEMPTS + ["a car"]
 
 
-def test_long_caption_is_cut_in_the_message(worker: FakeWorker, open_pool: Callable[..., WorkerPool]) -> None:
+def test_long_caption_is_cut_in_the_message(worker: FakeWorker, open_pool: Callable[..., Pool]) -> None:
     worker.on_compute = lose
     with pytest.raises(WorkerError, match=f"begins with '{'x' * 60}…'"):
         open_pool(worker).submit(batch("x" * 200)).result(SECONDS)
 
 
 def test_error_of_a_batch_is_raised_and_costs_no_worker(
-    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
+    worker: FakeWorker, open_pool: Callable[..., Pool]
 ) -> None:
     def fail(text: str) -> None:
         if text == "bad":
@@ -119,7 +116,7 @@ def test_error_of_a_batch_is_raised_and_costs_no_worker(
 
 
 def test_worker_lost_while_it_starts_is_started_again(
-    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
+    worker: FakeWorker, open_pool: Callable[..., Pool]
 ) -> None:
     worker.on_start = lambda: lose() if worker.starts < ATTEMPTS else None
     assert open_pool(worker).submit(batch("a car")).result(SECONDS)
@@ -127,7 +124,7 @@ def test_worker_lost_while_it_starts_is_started_again(
 
 
 def test_worker_that_cannot_start_fails_what_waits_and_what_comes(
-    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
+    worker: FakeWorker, open_pool: Callable[..., Pool]
 ) -> None:
     go = threading.Event()
 
@@ -147,7 +144,7 @@ def test_worker_that_cannot_start_fails_what_waits_and_what_comes(
 
 
 def test_error_of_a_start_is_raised_and_batches_of_others_in_hand_are_finished(
-    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
+    worker: FakeWorker, open_pool: Callable[..., Pool]
 ) -> None:
     busy, failed = threading.Event(), threading.Event()
 
@@ -172,7 +169,7 @@ def test_error_of_a_start_is_raised_and_batches_of_others_in_hand_are_finished(
     assert in_hand.result(SECONDS)
 
 
-def test_cancelled_batch_is_not_computed(worker: FakeWorker, open_pool: Callable[..., WorkerPool]) -> None:
+def test_cancelled_batch_is_not_computed(worker: FakeWorker, open_pool: Callable[..., Pool]) -> None:
     go = threading.Event()
 
     def start() -> None:
@@ -188,7 +185,7 @@ def test_cancelled_batch_is_not_computed(worker: FakeWorker, open_pool: Callable
 
 
 def test_closing_stops_a_worker_in_the_middle_of_a_batch(
-    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
+    worker: FakeWorker, open_pool: Callable[..., Pool]
 ) -> None:
     busy = threading.Event()
 
@@ -208,9 +205,7 @@ def test_closing_stops_a_worker_in_the_middle_of_a_batch(
     assert worker.given == ["a car"]
 
 
-def test_closing_fails_what_waits_and_what_comes(
-    worker: FakeWorker, open_pool: Callable[..., WorkerPool]
-) -> None:
+def test_closing_fails_what_waits_and_what_comes(worker: FakeWorker, open_pool: Callable[..., Pool]) -> None:
     busy = threading.Event()
 
     def compute(text: str) -> None:

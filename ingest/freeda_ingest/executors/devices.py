@@ -8,9 +8,9 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -18,14 +18,12 @@ from typing import Any
 
 from typing_extensions import override
 
-from freeda_ingest.batches import BatchResult, Results, SeededCaption
 from freeda_ingest.errors import OptionError
 from freeda_ingest.executors.flight import in_flight
-from freeda_ingest.executors.protocol import Executor, ExecutorFactory
-from freeda_ingest.executors.worker import Failed, PresetRecipe, Recipe, StageWorker
+from freeda_ingest.executors.protocol import Executor, ExecutorFactory, ItemT, ResultT
+from freeda_ingest.executors.recipe import PresetRecipe, Recipe
+from freeda_ingest.executors.worker import Failed, StageWorker
 from freeda_ingest.executors.worker_pool import BATCHES_PER_WORKER, Worker, WorkerLostError, WorkerPool
-from freeda_ingest.settings import StageSettings
-from freeda_models.presets import Preset
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +33,7 @@ _PROCESSES = threading.Lock()
 _GRACE_SECONDS = 5.0
 
 
-class DevicesExecutor(Executor):
+class DevicesExecutor(Executor[ItemT, ResultT]):
     """An :class:`~freeda_ingest.executors.protocol.Executor` with one worker process per device.
 
     The processes start with the first batch and live until the executor is closed. One that dies is
@@ -53,14 +51,14 @@ class DevicesExecutor(Executor):
         OptionError: no device, or devices of several kinds.
     """
 
-    def __init__(self, recipe: Recipe, devices: Sequence[str]) -> None:
+    def __init__(self, recipe: Recipe[ItemT, ResultT], devices: Sequence[str]) -> None:
         check_devices(devices)
         self._recipe = recipe
         self._devices = tuple(devices)
-        self._pool: WorkerPool | None = None
+        self._pool: WorkerPool[ItemT, ResultT] | None = None
 
     @override
-    def run(self, batches: Iterable[list[SeededCaption]], *, live: bool = False) -> Results:
+    def run(self, batches: Iterable[list[ItemT]], *, live: bool = False) -> Generator[ResultT, None, None]:
         """Compute batches, each on the first device that is free.
 
         Raises:
@@ -91,7 +89,7 @@ class DevicesExecutor(Executor):
 
 
 def devices_executor(devices: Sequence[str]) -> ExecutorFactory:
-    """For ``open_ingestor(..., executor=devices_executor(["cuda:0", "cuda:1"]))``.
+    """For ``open_ingestor(..., executor=devices_executor(["cuda:0", "cuda:1"]))``, and for ``open_learner``.
 
     The cores of the CPU are shared out among the workers, unless ``OMP_NUM_THREADS`` says how many
     each may use.
@@ -101,8 +99,8 @@ def devices_executor(devices: Sequence[str]) -> ExecutorFactory:
     """
     check_devices(devices)
 
-    def make(preset: Preset, settings: StageSettings) -> DevicesExecutor:
-        return DevicesExecutor(PresetRecipe(preset, settings, _threads(len(devices))), devices)
+    def make(recipe: PresetRecipe[ItemT, ResultT]) -> DevicesExecutor[ItemT, ResultT]:
+        return DevicesExecutor(replace(recipe, threads=_threads(len(devices))), devices)
 
     return make
 
@@ -122,7 +120,7 @@ def check_devices(devices: Sequence[str]) -> None:
         )
 
 
-class ProcessWorker(Worker):
+class ProcessWorker(Worker[ItemT, ResultT]):
     """A :class:`~freeda_ingest.executors.worker_pool.Worker` in a spawned process, behind a pipe of its own.
 
     Args:
@@ -131,7 +129,7 @@ class ProcessWorker(Worker):
         number: names the worker in messages.
     """
 
-    def __init__(self, recipe: Recipe, device: str, number: int) -> None:
+    def __init__(self, recipe: Recipe[ItemT, ResultT], device: str, number: int) -> None:
         self.name = f"worker {number} ({device})"
         self._recipe = recipe
         self._device = device
@@ -159,13 +157,13 @@ class ProcessWorker(Worker):
         self._receive()
 
     @override
-    def compute(self, batch: Sequence[SeededCaption]) -> BatchResult:
+    def compute(self, batch: Sequence[ItemT]) -> ResultT:
         assert self._connection is not None, "start() comes before compute()"
         try:
             self._connection.send(batch)
         except OSError:
             raise self._lost() from None
-        result: BatchResult = self._receive()
+        result: ResultT = self._receive()
         return result
 
     @override
@@ -255,7 +253,7 @@ def _end_with_parent() -> None:
 
 
 def _serve(
-    connection: Connection[Any, Any], recipe: Recipe, device: str, surroundings: _Surroundings
+    connection: Connection[Any, Any], recipe: Recipe[Any, Any], device: str, surroundings: _Surroundings
 ) -> None:
     """A worker process from beginning to end."""
     surroundings.set_up()

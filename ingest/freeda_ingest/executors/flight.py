@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-
-from freeda_ingest.batches import BatchResult, Results, SeededCaption
+from typing import TypeVar
 
 logger = logging.getLogger(__name__)
 
-Submit = Callable[[list[SeededCaption]], "Future[BatchResult]"]
+BatchT = TypeVar("BatchT")
+ResultT = TypeVar("ResultT")
 
 
-def in_flight(batches: Iterable[list[SeededCaption]], submit: Submit, *, limit: int) -> Results:
+def in_flight(
+    batches: Iterable[BatchT], submit: Callable[[BatchT], Future[ResultT]], *, limit: int
+) -> Generator[ResultT, None, None]:
     """Submit batches, at most ``limit`` at a time, and give results back as they are ready.
 
     A finished result is given back before another batch is read. Of results that are ready at the
@@ -26,8 +28,8 @@ def in_flight(batches: Iterable[list[SeededCaption]], submit: Submit, *, limit: 
         submit: starts a batch; called in the calling thread.
         limit: batches in hand, at least 1.
     """
-    source: Iterator[list[SeededCaption]] | None = iter(batches)
-    pending: list[Future[BatchResult]] = []
+    source: Iterator[BatchT] | None = iter(batches)
+    pending: list[Future[ResultT]] = []
     errors: list[Exception] = []
     try:
         while pending or source is not None:

@@ -12,26 +12,52 @@ Drawing stays in the calling thread: a second Ctrl-C stops it at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 
 from typing_extensions import override
 
 from freeda_ingest.batches import BatchResult, Results, SeededCaption
 from freeda_ingest.executors.flight import in_flight
 from freeda_ingest.executors.protocol import Executor
+from freeda_ingest.executors.recipe import ROLES, Stage
 from freeda_ingest.extract import extract_batch
 from freeda_ingest.generate import GeneratedBatch, generate_batch
-from freeda_ingest.models import IngestModels
-from freeda_ingest.pipeline import log_result, process_halves
+from freeda_ingest.models import IngestModels, PresetModels
+from freeda_ingest.pipeline import log_result, process_batch, process_halves
 from freeda_ingest.settings import DEFAULT_SETTINGS, StageSettings
 from freeda_models.diffusion.batch_size import fitting_batch_size
 from freeda_models.memory import is_out_of_memory
+from freeda_models.presets import Preset
 
 IN_HAND = 2
 
 
-class LocalExecutor(Executor):
+@dataclass(frozen=True)
+class CaptionStage(Stage[SeededCaption, BatchResult]):
+    """Captions to prototypes, in whichever process.
+
+    Attributes:
+        settings: what shapes prototypes.
+    """
+
+    settings: StageSettings = DEFAULT_SETTINGS
+
+    @property
+    @override
+    def roles(self) -> tuple[str, ...]:
+        return ROLES
+
+    @override
+    def load(self, preset: Preset, device: str) -> Callable[[Sequence[SeededCaption]], BatchResult]:
+        models = PresetModels(preset, device)
+        models.load_all()
+        return partial(process_batch, models, self.settings)
+
+
+class LocalExecutor(Executor[SeededCaption, BatchResult]):
     """An :class:`~freeda_ingest.executors.protocol.Executor` that computes in the calling process.
 
     Args:

@@ -15,8 +15,8 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import chain
 from math import ceil
@@ -24,15 +24,13 @@ from typing import Any
 
 from typing_extensions import override
 
-from freeda_ingest.batches import BatchResult, Results, SeededCaption
 from freeda_ingest.errors import ClusterError, OptionError, WorkerError
 from freeda_ingest.executors.flight import in_flight
-from freeda_ingest.executors.protocol import Executor, ExecutorFactory
-from freeda_ingest.executors.worker import Failed, PresetRecipe, Recipe, StageWorker, WorkerIdentity
+from freeda_ingest.executors.protocol import Executor, ExecutorFactory, ItemT, ResultT
+from freeda_ingest.executors.recipe import PresetRecipe, Recipe, WorkerIdentity
+from freeda_ingest.executors.worker import Failed, StageWorker
 from freeda_ingest.executors.worker_pool import BATCHES_PER_WORKER, Worker, WorkerLostError, WorkerPool
-from freeda_ingest.settings import StageSettings
 from freeda_models.errors import DeviceError
-from freeda_models.presets import Preset
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ _LOCAL = "local"
 _KNOCK_SECONDS = 10.0
 
 
-class RayExecutor(Executor):
+class RayExecutor(Executor[ItemT, ResultT]):
     """An :class:`~freeda_ingest.executors.protocol.Executor` on a Ray cluster.
 
     The cluster is the one that ``RAY_ADDRESS`` names, or one that is started on this machine and
@@ -61,17 +59,19 @@ class RayExecutor(Executor):
         OptionError: another device, or no worker.
     """
 
-    def __init__(self, recipe: Recipe, *, device: str = "auto", workers: int | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe[ItemT, ResultT], *, device: str = "auto", workers: int | None = None
+    ) -> None:
         check_ray(device, workers)
         self._recipe = recipe
         self._device = device
         self._workers = workers
-        self._pool: WorkerPool | None = None
+        self._pool: WorkerPool[ItemT, ResultT] | None = None
         self._plan: _Plan | None = None
         self._started_ray = False
 
     @override
-    def run(self, batches: Iterable[list[SeededCaption]], *, live: bool = False) -> Results:
+    def run(self, batches: Iterable[list[ItemT]], *, live: bool = False) -> Generator[ResultT, None, None]:
         """Compute batches, each on the first worker of the cluster that is free.
 
         Raises:
@@ -106,7 +106,7 @@ class RayExecutor(Executor):
                 ray.shutdown()
                 self._started_ray = False
 
-    def _begin(self) -> tuple[WorkerPool, int]:
+    def _begin(self) -> tuple[WorkerPool[ItemT, ResultT], int]:
         if self._pool is None or self._plan is None:
             self._started_ray = _connect() or self._started_ray
             self._plan = _plan(self._device, self._workers)
@@ -122,7 +122,8 @@ class RayExecutor(Executor):
 
 
 def ray_executor(device: str = "auto", workers: int | None = None) -> ExecutorFactory:
-    """For ``open_ingestor(..., executor=ray_executor(workers=8))``; see :class:`RayExecutor`.
+    """For ``open_ingestor(..., executor=ray_executor(workers=8))``, and for ``open_learner``; see
+    :class:`RayExecutor`.
 
     A worker whose weights or package differ from those of this process is refused.
 
@@ -132,9 +133,9 @@ def ray_executor(device: str = "auto", workers: int | None = None) -> ExecutorFa
     """
     check_ray(device, workers)
 
-    def make(preset: Preset, settings: StageSettings) -> RayExecutor:
-        recipe = PresetRecipe(preset, settings, expected=WorkerIdentity.here(preset))
-        return RayExecutor(recipe, device=device, workers=workers)
+    def make(recipe: PresetRecipe[ItemT, ResultT]) -> RayExecutor[ItemT, ResultT]:
+        expected = WorkerIdentity.here(recipe.preset, recipe.stage.roles)
+        return RayExecutor(replace(recipe, expected=expected), device=device, workers=workers)
 
     return make
 
@@ -156,7 +157,7 @@ def check_ray(device: str, workers: int | None) -> None:
         raise ClusterError("Ray is not installed; install it with: pip install 'freeda[ray]'")
 
 
-class ActorWorker(Worker):
+class ActorWorker(Worker[ItemT, ResultT]):
     """A :class:`~freeda_ingest.executors.worker_pool.Worker` that is a Ray actor.
 
     Ray is told neither to restart the actor nor to retry its tasks: :class:`WorkerPool` does both, gives
@@ -185,8 +186,8 @@ class ActorWorker(Worker):
         _answer(self._actor.load.remote())
 
     @override
-    def compute(self, batch: Sequence[SeededCaption]) -> BatchResult:
-        result: BatchResult = _answer(self._actor.compute.remote(batch))
+    def compute(self, batch: Sequence[ItemT]) -> ResultT:
+        result: ResultT = _answer(self._actor.compute.remote(batch))
         return result
 
     @override
@@ -251,7 +252,7 @@ class _Plan:
     workers: int
     cpus: int
 
-    def actor_maker(self, recipe: Recipe) -> Callable[[], Any]:
+    def actor_maker(self, recipe: Recipe[Any, Any]) -> Callable[[], Any]:
         import ray
 
         # Ray sets OMP_NUM_THREADS to num_cpus and CUDA_VISIBLE_DEVICES to the worker's own GPU.

@@ -4,107 +4,16 @@ from __future__ import annotations
 
 import pickle
 import socket
-import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, replace
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Generic
 
-from typing_extensions import override
-
-from freeda_ingest.batches import BatchResult, SeededCaption
 from freeda_ingest.errors import WorkerError
-from freeda_ingest.models import IngestModels, PresetModels
-from freeda_ingest.pipeline import process_batch
-from freeda_ingest.settings import StageSettings
-from freeda_models.identity import PresetIdentities, identify
-from freeda_models.presets import Preset
-
-
-class Recipe(Protocol):
-    """How a worker makes its networks. It is pickled on its way to the worker, and so must be small."""
-
-    def build(self, device: str) -> tuple[IngestModels, StageSettings]:
-        """Load every network on a device; an error ends the run and is shown."""
-
-
-@dataclass(frozen=True)
-class WorkerIdentity:
-    """The models and package version of a process; a worker must have those of the run that it serves.
-
-    Attributes:
-        models: of all networks, as :func:`freeda_models.loading.identify` returns them.
-        code: version of this package.
-    """
-
-    models: PresetIdentities
-    code: str
-
-    @classmethod
-    def here(cls, preset: Preset) -> WorkerIdentity:
-        """Of this process; the preset's files must be on this machine."""
-        return cls(identify(preset), _code())
-
-    def check(self, preset: Preset) -> None:
-        """Compare with this process.
-
-        Raises:
-            WorkerError: something differs, so that results would.
-        """
-        if _code() != self.code:
-            raise WorkerError(
-                f"freeda here is {_code()}, and {self.code} where the run was started; "
-                "install the same on every machine."
-            )
-        found = identify(preset)
-        for role in (each.name for each in fields(PresetIdentities)):
-            ours, theirs = getattr(found, role), getattr(self.models, role)
-            if ours != theirs:
-                raise WorkerError(
-                    f"the {role} model here is {ours}, and {theirs} where the run was started; "
-                    "install the same weights and packages on every machine."
-                )
-
-
-@dataclass(frozen=True)
-class PresetRecipe(Recipe):
-    """The networks of a preset.
-
-    Attributes:
-        preset: names the models; its content travels, so that workers need no preset file.
-        settings: what shapes prototypes.
-        threads: for PyTorch on the CPU, None to leave them alone.
-        expected: when given, what the worker's models and package must equal.
-    """
-
-    preset: Preset
-    settings: StageSettings
-    threads: int | None = None
-    expected: WorkerIdentity | None = None
-
-    @override
-    def build(self, device: str) -> tuple[IngestModels, StageSettings]:
-        """Load the networks that the preset names.
-
-        Raises:
-            ModelError: a model or device is not on the worker's machine.
-            WorkerError: the worker has other models or another version of this package.
-        """
-        # The lock that tqdm makes otherwise is a named semaphore, which a killed process leaves behind.
-        import_module("tqdm").tqdm.set_lock(threading.RLock())
-        if self.threads is not None:
-            import torch
-
-            torch.set_num_threads(self.threads)
-        models = PresetModels(self.preset, device)
-        models.load_all()
-        if self.expected is not None:
-            self.expected.check(self.preset)
-        return models, self.settings
+from freeda_ingest.executors.protocol import ItemT, ResultT
+from freeda_ingest.executors.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -127,39 +36,39 @@ class Failed:
         return self.error
 
 
-class StageWorker:
-    """The offline stage of one worker. Errors are returned, for the answer crosses to another process.
+class StageWorker(Generic[ItemT, ResultT]):
+    """The stage of one worker. Errors are returned, for the answer crosses to another process.
 
     Args:
         recipe: makes the networks.
         device: where they compute.
     """
 
-    def __init__(self, recipe: Recipe, device: str) -> None:
+    def __init__(self, recipe: Recipe[ItemT, ResultT], device: str) -> None:
         self._recipe = recipe
         self._device = device
-        self._stage: tuple[IngestModels, StageSettings] | None = None
+        self._compute: Callable[[Sequence[ItemT]], ResultT] | None = None
         self._load_seconds = 0.0
 
     def load(self) -> Failed | None:
         """Make the networks; None when they are ready."""
         started = time.perf_counter()
         try:
-            self._stage = self._recipe.build(self._device)
+            self._compute = self._recipe.build(self._device)
         except Exception as error:  # noqa: BLE001 - handed to the process that asked
             return _failed(error)
         self._load_seconds = time.perf_counter() - started
         return None
 
-    def compute(self, batch: Sequence[SeededCaption]) -> BatchResult | Failed:
-        """See :func:`freeda_ingest.pipeline.process_batch`; call :meth:`load` first.
+    def compute(self, batch: Sequence[ItemT]) -> ResultT | Failed:
+        """What the recipe's stage makes of a batch; call :meth:`load` first.
 
         The first result's ``load`` includes the making of the networks.
         """
-        if self._stage is None:
+        if self._compute is None:
             raise RuntimeError("load() comes before compute().")
         try:
-            result = process_batch(*self._stage, batch)
+            result = self._compute(batch)
         except Exception as error:  # noqa: BLE001 - handed to the process that asked
             return _failed(error)
         loaded, self._load_seconds = self._load_seconds, 0.0
@@ -182,10 +91,3 @@ def _portable(error: Exception) -> Exception:
     if type(again) is type(error) and str(again) == str(error):
         return error
     return WorkerError(f"{type(error).__name__}: {error}")
-
-
-def _code() -> str:
-    try:
-        return version("freeda")
-    except PackageNotFoundError:
-        return "from a source folder"

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Protocol
 
-from freeda_ingest.batches import BatchResult, SeededCaption
 from freeda_ingest.errors import WorkerError
+from freeda_ingest.executors.protocol import ItemInT, ItemT, ResultOutT, ResultT
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,6 @@ ATTEMPTS = 3
 BATCHES_PER_WORKER = 2
 """Batches in hand per worker: one that it computes, and one that waits, so that none idles."""
 
-_SHOWN = 60
 _CLOSED = "the executor was closed with a batch in hand."
 
 
@@ -30,7 +29,7 @@ class WorkerLostError(Exception):
     """A worker is gone; the message says why, as in ``ended by SIGKILL``. Never leaves this package."""
 
 
-class Worker(Protocol):
+class Worker(Protocol[ItemInT, ResultOutT]):
     """A process somewhere, driven by one thread. It can be started again after it was lost.
 
     Attributes:
@@ -47,7 +46,7 @@ class Worker(Protocol):
             Exception: what went wrong in it.
         """
 
-    def compute(self, batch: Sequence[SeededCaption]) -> BatchResult:
+    def compute(self, batch: Sequence[ItemInT]) -> ResultOutT:
         """Compute a batch; raises as :meth:`start` does."""
 
     def stop(self) -> None:
@@ -55,13 +54,13 @@ class Worker(Protocol):
 
 
 @dataclass
-class _Job:
-    batch: list[SeededCaption]
-    future: Future[BatchResult] = field(default_factory=Future)
+class _Job(Generic[ItemT, ResultT]):
+    batch: list[ItemT]
+    future: Future[ResultT] = field(default_factory=Future)
     lost: int = 0
 
 
-class WorkerPool:
+class WorkerPool(Generic[ItemT, ResultT]):
     """Gives batches to workers, each driven by a thread of its own.
 
     A worker that is lost is started again, and its batch goes to the first that is free. After
@@ -72,9 +71,9 @@ class WorkerPool:
         workers: at least one; started at once.
     """
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
+    def __init__(self, workers: Sequence[Worker[ItemT, ResultT]]) -> None:
         self._workers = workers
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[_Job[ItemT, ResultT]] = deque()
         self._changed = threading.Condition()
         self._closed = threading.Event()
         self._error: BaseException | None = None
@@ -85,9 +84,9 @@ class WorkerPool:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, batch: list[SeededCaption]) -> Future[BatchResult]:
+    def submit(self, batch: list[ItemT]) -> Future[ResultT]:
         """Queue a batch for the first worker that is free."""
-        job = _Job(batch)
+        job: _Job[ItemT, ResultT] = _Job(batch)
         with self._changed:
             if self._closed.is_set():
                 job.future.set_exception(WorkerError(_CLOSED))
@@ -111,14 +110,14 @@ class WorkerPool:
         for thread in self._threads:
             thread.join()
 
-    def _drive(self, worker: Worker) -> None:
+    def _drive(self, worker: Worker[ItemT, ResultT]) -> None:
         try:
             while self._start(worker):
                 self._work(worker)
         except BaseException as error:  # noqa: BLE001 - a thread that died in silence would hang the run
             self._give_up(error)
 
-    def _start(self, worker: Worker) -> bool:
+    def _start(self, worker: Worker[ItemT, ResultT]) -> bool:
         """Start a worker, if need be several times; false when it is not needed any more."""
         reason = ""
         for _ in range(ATTEMPTS):
@@ -137,7 +136,7 @@ class WorkerPool:
             "when memory runs short use fewer workers."
         )
 
-    def _work(self, worker: Worker) -> None:
+    def _work(self, worker: Worker[ItemT, ResultT]) -> None:
         """Compute what waits, until the worker is lost or nothing will come any more."""
         while (job := self._next()) is not None:
             try:
@@ -150,7 +149,7 @@ class WorkerPool:
             else:
                 job.future.set_result(result)
 
-    def _next(self) -> _Job | None:
+    def _next(self) -> _Job[ItemT, ResultT] | None:
         with self._changed:
             while not self._closed.is_set() and self._error is None:
                 while self._waiting:
@@ -160,7 +159,7 @@ class WorkerPool:
                 self._changed.wait()
         return None
 
-    def _again(self, job: _Job, worker: Worker, reason: str) -> None:
+    def _again(self, job: _Job[ItemT, ResultT], worker: Worker[ItemT, ResultT], reason: str) -> None:
         """Put the batch of a lost worker in front, or fail it."""
         job.lost += 1
         if not self._closed.is_set():
@@ -170,8 +169,8 @@ class WorkerPool:
             if job.lost >= ATTEMPTS:
                 error = WorkerError(
                     f"{job.lost} workers in a row were lost with the batch that begins with "
-                    f"{_first(job.batch)}, the last, {worker.name}, {reason}; use a smaller batch size if "
-                    "memory ran short, or else leave that caption out."
+                    f"{job.batch[0].place}, the last, {worker.name}, {reason}; use a smaller batch size if "
+                    "memory ran short, or else leave that one out."
                 )
             if error is None and not self._closed.is_set():
                 self._waiting.appendleft(job)
@@ -190,13 +189,7 @@ class WorkerPool:
         _fail(waiting, error)
 
 
-def _fail(waiting: Sequence[_Job], error: BaseException) -> None:
+def _fail(waiting: Sequence[_Job[ItemT, ResultT]], error: BaseException) -> None:
     for job in waiting:
         if job.lost or job.future.set_running_or_notify_cancel():
             job.future.set_exception(error)
-
-
-def _first(batch: Sequence[SeededCaption]) -> str:
-    caption = batch[0].caption
-    text = caption.text if len(caption.text) <= _SHOWN else caption.text[:_SHOWN] + "…"
-    return f"caption {caption.external_id} ('{text}')" if caption.external_id else f"'{text}'"

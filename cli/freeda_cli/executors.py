@@ -1,4 +1,4 @@
-"""Where ``freeda ingest`` computes: the options for it, and the executor that they ask for."""
+"""Where ``freeda ingest`` and ``freeda learn`` compute: the options for it, and the executor asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of ``freeda ingest`` that say where to compute."""
+"""The options of ``freeda ingest`` and ``freeda learn`` that say where to compute."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from freeda_cli.errors import UsageError
-from freeda_cli.ingest_executors import ExecutorName, place_of
+from freeda_cli.executors import ExecutorName, place_of
 from freeda_ingest.executors.devices import DevicesExecutor
+from freeda_ingest.executors.local import CaptionStage
 from freeda_ingest.executors.ray import RayExecutor
-from freeda_ingest.settings import DEFAULT_SETTINGS
+from freeda_ingest.executors.recipe import PresetRecipe
 from freeda_models.presets import load_preset
 
 LOCAL, RAY = ExecutorName.LOCAL, ExecutorName.RAY
@@ -29,7 +30,7 @@ def test_devices_and_ray_make_their_executors(monkeypatch: pytest.MonkeyPatch) -
     ):
         assert place.device == "cpu"
         assert place.executor is not None
-        made = place.executor(load_preset("tiny"), DEFAULT_SETTINGS)
+        made = place.executor(PresetRecipe(load_preset("tiny"), CaptionStage()))
         assert isinstance(made, kind)
         made.close()
 
