@@ -56,8 +56,11 @@ def ray_variables(ray_folder: Path) -> dict[str, str]:
     """No report to anybody, no token in the home folder, and workers that find the fakes, and are not
     as nice to other processes as Ray makes them."""
     here = Path(__file__).parent
+    root = here.parents[1]
     return {
-        "PYTHONPATH": os.pathsep.join(map(str, (here.parents[1], here.parent, here))),
+        "PYTHONPATH": os.pathsep.join(
+            map(str, (*(root / each for each in ("", "ingest", "cli")), here.parent, here))
+        ),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_TMPDIR": str(ray_folder),
         "RAY_worker_niceness": "0",
