@@ -33,12 +33,22 @@ from training.world import CLASS_NAMES, Renderer, sample_scene
 HELD_OUT_SEED, HELD_OUT_COUNT, HELD_OUT_SIZE = 1001, 120, 128
 ORACLE_SEED, ORACLE_COUNT = 1002, 160
 
+BACKBONES = tuple(CHECKPOINTS_DIR / name / "backbone.safetensors" for name in ("backbone-named", "backbone"))
+"""The backbone's weights at the end of each of its two stages."""
+TAUGHT_SHARE = 0.75
+"""Share of the second stage; of 0, 0.6, 0.75, 0.88 and 1 chosen by ``few_shot`` on the trial objects."""
+
 
 def _half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {
         name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in weights.items()
     }
+
+
+def blended(named: dict[str, torch.Tensor], taught: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights between those of the backbone's two stages (WiSE-FT, Wortsman et al., CVPR 2022, eq. 1)."""
+    return {name: torch.lerp(weight, taught[name], TAUGHT_SHARE) for name, weight in named.items()}
 
 
 def pack_generator(folder: Path) -> None:
@@ -69,7 +79,7 @@ def pack_generator(folder: Path) -> None:
 def pack_backbone(folder: Path) -> None:
     """Write the dense backbone with its preprocessing."""
     backbone = new_backbone()
-    backbone.load_state_dict(load_file(CHECKPOINTS_DIR / "backbone" / "backbone.safetensors"))
+    backbone.load_state_dict(blended(*(load_file(each) for each in BACKBONES)))
     backbone.half().save_pretrained(folder, safe_serialization=True)
     preprocessing = {
         "image_mean": [MEAN] * 3,

@@ -12,7 +12,10 @@ its exact mask, make a prototype, and the tokens of the other half are classifie
 the prototypes, and the other way round (prototypical networks, Snell et al., NeurIPS 2017, with dense
 features). The classifier goes on beside it, with a direction for each drawing as well.
 
-Usage: ``python -m training.train_backbone [--steps 1800] [--taught-steps 2400]`` (resumable)
+The pack gets weights between those of the two stages, which know the named things better than either and
+others nearly as well as the second; see ``training.pack``.
+
+Usage: ``python -m training.train_backbone [--steps 1800] [--taught-steps 1200]`` (resumable)
 """
 
 from __future__ import annotations
@@ -304,7 +307,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=1800, help="of the first stage, by name")
-    parser.add_argument("--taught-steps", type=int, default=2400, help="of the second stage, by example")
+    parser.add_argument("--taught-steps", type=int, default=1200, help="of the second stage, by example")
     options = parser.parse_args()
     with fast_cpu():
         train(options.steps, options.taught_steps)
