@@ -5,16 +5,19 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from freeda_ingest.executors.recipe import PresetRecipe
 from freeda_ingest.manifests import preset_manifest
+from freeda_ingest.models import PresetModels
 from freeda_learn.errors import OptionError
 from freeda_learn.examples import Example, Rejected
+from freeda_learn.executors import ExampleExecutor, ExampleRecipe, ExampleStage, LocalExecutor
 from freeda_learn.extract import Extractor, KeySettings
 from freeda_learn.finding import RegionFinder
-from freeda_learn.models import LearnModels
+from freeda_learn.models import LearnModels, Networks, check_preset_models
 from freeda_learn.prompting import finder_of
 from freeda_learn.report import LearnProgressCallback, LearnReport
 from freeda_learn.run import LearnPlan, LearnRun
@@ -64,21 +67,25 @@ class Learner(Closeable):
         settings: as pictures are segmented: sizes, windows and superpixels count.
         finder: finds what points and boxes mean; by default what divides pictures does.
         regions: what divides pictures into regions; None for superpixels.
+        executor: computes the batches, in the place of ``models`` and ``finder``; closed with the learner.
     """
 
     def __init__(
         self,
         bank: Bank,
-        models: LearnModels,
+        models: Networks,
         settings: SegmentSettings,
         finder: RegionFinder | None = None,
         regions: RegionProvider | None = None,
+        executor: ExampleExecutor | None = None,
     ) -> None:
         self._bank = bank
         self._models = models
         self._settings = settings
         self._regions = regions
-        self._finder = finder or finder_of(settings, regions)
+        self._executor = executor or LocalExecutor(
+            Extractor(models, settings, key_settings(bank.manifest), finder or finder_of(settings, regions))
+        )
 
     @property
     def bank(self) -> Bank:
@@ -86,8 +93,11 @@ class Learner(Closeable):
         return self._bank
 
     def close(self) -> None:
-        """Close the bank. Closing twice is fine."""
-        self._bank.close()
+        """Stop the executor and close the bank. Closing twice is fine."""
+        try:
+            self._executor.close()
+        finally:
+            self._bank.close()
 
     def segmenter(self, bank: Bank) -> Segmenter:
         """A segmenter with the same networks and settings, which asks a bank; closing it closes that one."""
@@ -124,11 +134,9 @@ class Learner(Closeable):
             by=user_name() if options.by is None else options.by,
             batch_size=options.batch_size,
             total=None if known is None else len(known),
+            thumbnails=options.thumbnails,
         )
-        manifest = self._bank.manifest
-        keys = KeySettings(manifest.key_strategy, manifest.templates)
-        extractor = Extractor(self._models, self._settings, keys, self._finder, options.thumbnails)
-        return LearnRun(self._bank, extractor, plan, progress).go(examples if known is None else known)
+        return LearnRun(self._bank, self._executor, plan, progress).go(examples if known is None else known)
 
 
 def _message(examples: Sequence[Example | Rejected] | None) -> str:
@@ -143,6 +151,11 @@ def _run_key(examples: Sequence[Example | Rejected]) -> str:
         marks = each.marks.fingerprint() if isinstance(each, Example) else each.reason
         told.append([each.place, marks])
     return hashlib.sha256(json.dumps(["learn", told]).encode()).hexdigest()
+
+
+def key_settings(manifest: Manifest) -> KeySettings:
+    """How a bank's names become text keys."""
+    return KeySettings(manifest.key_strategy, manifest.templates)
 
 
 def user_name() -> str:
@@ -160,6 +173,7 @@ def open_learner(
     device: str = "auto",
     settings: SegmentSettings | None = None,
     finder: RegionFinder | None = None,
+    executor: Callable[[ExampleRecipe], ExampleExecutor] | None = None,
 ) -> Learner:
     """Open a bank to teach it, with the models of its preset; no generator is loaded.
 
@@ -169,20 +183,32 @@ def open_learner(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         settings: the preset's defaults if None.
         finder: finds what points and boxes mean, in the place of what the settings name.
+        executor: makes what computes, as ``freeda.devices_executor(["cuda:0", "cuda:1"])`` does; by default
+            this process does, on ``device``. Networks are then loaded here only by
+            :meth:`Learner.segmenter`.
 
     Raises:
+        OptionError: both a finder and an executor are given.
         BankError: see :meth:`freeda_store.Bank.open`.
         PresetError: there is no such preset.
         ManifestMismatchError: the preset's models are not those that made the bank.
         ModelError: a model is missing.
     """
+    if finder is not None and executor is not None:
+        raise OptionError("workers make their own finder of regions; give a finder or an executor.")
     bank = Bank.open(address)
     try:
         chosen = preset_for_bank(preset, bank.manifest)
         wanted = settings if settings is not None else SegmentSettings.of(chosen.segment)
-        models = LearnModels.load(chosen, device)
-        models.require_bank(bank)
-        return Learner(bank, models, wanted, finder, load_regions(chosen, wanted, device))
+        regions = load_regions(chosen, wanted, device)
+        if executor is None:
+            models = LearnModels.load(chosen, device)
+            models.require_bank(bank)
+            return Learner(bank, models, wanted, finder, regions)
+        lazy = PresetModels(chosen, device)
+        check_preset_models(bank, chosen, lazy)
+        recipe = PresetRecipe(chosen, ExampleStage(wanted, key_settings(bank.manifest)))
+        return Learner(bank, lazy, wanted, regions=regions, executor=executor(recipe))
     except BaseException:
         bank.close()
         raise
@@ -215,8 +241,6 @@ def new_bank(address: str | Path, preset: str | Preset) -> Manifest:
         raise OptionError(f"there is a bank in {address} already; give another address, or learn into it.")
 
     def load_all() -> None:
-        from freeda_ingest.models import PresetModels
-
         PresetModels(chosen, "cpu").load_all()
 
     manifest = preset_manifest(chosen, load_all)

@@ -12,22 +12,40 @@ import numpy as np
 from freeda_learn.errors import MarkError
 from freeda_models.protocols import BoolArray, ImageArray
 from freeda_segment.errors import ImageError
-from freeda_segment.images import MAX_PIXELS, SIDEWAYS, StoredPicture, picture_hash, read_stored
+from freeda_segment.images import MAX_PIXELS, SIDEWAYS, StoredPicture, picture_bytes, stored_picture
 from freeda_store.files.picture_files import UnreadablePictureError, opened_picture
 from freeda_store.files.regular_files import open_regular
 
 
 @dataclass(frozen=True, eq=False)
 class LearnPicture:
-    """A picture with the way it is turned.
+    """A picture with the way it is turned; decoded when that is asked for, and sent to others as its file.
 
     Attributes:
-        stored: as its file has it.
+        source: the bytes of its file, or uint8 (H, W, 3) RGB.
+        name: of the file, for messages.
         digest: SHA-256 of its file, or of its pixels, in hex.
+        max_pixels: how many it may have.
     """
 
-    stored: StoredPicture
+    source: bytes | ImageArray
+    name: str
     digest: str
+    max_pixels: int = MAX_PIXELS
+
+    def __reduce__(self) -> tuple[type[LearnPicture], tuple[object, ...]]:
+        return LearnPicture, (self.source, self.name, self.digest, self.max_pixels)
+
+    @cached_property
+    def stored(self) -> StoredPicture:
+        """As its file has it.
+
+        Raises:
+            ImageError: it is no picture, or broken.
+        """
+        if isinstance(self.source, bytes):
+            return stored_picture(self.source, self.name, self.max_pixels)
+        return StoredPicture(self.source, 1)
 
     @cached_property
     def pixels(self) -> ImageArray:
@@ -61,15 +79,15 @@ class LearnPicture:
 
 
 def load_picture(picture: Path | ImageArray, max_pixels: int = MAX_PIXELS) -> LearnPicture:
-    """Read a picture, and hash its file.
+    """Read a picture's file and hash it; it is decoded later.
 
     Raises:
         ImageError: it cannot be read.
     """
     if isinstance(picture, np.ndarray):
-        return LearnPicture(StoredPicture(picture, 1), hashlib.sha256(picture.tobytes()).hexdigest())
-    stored = read_stored(picture, max_pixels)
-    return LearnPicture(stored, picture_hash(picture))
+        return LearnPicture(picture, "the picture", hashlib.sha256(picture.tobytes()).hexdigest())
+    data = picture_bytes(picture)
+    return LearnPicture(data, str(picture), hashlib.sha256(data).hexdigest(), max_pixels)
 
 
 def read_mask(path: Path, max_pixels: int = MAX_PIXELS) -> BoolArray:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,8 @@ from freeda_ingest.background import BackgroundWriter
 from freeda_ingest.clock import StageClock
 from freeda_ingest.interrupts import Interrupts
 from freeda_learn.examples import Example, Rejected, example_caption, example_seed
-from freeda_learn.extract import Extractor, Read
+from freeda_learn.executors import ExampleExecutor
+from freeda_learn.extract import Extracted, Read
 from freeda_learn.pictures import LearnPicture, load_picture
 from freeda_learn.report import LearnProgress, LearnProgressCallback, LearnReport
 from freeda_segment.errors import SegmentError
@@ -39,6 +41,7 @@ class LearnPlan:
         by: who marked the examples.
         batch_size: examples computed together.
         total: how many examples there seem to be.
+        thumbnails: whether pictures are kept.
     """
 
     run_key: str
@@ -46,6 +49,7 @@ class LearnPlan:
     by: str = ""
     batch_size: int = 8
     total: int | None = None
+    thumbnails: bool = True
 
 
 class LearnRun:
@@ -54,12 +58,12 @@ class LearnRun:
     def __init__(
         self,
         bank: Bank,
-        extractor: Extractor,
+        executor: ExampleExecutor,
         plan: LearnPlan,
         progress: LearnProgressCallback | None,
     ) -> None:
         self._bank = bank
-        self._extractor = extractor
+        self._executor = executor
         self._plan = plan
         self._progress = progress
         self._learned: Counter[str] = Counter()
@@ -94,30 +98,35 @@ class LearnRun:
         )
 
     def _store(self, items: Iterable[Item], interrupts: Interrupts) -> None:
-        self._known = {info.seed for info in self._bank.infos(parse_filter(["origin=learned"]))}
+        self._known = {info.seed for info in self._bank.infos(parse_filter(["origin=learned", "part=0"]))}
         with (
             self._bank.write(self._plan.message, self._plan.run_key) as writer,
             BackgroundWriter(writer) as background,
         ):
             with interrupts.shielded():
-                for batch in self._batches(items, background, interrupts):
-                    self._learn(batch, background)
+                self._compute(self._batches(items, background, interrupts), background)
                 background.drain()
             self._clock.seconds["write"] = background.seconds
             if not interrupts.requested:
-                with interrupts.shielded():
+                with interrupts.shielded(), self._clock.stage("commit"):
                     self._revision = background.commit()
             self._interrupted = interrupts.requested
 
-    def _learn(self, batch: Sequence[Read], background: BackgroundWriter) -> None:
-        with self._clock.stage("networks"):
-            made = self._extractor.extract(batch, self._plan.by)
-        if made.generations:
-            background.submit(made.generations)
+    def _compute(self, batches: Iterator[list[Read]], background: BackgroundWriter) -> None:
+        """Hand batches to the executor, and what comes back to the writer."""
+        with closing(self._executor.run(batches)) as results:
+            for made in results:
+                if made.generations:
+                    background.submit(made.generations)
+                self._count(made)
+
+    def _count(self, made: Extracted) -> None:
         self._learned.update(each.prototypes[0].noun for each in made.generations)
         self._prototypes += sum(len(each.prototypes) for each in made.generations)
         for each in made.rejected:
             self._reject(each)
+        for stage, took in made.seconds.items():
+            self._clock.seconds[stage] = self._clock.seconds.get(stage, 0.0) + took
         self._tell()
 
     def _batches(
@@ -172,8 +181,12 @@ class LearnRun:
             except SegmentError as error:
                 self._reject(Rejected(item.place, str(error)))
                 continue
-            found.append(Read(item, picture, example_seed(item, picture.digest)))
+            found.append(self._to_compute(item, picture))
         return found
+
+    def _to_compute(self, example: Example, picture: LearnPicture) -> Read:
+        seed = example_seed(example, picture.digest)
+        return Read(example, picture, seed, self._plan.by, self._plan.thumbnails)
 
     def _reject(self, rejected: Rejected) -> None:
         self._rejects += 1

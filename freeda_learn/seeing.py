@@ -86,34 +86,64 @@ class SeenPicture:
         return resized
 
 
-def see(
-    pictures: Sequence[LearnPicture], backbone: DenseBackbone, settings: SegmentSettings
+@dataclass(frozen=True, eq=False)
+class WorkingPicture:
+    """A picture at the size at which the networks see it, and the windows over it.
+
+    Attributes:
+        picture: as it was read.
+        working: uint8 (h, w, 3).
+        boxes: the windows.
+    """
+
+    picture: LearnPicture
+    working: ImageArray
+    boxes: tuple[Box, ...]
+
+
+def prepare(picture: LearnPicture, settings: SegmentSettings) -> WorkingPicture:
+    """Decode and resize a picture.
+
+    Raises:
+        ImageError: it is no picture, or broken.
+    """
+    wanted = working_size(picture.size_hw, settings.shorter_side, settings.longest_side)
+    working = resize_picture(picture.pixels, wanted, settings.resize)
+    return WorkingPicture(picture, working, window_boxes(wanted, settings.window, settings.stride))
+
+
+def encode_windows(
+    prepared: Sequence[WorkingPicture], backbone: DenseBackbone, settings: SegmentSettings
 ) -> list[SeenPicture]:
-    """Resize pictures, cut windows, and run the backbone over those of all pictures in batches.
+    """Run the backbone over the windows of all pictures, in batches.
 
     Raises:
         ModelOutputError: the backbone gave values that are not finite.
     """
-    working = [_working(picture, settings) for picture in pictures]
-    boxes = [
-        window_boxes((each.shape[0], each.shape[1]), settings.window, settings.stride) for each in working
-    ]
-    tokens: list[list[FloatArray]] = [[] for _ in pictures]
-    for indices in _by_size(boxes):
+    tokens: list[list[FloatArray]] = [[] for _ in prepared]
+    for indices in _by_size([each.boxes for each in prepared]):
         for start in range(0, len(indices), settings.batch_size):
             batch = indices[start : start + settings.batch_size]
-            crops = np.stack([working[picture][boxes[picture][window].slices] for picture, window in batch])
-            for (picture, _), grid in zip(batch, _finite(backbone.encode(crops), backbone), strict=True):
-                tokens[picture].append(grid)
+            crops = np.stack(
+                [prepared[place].working[prepared[place].boxes[window].slices] for place, window in batch]
+            )
+            for (place, _), grid in zip(batch, _finite(backbone.encode(crops), backbone), strict=True):
+                tokens[place].append(grid)
     return [
-        SeenPicture(picture, image, own, np.stack(grids))
-        for picture, image, own, grids in zip(pictures, working, boxes, tokens, strict=True)
+        SeenPicture(each.picture, each.working, each.boxes, np.stack(grids))
+        for each, grids in zip(prepared, tokens, strict=True)
     ]
 
 
-def _working(picture: LearnPicture, settings: SegmentSettings) -> ImageArray:
-    wanted = working_size(picture.size_hw, settings.shorter_side, settings.longest_side)
-    return resize_picture(picture.pixels, wanted, settings.resize)
+def see(
+    pictures: Sequence[LearnPicture], backbone: DenseBackbone, settings: SegmentSettings
+) -> list[SeenPicture]:
+    """:func:`prepare` and :func:`encode_windows`.
+
+    Raises:
+        ImageError, ModelOutputError: as they do.
+    """
+    return encode_windows([prepare(picture, settings) for picture in pictures], backbone, settings)
 
 
 def _by_size(boxes: Sequence[tuple[Box, ...]]) -> list[list[tuple[int, int]]]:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused: their label map alone would take hundreds of megabytes."""
+
+MAX_BYTES = 2**32
+"""A larger file is no picture that could be read."""
 
 REDUCED_PIXELS = 24_000_000
 """Of larger pictures :func:`read_picture` keeps one pixel for four."""
@@ -166,10 +171,51 @@ def to_rgb(picture: Image.Image) -> ImageArray:
     return _stored(picture).upright()
 
 
+def stored_picture(data: bytes, name: str | Path, max_pixels: int = MAX_PIXELS) -> StoredPicture:
+    """As :func:`read_stored`, of the bytes of a file.
+
+    Args:
+        data: what :func:`picture_bytes` read.
+        name: of the file, for messages.
+        max_pixels: how many it may have.
+
+    Raises:
+        ImageError: it is no picture, or broken.
+    """
+    with _told_of(name), opened_picture(BytesIO(data), max_pixels=max_pixels) as picture:
+        return _stored(picture)
+
+
+def picture_bytes(path: str | Path) -> bytes:
+    """The bytes of a picture's file.
+
+    Raises:
+        ImageError: it cannot be read, or is larger than any picture.
+    """
+    with _told_of(path), open_regular(path) as file:
+        if (size := os.fstat(file.fileno()).st_size) > MAX_BYTES:
+            raise ImageError(f"{path} has {size:,} bytes, more than any picture; give the path of a picture.")
+        return file.read()
+
+
 def _read(path: str | Path, max_pixels: int, convert: Callable[[Image.Image], T]) -> T:
+    with (
+        _told_of(path),
+        open_regular(path) as file,
+        opened_picture(file, max_pixels=max_pixels) as picture,
+    ):
+        return convert(picture)
+
+
+@contextmanager
+def _told_of(path: str | Path) -> Iterator[None]:
+    """What goes wrong with a picture's file, with its path.
+
+    Raises:
+        ImageError: instead of what reading raises.
+    """
     try:
-        with open_regular(path) as file, opened_picture(file, max_pixels=max_pixels) as picture:
-            return convert(picture)
+        yield
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist; give the path of a picture.") from None
     except IsADirectoryError:

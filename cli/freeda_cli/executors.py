@@ -60,10 +60,12 @@ class Place:
     Attributes:
         device: of this process.
         executor: makes what computes; None for this process itself.
+        nearest: where this process computes what it does besides.
     """
 
     device: str
     executor: ExecutorFactory | None
+    nearest: str
 
 
 def place_of(name: ExecutorName, device: str, devices: str | None, workers: int | None) -> Place:
@@ -81,12 +83,13 @@ def _local(device: str, devices: str | None, workers: int | None) -> Place:
     if workers is not None:
         raise UsageError("--workers is for --executor ray; on this machine name the devices with --devices.")
     if devices is None:
-        return Place(device, None)
+        return Place(device, None, device)
     if device != AUTO:
         raise UsageError(f"--device {device} and --devices {devices} exclude each other; give one of them.")
     from freeda_ingest.executors.devices import devices_executor
 
-    return Place("cpu", devices_executor([part.strip() for part in devices.split(",")]))
+    names = [part.strip() for part in devices.split(",")]
+    return Place("cpu", devices_executor(names), names[0])
 
 
 def _ray(device: str, devices: str | None, workers: int | None) -> Place:
@@ -94,7 +97,7 @@ def _ray(device: str, devices: str | None, workers: int | None) -> Place:
         raise UsageError("--devices is for this machine; with --executor ray say --workers and --device.")
     from freeda_ingest.executors.ray import ray_executor
 
-    return Place("cpu", ray_executor(device, workers))
+    return Place("cpu", ray_executor(device, workers), AUTO)
 
 
 _PLACES: Mapping[ExecutorName, Callable[[str, str | None, int | None], Place]] = {

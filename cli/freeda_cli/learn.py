@@ -13,6 +13,7 @@ import typer
 from freeda_cli import console
 from freeda_cli.bank_add import show_separations
 from freeda_cli.errors import INTERRUPTED, UsageError
+from freeda_cli.executors import DevicesOption, ExecutorName, ExecutorOption, WorkersOption, place_of
 from freeda_cli.learn_check import check_learned, checked_values, show_checked
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from freeda_cli.presets import announce_download, preset_of_existing
@@ -131,6 +132,9 @@ def learn(
     no_thumbnails: NoThumbnailsOption = False,
     message: MessageOption = "",
     device: DeviceOption = "auto",
+    devices: DevicesOption = None,
+    executor: ExecutorOption = ExecutorName.LOCAL,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Teach a bank what a class looks like, by what is marked in pictures of your own.
@@ -152,6 +156,7 @@ def learn(
         _examples(pictures, name, at or [], box or [], mask, not_at or [], whole) if label_set is None else []
     )
     checked_files = find_pictures(check).pictures if check else []
+    place = place_of(executor, device, devices, workers)
     require_writable(bank)
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
@@ -164,7 +169,7 @@ def learn(
         run = f"learn {Path(pictures[0]).absolute()} {Path(labels or '').absolute()}"
         options = replace(options, message=message or f"learn {Path(labels or '').name}", name=run)
     told = (_with_provenance(each, source, license_, url) for each in told)
-    with open_learner(bank, chosen, device=device) as learner:
+    with open_learner(bank, chosen, device=place.nearest, executor=place.executor) as learner:
         with LearnBar("pictures") as bar:
             report = learner.learn(told if label_set is not None else list(told), options, bar)
         checked = check_learned(learner, bank, report, checked_files)

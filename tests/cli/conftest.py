@@ -106,7 +106,7 @@ def learning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Learning with networks that see colours, in small pictures."""
     settings = small_settings()
 
-    def open_learner(address: Any, preset: Any, *, device: str = "auto") -> Learner:
+    def open_learner(address: Any, preset: Any, *, device: str = "auto", executor: Any = None) -> Learner:
         return Learner(Bank.open(address), LearnModels(Backbone(), Clip(), Clip()), settings)
 
     monkeypatch.setattr("freeda_learn.learner.open_learner", open_learner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from freeda_ingest.executors.devices import DevicesExecutor
 from freeda_ingest.executors.local import CaptionStage
 from freeda_ingest.executors.ray import RayExecutor
 from freeda_ingest.executors.recipe import PresetRecipe
+from freeda_learn.errors import OptionError
 from freeda_models.presets import load_preset
 
 LOCAL, RAY = ExecutorName.LOCAL, ExecutorName.RAY
@@ -60,6 +62,30 @@ def test_misuse_exits_with_2_before_anything_is_made(
     result = freeda("ingest", captions, "--bank", tmp_path / "bank", *options)
     assert result.exit_code == 2
     assert not (tmp_path / "bank").exists()
+
+
+@pytest.mark.parametrize("options", [("--devices", "cpu,cuda:0"), ("--workers", "2")])
+def test_misuse_of_learn_exits_with_2(
+    options: tuple[str, ...], freeda: Any, bank: Path, picture: Path
+) -> None:
+    result = freeda("learn", picture, "--whole", "--as", "car", "--bank", bank, *options)
+    assert result.exit_code == 2, result.output
+
+
+def test_learn_hands_its_workers_on(
+    freeda: Any, bank: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+
+    def open_learner(*_: Any, device: str, executor: Any) -> Any:
+        told.extend((device, executor(PresetRecipe(load_preset("tiny"), CaptionStage()))))
+        raise OptionError("that is enough.")
+
+    monkeypatch.setattr("freeda_learn.learner.open_learner", open_learner)
+    line = ("learn", picture, "--whole", "--as", "car", "--bank", bank)
+    assert freeda(*line, "--devices", "cpu:0,cpu:1").exit_code == 2
+    assert told[0] == "cpu:0"
+    assert isinstance(told[1], DevicesExecutor)
 
 
 def test_missing_ray_fails_with_the_command(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from bank_contents import Contents
 from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
+from ray_cluster import ray_cluster, ray_folder, ray_variables
 
 from freeda_ingest.errors import ClusterError, OptionError, WorkerError
 from freeda_ingest.executors.ray import RayExecutor, ray_executor
@@ -45,51 +44,10 @@ def traces(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ray_folder() -> Iterator[Path]:
-    """A folder whose name leaves room for Ray's sockets."""
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-@pytest.fixture(scope="module")
-def ray_variables(ray_folder: Path) -> dict[str, str]:
-    """No report to anybody, no token in the home folder, and workers that find the fakes, and are not
-    as nice to other processes as Ray makes them."""
-    here = Path(__file__).parent
-    root = here.parents[1]
-    return {
-        "PYTHONPATH": os.pathsep.join(
-            map(str, (*(root / each for each in ("", "ingest", "cli")), here.parent, here))
-        ),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_TMPDIR": str(ray_folder),
-        "RAY_worker_niceness": "0",
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    }
-
-
-@pytest.fixture(scope="module")
-def _ray(ray_variables: dict[str, str]) -> Iterator[None]:
+def _ray() -> Iterator[None]:
     """Ray with two CPUs, shared by the tests that do not ask how it is started."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        for name, value in ray_variables.items():
-            patch.setenv(name, value)
-        import ray
-
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            num_cpus=2,
-            object_store_memory=80_000_000,
-            log_to_driver=False,
-            configure_logging=False,
-        )
-        try:
-            yield
-        finally:
-            ray.shutdown()
+    with ray_cluster(ray_variables(SCRIPT.parent)):
+        yield
 
 
 @needs_ray
@@ -148,15 +106,16 @@ def test_ray_started_here_is_silent_and_ends_with_the_executor(
     traces: Path,
     captions: Path,
     local: Contents,
-    ray_variables: dict[str, str],
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(tmp_path / "bank"), str(captions), str(traces)],
-        env={**os.environ, **ray_variables, "RAY_USAGE_STATS_ENABLED": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    told = {**os.environ, **ray_variables(SCRIPT.parent), "RAY_USAGE_STATS_ENABLED": "1"}
+    with ray_folder() as folder:
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), str(tmp_path / "bank"), str(captions), str(traces)],
+            env=told | folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     assert (done.stdout, done.stderr) == ("usage statistics: 0, Ray up: False\n", "")
     assert len(FakeRecipe(traces).traces("died")) == 1
     check(tmp_path / "bank", local)

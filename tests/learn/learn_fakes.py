@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segment_fakes import COLOURS, FakeBackbone, FakeClip, fake_manifest, small_settings
 
 from freeda_learn import Learner, LearnModels
+from freeda_learn.executors import ExampleExecutor
 from freeda_store import Bank
 
 THING = (slice(8, 24), slice(8, 24))
@@ -32,7 +33,8 @@ def thing_mask() -> NDArray[np.bool_]:
     return mask
 
 
-def make_learner(folder: Path, **settings: Any) -> Learner:
+def make_learner(folder: Path, executor: ExampleExecutor | None = None, **settings: Any) -> Learner:
     clip = FakeClip()
     models = LearnModels(FakeBackbone((8, 8)), clip, clip)
-    return Learner(Bank.open(folder, create=fake_manifest()), models, small_settings(**settings))
+    bank = Bank.open(folder, create=fake_manifest())
+    return Learner(bank, models, small_settings(**settings), executor=executor)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from learn_fakes import make_learner, scene, thing_mask
 from PIL import Image
-from segment_fakes import FakeBackbone, FakeClip, small_settings
+from segment_fakes import FakeBackbone, FakeClip, fake_manifest, small_settings
 
-from freeda_learn import Example, Learner, LearnOptions, LearnProgress, Marks, disagreements
+from freeda_learn import Example, Learner, LearnModels, LearnOptions, LearnProgress, Marks, disagreements
 from freeda_segment import Segmenter
 from freeda_store import Bank, parse_filter
 
@@ -105,8 +105,9 @@ def test_networks_are_asked_in_batches_and_each_picture_once(tmp_path: Path) -> 
             calls.append(len(images_bhwc))
             return super().encode(images_bhwc)
 
-    with make_learner(tmp_path / "bank") as learner:
-        learner._models = type(learner._models)(Counting((8, 8)), FakeClip(), FakeClip())
+    bank = Bank.open(tmp_path / "bank", create=fake_manifest())
+    models = LearnModels(Counting((8, 8)), FakeClip(), FakeClip())
+    with Learner(bank, models, small_settings()) as learner:
         pictures = [scene("red", "green", noise=9, seed=seed) for seed in range(6)]
         examples = [Example(image, name, MASK) for image in pictures for name in ("box", "crate")]
         seen: list[LearnProgress] = []
