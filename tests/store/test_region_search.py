@@ -157,7 +157,7 @@ def test_a_scan_gives_the_same_whether_directions_are_kept_or_read_anew(
     from freeda_store.vectors import scan
 
     monkeypatch.setattr(scan, "_KEPT_NUMBERS", kept)
-    monkeypatch.setattr(scan, "_SIMILARITIES", 4096)
+    monkeypatch.setattr(scan, "_FIRST_SIMILARITIES", 4096)
     rng = np.random.default_rng(2)
     rows = rng.standard_normal((3000, 16)).astype(np.float16).astype(np.float32)
     rows[1000:1010] = rows[5]
