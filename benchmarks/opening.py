@@ -3,12 +3,19 @@
 freeda itself reads no prototype on opening; what grows is the engine's reading of its lists of ids and
 filter fields. The first answer scans all text keys; its pages come from the disk's cache.
 
-Usage: ``python -m benchmarks.opening [--points 1000 5000 20000] [--rounds 5]``
+With ``--readers`` banks are opened for reading alone, as ``freeda segment`` does, and asked from 500 regions;
+they are written without the engine (:mod:`benchmarks.large_bank`), so that there may be millions. Seconds are
+the processor's then. ``--folder`` keeps such a bank for the next time.
+
+Goal: opening 2,000,000 for reading in less than 2 s.
+
+Usage: ``python -m benchmarks.opening [--points 1000 5000 20000] [--rounds 5] [--readers] [--folder DIR]``
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import tempfile
 import time
@@ -17,11 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.large_bank import fill_for_readers
 from benchmarks.synthetic import SIZES, around, fill_bank, unit_rows
+from freeda_models.protocols import FloatArray
 from freeda_store import Bank
 
 CLASSES = 20
-K = 350
+K, NEIGHBOURS = 350, 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,20 @@ def measure(folder: Path, rounds: int) -> Seconds:
     return Seconds(*(statistics.median(each) for each in zip(*taken, strict=True)))
 
 
+def measure_readers(folder: Path, regions: FloatArray, rounds: int) -> None:
+    """Print opening a bank for reading, and what the first and the next questions from regions take."""
+    for _ in range(rounds):
+        clock = [time.process_time()]
+        with Bank.read(folder) as bank:
+            clock.append(time.process_time())
+            for _ in range(3):
+                bank.neighbours(regions, NEIGHBOURS)
+                clock.append(time.process_time())
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        taken = " | ".join(f"{each:.2f} s" for each in np.diff(clock))
+        print(f"| {taken} | {held:.1f} GB |", flush=True)
+
+
 def main() -> None:
     """Print a row a size, and the ratios of the largest to the smallest."""
     parser = argparse.ArgumentParser(
@@ -55,7 +78,20 @@ def main() -> None:
     )
     parser.add_argument("--points", type=int, nargs="+", default=[1000, 5000, 20_000])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--readers", action="store_true", help="for reading alone, from regions")
+    parser.add_argument("--folder", type=Path, help="where such banks are kept")
     options = parser.parse_args()
+    for count in sorted(options.points) if options.readers else ():
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = (options.folder or Path(temporary)) / f"bank-{count}"
+            regions_file = folder.with_suffix(".npy")
+            if not regions_file.exists():
+                np.save(regions_file, fill_for_readers(folder, count))
+            print(f"\n{count:,} prototypes\n\n| opening | first answer | next | next | memory at most |")
+            print("|---:|---:|---:|---:|---:|")
+            measure_readers(folder, np.load(regions_file), options.rounds)
+    if options.readers:
+        return
     print(f"| prototypes | opening | first answer, {CLASSES} classes | next answer |\n|---:|---:|---:|---:|")
     rows = []
     for count in sorted(options.points):

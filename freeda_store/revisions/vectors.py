@@ -65,7 +65,7 @@ class ReaderVectors(VectorStore):
         self._sizes = sizes
         self._lock = threading.Lock()
         self._files: dict[Part, tuple[Stamp, VectorFile]] = {}
-        self._library = Library.of([], sizes)
+        self._library: Library | None = None
         self._scan: tuple[Library, VisualScan] | None = None
 
     @property
@@ -82,7 +82,8 @@ class ReaderVectors(VectorStore):
             StorageError: the system refuses to read one.
         """
         counts = self._ask(committed_counts)  # before the files, which are there before a commit counts
-        self._refreshed()
+        with self._lock:
+            self._refresh_files()
         held: Counter[int] = Counter()
         for part, (_, file) in self._files.items():
             held[part.revision] += len(file.ids)
@@ -136,7 +137,7 @@ class ReaderVectors(VectorStore):
         told = self._ask(partial(payloads_of, ids=ids)) if ids else {}
         found = [id_ for id_ in ids if id_ in told]
         nothing = np.empty(0, dtype=np.intp)
-        library, places = self._library, nothing
+        library, places = Library.of([], self._sizes), nothing
         if found and (texts or visuals or semantics):
             library, places = self._among(lambda _: id_bytes(found))
         return Fetched(
@@ -172,7 +173,7 @@ class ReaderVectors(VectorStore):
         """Let go of the files; who reads in them at this moment keeps them."""
         self._database = None
         with self._lock:
-            self._files, self._library, self._scan = {}, Library.of([], self._sizes), None
+            self._files, self._library, self._scan = {}, None, None
 
     # refusing
 
@@ -235,24 +236,33 @@ class ReaderVectors(VectorStore):
         )
 
     def _refreshed(self) -> Library:
-        """The files as they are now, of all revisions that are committed.
+        """The files as they are now, of all revisions that are committed; the table is made once for them.
+
+        Raises:
+            BankDamagedError, StorageError: those of :meth:`_refresh_files`.
+        """
+        with self._lock:
+            self._refresh_files()
+            if self._library is None:
+                self._library = Library.of([file for _, file in self._files.values()], self._sizes)
+            return self._library
+
+    def _refresh_files(self) -> None:
+        """Map the files as they are now; the lock is held.
 
         Raises:
             BankDamagedError: one is damaged, or has become shorter.
             StorageError: the system refuses.
         """
         committed = self._ask(committed_ids)
-        with self._lock:
-            try:
-                there = parts_in(self._folder / FOLDER)
-            except OSError as error:
-                raise system_error(error, self._folder / FOLDER) from error
-            wanted = {part: stamp for part, stamp in there.items() if part.revision in committed}
-            if wanted != {part: stamp for part, (stamp, _) in self._files.items()}:
-                opened = ((part, self._mapped(part, stamp)) for part, stamp in sorted(wanted.items()))
-                self._files = {part: file for part, file in opened if file is not None}
-                self._library = Library.of([file for _, file in self._files.values()], self._sizes)
-            return self._library
+        try:
+            there = parts_in(self._folder / FOLDER)
+        except OSError as error:
+            raise system_error(error, self._folder / FOLDER) from error
+        wanted = {part: stamp for part, stamp in there.items() if part.revision in committed}
+        if wanted != {part: stamp for part, (stamp, _) in self._files.items()}:
+            opened = ((part, self._mapped(part, stamp)) for part, stamp in sorted(wanted.items()))
+            self._files, self._library = {part: file for part, file in opened if file is not None}, None
 
     def _mapped(self, part: Part, stamp: Stamp) -> tuple[Stamp, VectorFile] | None:
         """A file, mapped anew only if it is another; None where it went away meanwhile."""
