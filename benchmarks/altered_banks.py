@@ -12,7 +12,7 @@ from freeda_ingest.scores import clip_agreements
 from freeda_models.loading import load_key_encoder, load_text_image_encoder
 from freeda_models.presets import load_preset
 from freeda_models.text.keys import embed_classes, prompts_named
-from freeda_store import Bank, Caption, NewGeneration, NewPrototype
+from freeda_store import Bank, Caption, ModelRecord, NewGeneration, NewPrototype
 from freeda_store.records import PrototypeInfo
 
 WRONG = 0.3
@@ -44,15 +44,26 @@ def in_unknown_words(source: Path, target: Path) -> None:
     _copy(source, target, infos, [made[info.noun] for info in infos])
 
 
-def _copy(source: Path, target: Path, infos: Sequence[PrototypeInfo], nouns: Sequence[str]) -> None:
+def with_sentence_keys(source: Path, target: Path, preset: str = "tiny-sentences") -> None:
+    """A copy whose keys are those of a sentence encoder, as another preset would have made it."""
+    with Bank.read(source) as bank:
+        infos = list(bank.infos())
+    _copy(source, target, infos, [info.noun for info in infos], preset)
+
+
+def _copy(
+    source: Path, target: Path, infos: Sequence[PrototypeInfo], nouns: Sequence[str], preset_name: str = ""
+) -> None:
     """The prototypes under other nouns, with the keys and the agreement with CLIP that these would have."""
     with Bank.read(source) as bank:
         manifest = bank.manifest
         vectors = bank.vectors([info.id for info in infos])
-    preset = load_preset(manifest.preset)
+    preset = load_preset(preset_name or manifest.preset)
     clip = load_text_image_encoder(preset, "cpu")
+    keys = load_key_encoder(preset, "cpu", clip)
+    manifest = manifest.model_copy(update={"preset": preset.name, "keys": ModelRecord.of(keys.identity)})
     words = sorted(set(nouns))
-    embedded = embed_classes(load_key_encoder(preset, "cpu", clip), words, prompts_named(manifest.templates))
+    embedded = embed_classes(keys, words, prompts_named(manifest.templates))
     key_of = dict(zip(words, embedded, strict=True))
     agreements = clip_agreements(clip, vectors.semantics, range(len(nouns)), nouns)
     with Bank.open(target, create=manifest) as bank, bank.write("altered", "altered") as writer:

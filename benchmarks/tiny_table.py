@@ -4,8 +4,7 @@ Every row segments the same held-out scenes into all classes with the same bank,
 ``freeda ingest examples/captions.jsonl`` makes, and the preset's settings but for what the row says.
 
 Usage: ``python -m benchmarks.tiny_table [--limit N] [--bank DIR] [--directions]``;
-the last prints only the rows that compare directions of retrieval, and ends with two banks whose words do
-not fit their pictures.
+the last prints the rows of :mod:`benchmarks.directions` alone, which compare where retrieval starts.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.altered_banks import in_unknown_words, with_wrong_captions
+from benchmarks import directions
+from benchmarks.directions import Row
 from benchmarks.tiny_quality import PRESET, generated_bank, oracle_bank
 from freeda_models.presets import load_preset
 from freeda_segment import Pamr, Segmenter, SegmentSettings, open_segmenter, parse_superpixels
@@ -32,20 +31,6 @@ from freeda_segment.regions.superpixels import ALGORITHMS
 from freeda_store import Bank, Filter
 
 NEIGHBOURS = (10, 50, 350)
-VALUES = ("semantic", "text", "noun")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        name: what it is called.
-        changes: settings that differ from the preset's.
-    """
-
-    name: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def rows(preset: SegmentSettings) -> list[Row]:
@@ -58,6 +43,8 @@ def rows(preset: SegmentSettings) -> list[Row]:
         Row("PAMR, as published, in its place", {"refinement": Pamr()}),
         Row("without superpixels (patches, resampled)", {"superpixels": parse_superpixels("none")}),
         Row("without global similarity (alpha = 1)", {"alpha": 1.0}),
+        Row("with what CLIP sees in regions (dense weight 0.1)", {"dense_weight": 0.1}),
+        Row("that alone (dense weight 1, alpha = 1)", {"dense_weight": 1.0, "alpha": 1.0}),
         Row(f"without the preset's filter ({where or 'it has none'})", {"where": Filter()}),
         Row(
             f"without the preset's similarity threshold ({threshold})",
@@ -79,49 +66,6 @@ def rows(preset: SegmentSettings) -> list[Row]:
             {"superpixels": parse_superpixels("felzenszwalb")},
         ),
     ]
-
-
-def direction_rows() -> list[Row]:
-    """Retrieval that starts at the classes, at the regions, and at both, by what neighbours bring."""
-    loose = {"k": 350, "similarity_threshold": None}
-    return [
-        Row("by classes"),
-        *(_direction("regions", values) for values in VALUES),
-        *(_direction("both", values) for values in VALUES),
-        Row("by classes, K = 350, no similarity threshold", loose),
-        *(_direction("both", values, ", K = 350, no similarity threshold", loose) for values in VALUES),
-    ]
-
-
-def altered_rows() -> list[Row]:
-    """The rows of banks whose words do not fit; their filter would judge pictures by these words."""
-    free: dict[str, Any] = {"where": Filter()}
-    return [
-        Row("by classes", free),
-        *(_direction("regions", values, "", free) for values in ("semantic", "noun")),
-        *(_direction("both", values, "", free) for values in ("semantic", "noun")),
-    ]
-
-
-def _direction(retrieval: str, values: str, more: str = "", changes: Mapping[str, Any] | None = None) -> Row:
-    name = f"by {retrieval} ({values}){more}" if retrieval == "regions" else f"both ({values}){more}"
-    return Row(name, {"retrieval": retrieval, "region_values": values, **(changes or {})})
-
-
-def directions(folder: Path, limit: int | None) -> Iterator[tuple[str, Metrics]]:
-    """The rows that compare directions, of the generated bank and of two altered copies."""
-    generated = folder / "generated"
-    generated_bank(generated)
-    with open_segmenter(generated, device="cpu") as segmenter:
-        for row in direction_rows():
-            yield row.name, _figures(segmenter, row.changes, limit)
-    for name, make in (("30 % wrong captions", with_wrong_captions), ("unknown words", in_unknown_words)):
-        altered = folder / name.replace(" ", "-").replace("%", "percent")
-        if not altered.exists():
-            make(generated, altered)
-        with open_segmenter(altered, device="cpu") as segmenter:
-            for row in altered_rows():
-                yield f"{name}: {row.name}", _figures(segmenter, row.changes, limit)
 
 
 def measured(folder: Path, limit: int | None) -> Iterator[tuple[str, Metrics]]:
@@ -163,9 +107,12 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.bank or Path(temporary)
+        if options.directions:
+            scenes = load_scenes().first(options.limit)
+            directions.print_table(directions.measured(folder, scenes, directions.rows()))
+            return
         print("| setting | mIoU | boundary IoU | pixel accuracy |\n|---|---:|---:|---:|")
-        chosen = directions if options.directions else measured
-        for name, metrics in chosen(folder, options.limit):
+        for name, metrics in measured(folder, options.limit):
             figures = (metrics.mean_iou, metrics.mean_boundary_iou, metrics.pixel_accuracy)
             print(f"| {name} | {' | '.join(f'{each:.3f}' for each in figures)} |", flush=True)
         with Bank.open(folder / "generated") as bank:

@@ -60,12 +60,14 @@ class ClassEvidence:
 
     Attributes:
         index, name: of the class.
-        local: similarity of the region with the class's prototypes, sigmoid of cosine.
+        local: similarity of the region with the class's prototypes, sigmoid of cosine, joined with what its
+            neighbours say and with what CLIP sees in it.
         global_score: cosine of the picture (its windows) with the class's text.
         score: alpha * local + (1 - alpha) * global_score.
         prototypes: those that look most like the region, or without a bank those whose text keys
             are most similar, first; not all.
         total: how many there are.
+        seen: cosine of what CLIP sees in the region with the class's text; None where it was not asked.
     """
 
     index: int
@@ -75,6 +77,7 @@ class ClassEvidence:
     score: float
     prototypes: tuple[PrototypeEvidence, ...]
     total: int
+    seen: float | None = None
 
 
 @dataclass(frozen=True)
@@ -195,13 +198,19 @@ def explain_pixels(
     local, global_score = _mean_scores(request, rows, columns)
     scores = request.alpha * local + (1 - request.alpha) * global_score
     feature = _feature(evidence, request.windows[place.window], place, rows, columns)
+    seen = _seen(evidence, request.windows[place.window], place, rows, columns)
     first, *rest = np.argsort(-scores[: request.classes], kind="stable")[:2]
 
     def of_class(index: int) -> ClassEvidence:
         known = _prototypes(evidence, index, feature, bank)
         numbers = float(local[index]), float(global_score[index]), float(scores[index])
         return ClassEvidence(
-            index, segmentation.class_names[index], *numbers, tuple(known[:shown]), len(known)
+            index,
+            segmentation.class_names[index],
+            *numbers,
+            prototypes=tuple(known[:shown]),
+            total=len(known),
+            seen=None if seen is None else float(seen[index]),
         )
 
     other, competitors = None, evidence.prototypes.competitors
@@ -322,6 +331,21 @@ def _feature(
         return region
     patch: FloatArray = encoded.tokens[_patch(evidence, window, place, rows, columns)]
     return patch
+
+
+def _seen(
+    evidence: Evidence, window: WindowScores, place: RegionPlace, rows: IndexArray, columns: IndexArray
+) -> FloatArray | None:
+    """Cosines, float32 (C,), of what CLIP sees where :func:`_feature` looks with the classes' texts."""
+    seen = evidence.encoded[place.window].seen
+    if seen is None:
+        return None
+    if place.label >= 0 and window.covered[place.label]:
+        there = seen.regions[place.label]
+    else:
+        there = seen.tokens[_patch(evidence, window, place, rows, columns)]
+    cosines: FloatArray = evidence.prototypes.global_cosines(there[None])[0]
+    return cosines
 
 
 def _patch(

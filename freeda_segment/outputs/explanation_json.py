@@ -88,6 +88,7 @@ def _class(each: ClassEvidence) -> dict[str, Any]:
         "score": each.score,
         "local": each.local,
         "global": each.global_score,
+        "seen": each.seen,
         "prototypes_total": each.total,
         "prototypes": [_prototype(prototype) for prototype in each.prototypes],
     }

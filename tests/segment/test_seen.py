@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from segment_fakes import (
     COLOURS,
     TEXT_DIM,
@@ -32,6 +34,8 @@ from freeda_models.protocols import (
 from freeda_segment.encoding import EncodedImage, superpixel_pool
 from freeda_segment.errors import ModelOutputError, OptionError
 from freeda_segment.images import as_picture
+from freeda_segment.outputs.explanation_json import explanation_document
+from freeda_segment.outputs.explanation_page import ExplanationPage
 from freeda_segment.regions.similarity import region_weights, score_window
 from freeda_segment.regions.superpixels import parse_superpixels
 from freeda_segment.segmenter import Segmenter
@@ -57,6 +61,13 @@ class SeeingClip(FakeClip, GuidedImageEncoder):
         vectors = np.stack([word_vector(name) for name in COLOURS])
         patches = vectors[nearest] + np.float32(self._spoil)
         return GuidedImages(FakeClip.encode_images(self, images_bhwc), patches)
+
+
+class PictureBank(FakeBank):
+    """One picture for all, so that prototypes can be shown."""
+
+    def thumbnail(self, key: str) -> Image.Image:
+        return Image.new("RGB", (4, 4))
 
 
 def wrong_bank() -> FakeBank:
@@ -173,6 +184,26 @@ def test_without_weight_nothing_is_computed() -> None:
     made = segmenter.label(again, segmenter.prepare(NAMES)).request.windows
     plain = segmenter.label(encoded, segmenter.prepare(NAMES)).request.windows
     np.testing.assert_array_equal(made[0].regions, plain[0].regions)
+
+
+def test_what_was_seen_is_explained() -> None:
+    bank, picture = PictureBank(), striped_picture(["blue"], 32, 32)
+    for superpixels in ("felzenszwalb", "none"):
+        segmenter = make(bank, dense_weight=0.4, alpha=1.0, superpixels=parse_superpixels(superpixels))
+        made = segmenter.segment(picture, "blue,green", keep_evidence=True)
+        told = made.explain_at(15, 15)
+        assert told.best.name == "blue"
+        assert told.runner_up is not None
+        assert told.best.seen == pytest.approx(1, abs=1e-5)
+        expected = float(word_vector("blue") @ word_vector("green"))
+        assert told.runner_up.seen == pytest.approx(expected, abs=1e-5)
+        page = ExplanationPage(made, [told], [(1, 1)], bank).render()
+        assert "CLIP sees in the region itself blue" in " ".join(re.sub("<[^>]*>", "", page).split())
+        assert explanation_document("p.png", made, [told])["regions"][0]["best"]["seen"] == told.best.seen
+    plain = make(bank).segment(picture, "blue,green", keep_evidence=True)
+    alone = plain.explain_at(15, 15)
+    assert alone.best.seen is None
+    assert "CLIP sees in" not in ExplanationPage(plain, [alone], [(1, 1)], bank).render()
 
 
 def test_a_picture_that_was_encoded_without_is_refused() -> None:
