@@ -31,6 +31,7 @@ class Library:
         files: what it is made of.
         sizes: lengths of the vectors.
         ids: S16 (N,), rising.
+        heads: uint64 (N,), the first half of each, which is compared faster.
         file_of, row_of: int (N,), where each prototype is.
         key_of: int (N,), the key of each among the keys of all files; equal keys of several files are one.
         starts: int (F + 1,), the number of the first key of each file, and how many keys there are.
@@ -39,6 +40,7 @@ class Library:
     files: tuple[VectorFile, ...]
     sizes: VectorSizes
     ids: NDArray[np.bytes_]
+    heads: NDArray[np.uint64]
     file_of: Places
     row_of: Places
     key_of: Places
@@ -54,11 +56,12 @@ class Library:
         _, first, same = np.unique(digests, return_index=True, return_inverse=True)
         one_of = first[same]
         key_of = [file.key_of.astype(np.intp) + start for file, start in zip(files, starts, strict=False)]
-        ids, order = np.unique(ids, return_index=True)
+        ids, order = _sorted(ids)
         return cls(
             files=tuple(files),
             sizes=sizes,
             ids=ids,
+            heads=_heads(ids),
             file_of=np.repeat(np.arange(len(files)), lengths)[order],
             row_of=_joined([np.arange(length) for length in lengths], np.intp)[order],
             key_of=one_of[_joined(key_of, np.intp)][order],
@@ -69,8 +72,12 @@ class Library:
         """Where prototypes are, -1 for those that are not."""
         if not len(self.ids):
             return np.full(len(ids), -1)
-        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[places] == ids, places, -1)
+        last = len(self.ids) - 1
+        places = np.minimum(np.searchsorted(self.heads, _heads(ids)), last)
+        others = np.flatnonzero(self.ids[places] != ids)  # these share their first half, or are not there
+        places[others] = np.minimum(np.searchsorted(self.ids, ids[others]), last)
+        places[others[self.ids[places[others]] != ids[others]]] = -1
+        return places
 
     def uuids(self, places: Places) -> list[UUID]:
         """Ids of prototypes."""
@@ -144,6 +151,20 @@ class Library:
         for number in np.unique(owners):
             here = np.flatnonzero(owners == number)
             yield self.files[number], here, self.row_of[places[here]]
+
+
+def _heads(ids: NDArray[np.bytes_]) -> NDArray[np.uint64]:
+    """The first half of ids, S16 (N,), as a number that rises with them."""
+    return np.ascontiguousarray(ids).view(">u8").reshape(-1, 2)[:, 0].astype(np.uint64)
+
+
+def _sorted(ids: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], Places]:
+    """Ids as they rise, each once, and where each was first."""
+    heads = _heads(ids)
+    order = np.argsort(heads, kind="stable")
+    if (np.diff(heads[order]) > 0).all():
+        return ids[order], order
+    return np.unique(ids, return_index=True)
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:

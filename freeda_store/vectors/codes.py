@@ -59,10 +59,10 @@ def directions(vectors: FloatArray) -> FloatArray:
     Raises:
         ValueError: one holds a value that is not finite.
     """
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))[:, None]
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
     if not np.isfinite(lengths).all():
         raise ValueError("a visual vector holds a value that is not finite")
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1).astype(np.float32), dtype=np.float32)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def encode(units: FloatArray) -> Codes:

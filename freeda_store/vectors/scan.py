@@ -127,13 +127,19 @@ def _steps(count: int, step: int) -> Iterator[slice]:
 def _alike(read: Read, count: int, width: int) -> tuple[Places, Places]:
     """The first place of each different vector, rising, and which of these vectors each place has.
 
-    Vectors are told apart by a hash of 64 bits of their float16.
+    Vectors are told apart by a hash of 64 bits.
     """
-    weights = np.random.default_rng(0).integers(1, 2**63, size=width, dtype=np.uint64) | np.uint64(1)
+    words = -(-width // 2)
+    weights = np.random.default_rng(0).integers(1, 2**63, size=words, dtype=np.uint64) | np.uint64(1)
     hashes = np.empty(count, dtype=np.uint64)
     for rows in _steps(count, _NUMBERS // max(1, width)):
-        bits = read(np.arange(rows.start, rows.stop)).astype("<f2").view("<u2").astype(np.uint64)
-        hashes[rows] = (bits * weights).sum(axis=1, dtype=np.uint64)
+        bits = np.zeros((rows.stop - rows.start, 2 * words), dtype="<f4")
+        bits[:, :width] = read(np.arange(rows.start, rows.stop))
+        mixed = bits.view("<u8")
+        mixed ^= mixed >> np.uint64(31)
+        mixed *= weights
+        mixed ^= mixed >> np.uint64(29)
+        hashes[rows] = mixed.sum(axis=1, dtype=np.uint64)
     _, firsts, same = np.unique(hashes, return_index=True, return_inverse=True)
     order = np.argsort(firsts)
     place_of = np.empty_like(order)
