@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from typing_extensions import override
 
 from freeda_ingest.executors.local import LocalExecutor
 from freeda_ingest.manifests import make_manifest
@@ -14,6 +17,7 @@ from freeda_ingest.models import LoadedModels
 from freeda_ingest.settings import DEFAULT_SETTINGS
 from freeda_models.identity import PresetIdentities
 from freeda_models.protocols import (
+    DenseBackbone,
     FloatArray,
     GeneratedImage,
     GenerationRequest,
@@ -22,6 +26,7 @@ from freeda_models.protocols import (
     Noun,
     NounKind,
     Span,
+    TextImageEncoder,
 )
 from freeda_store import Bank
 
@@ -86,8 +91,8 @@ class _Clip:
         return _unit(len(images_bhwc), int(images_bhwc[0, 0, 0, 0]))
 
 
-def _unit(rows: int, seed: int) -> FloatArray:
-    vectors = np.random.default_rng(seed).standard_normal((rows, TEXT_DIM)).astype(np.float32)
+def _unit(rows: int, seed: int, dim: int = TEXT_DIM) -> FloatArray:
+    vectors = np.random.default_rng(seed).standard_normal((rows, dim)).astype(np.float32)
     unit: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
 
@@ -108,3 +113,72 @@ def simulated_bank(folder: Path) -> Bank:
         keys=_Clip.identity,
     )
     return Bank.open(folder / "bank", create=make_manifest("simulated", identities, DEFAULT_SETTINGS))
+
+
+REAL_GRID, REAL_VISUAL_DIM, REAL_TEXT_DIM = 32, 1024, 768
+
+
+class PacedBackbone(DenseBackbone):
+    """Waits as long as a real network computes; its features follow the picture's colours, with noise."""
+
+    identity = _identity("backbone", REAL_VISUAL_DIM)
+    grid_hw = (REAL_GRID, REAL_GRID)
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        rng = np.random.default_rng(5)
+        self._mix = rng.standard_normal((3, REAL_VISUAL_DIM), dtype=np.float32)
+        self._noise = rng.standard_normal((*self.grid_hw, REAL_VISUAL_DIM), dtype=np.float32) * 0.3
+
+    @override
+    def encode(self, images_bhwc: ImageArray) -> FloatArray:
+        started = time.perf_counter()
+        rows, columns = (np.linspace(0, side - 1, REAL_GRID).astype(int) for side in images_bhwc.shape[1:3])
+        colours = images_bhwc[:, rows][:, :, columns].astype(np.float32) / 255 - 0.5
+        features: FloatArray = colours @ self._mix + self._noise
+        _wait(started, self._seconds * len(images_bhwc))
+        return features
+
+
+class PacedClip(TextImageEncoder):
+    """Waits for each crop; texts take no time, for there are few of them."""
+
+    identity = _identity("clip", REAL_TEXT_DIM)
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    @override
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        return np.concatenate([_unit(1, zlib.crc32(text.encode()), REAL_TEXT_DIM) for text in texts])
+
+    @override
+    def encode_texts_raw(self, texts: Sequence[str]) -> FloatArray:
+        return self.encode_texts(texts)
+
+    @override
+    def encode_spans(self, texts: Sequence[str], spans: Sequence[Span]) -> FloatArray:
+        return self.encode_texts(texts)
+
+    @override
+    def encode_images(self, images_bhwc: ImageArray) -> FloatArray:
+        started = time.perf_counter()
+        seen = _unit(len(images_bhwc), int(images_bhwc.sum(dtype=np.int64) % 2**31), REAL_TEXT_DIM)
+        _wait(started, self._seconds * len(images_bhwc))
+        return seen
+
+
+def _wait(started: float, seconds: float) -> None:
+    time.sleep(max(0.0, started + seconds - time.perf_counter()))
+
+
+def learned_bank(folder: Path) -> Bank:
+    """A new bank that fits the networks that wait."""
+    identities = PresetIdentities(
+        clip=PacedClip.identity,
+        backbone=PacedBackbone.identity,
+        generator=_Generator.identity,
+        nouns=_Nouns.identity,
+        keys=PacedClip.identity,
+    )
+    return Bank.open(folder, create=make_manifest("paced", identities, DEFAULT_SETTINGS))

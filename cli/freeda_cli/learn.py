@@ -158,6 +158,7 @@ def learn(
     checked_files = find_pictures(check).pictures if check else []
     place = place_of(executor, device, devices, workers)
     require_writable(bank)
+    bar = LearnBar("pictures")
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     announce_download(chosen, bank=bank)
@@ -165,12 +166,12 @@ def learn(
     told: Iterable[Example | Rejected] = examples
     if label_set is not None:
         console.note(f"{labels}: {label_set.format}, {console.count(label_set.pictures, 'picture')}")
-        told = examples_of(label_set)
+        told = examples_of(bar.following(label_set))
         run = f"learn {Path(pictures[0]).absolute()} {Path(labels or '').absolute()}"
         options = replace(options, message=message or f"learn {Path(labels or '').name}", name=run)
     told = (_with_provenance(each, source, license_, url) for each in told)
     with open_learner(bank, chosen, device=place.nearest, executor=place.executor) as learner:
-        with LearnBar("pictures") as bar:
+        with bar:
             report = learner.learn(told if label_set is not None else list(told), options, bar)
         checked = check_learned(learner, bank, report, checked_files)
     if report.interrupted:

@@ -14,6 +14,7 @@ from freeda_cli import console
 
 if TYPE_CHECKING:
     from freeda_ingest.report import IngestProgress
+    from freeda_learn.labels.common import Labels
     from freeda_learn.report import LearnProgress
     from freeda_segment.evaluation.run import EvaluationProgress
     from freeda_store import CopyProgress
@@ -136,11 +137,28 @@ class IngestBar(Bar):
 class LearnBar(Bar):
     """Shows how far learning is; an instance is its progress callback."""
 
+    _pictures = 0
+    _all_pictures: int | None = None
+
+    def following(self, labels: Labels) -> Labels:
+        """The same labels, their pictures counted: how many examples there are is known at the end only."""
+        from freeda_learn.labels.common import counted
+
+        self._all_pictures = labels.pictures
+        return counted(labels, self._read_one)
+
+    def _read_one(self) -> None:
+        self._pictures += 1
+
     def __call__(self, progress: LearnProgress) -> None:
         """Show a report of the run."""
-        self._speed.update(progress.learned)
         doing = "finishing the batch in hand" if progress.stopping else "learning"
-        self.show(doing, progress.done, progress.total)
+        if self._all_pictures is not None:
+            self._speed.update(self._pictures)
+            self.show(doing, self._pictures, self._all_pictures)
+        else:
+            self._speed.update(progress.learned)
+            self.show(doing, progress.done, progress.total)
 
 
 class EvaluationBar(Bar):

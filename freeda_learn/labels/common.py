@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -87,6 +87,17 @@ class Labels:
     format: str
     entries: Callable[[], Iterator[Entry]]
     pictures: int
+
+
+def counted(labels: Labels, tell: Callable[[], object]) -> Labels:
+    """The same labels, which tell of each picture whose labels were dealt with."""
+
+    def entries() -> Iterator[Entry]:
+        for entry in labels.entries():
+            yield entry
+            tell()
+
+    return replace(labels, entries=entries)
 
 
 def examples_of(labels: Labels, source: str = "") -> Iterator[Example | Rejected]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeda_models.protocols import FloatArray, IndexArray
 
@@ -65,7 +66,9 @@ def _weighted_mean(visuals: FloatArray, similarities: FloatArray, count: int) ->
     return np.average(visuals, axis=0, weights=weights)[None].astype(np.float32)
 
 
-def cluster_directions(visuals: FloatArray, count: int, starts: int = KMEANS_STARTS) -> IndexArray:
+def cluster_directions(
+    visuals: FloatArray, count: int, starts: int = KMEANS_STARTS, components: int | None = None
+) -> IndexArray:
     """Which cluster each vector belongs to, by k-means++ and Lloyd over their directions.
 
     The best of several starts counts: a single one is often more than 5 % worse
@@ -75,6 +78,7 @@ def cluster_directions(visuals: FloatArray, count: int, starts: int = KMEANS_STA
         visuals: float32 (K, D), not zero.
         count: clusters wanted; there are fewer where fewer directions differ.
         starts: of which the one with the least inertia is taken.
+        components: compare the directions by so many of their principal components, where they have more.
 
     Returns:
         int64 (K,), 0..count-1; a cluster may be empty.
@@ -86,6 +90,8 @@ def cluster_directions(visuals: FloatArray, count: int, starts: int = KMEANS_STA
 
     norms = np.linalg.norm(visuals, axis=1, keepdims=True)
     directions = (visuals / np.maximum(norms, 1e-12)).astype(np.float64)
+    if components is not None and components < min(directions.shape):
+        directions = _principal(directions, components)
     count = min(count, len(np.unique(directions, axis=0)))
     if count == 1:
         return np.zeros(len(visuals), dtype=np.int64)
@@ -93,6 +99,16 @@ def cluster_directions(visuals: FloatArray, count: int, starts: int = KMEANS_STA
         warnings.simplefilter("ignore", ConvergenceWarning)
         owner: IndexArray = KMeans(count, n_init=starts, random_state=_SEED).fit_predict(directions)
     return owner.astype(np.int64)
+
+
+def _principal(rows: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Rows by their leading principal components, found by a random sketch with a fixed seed: (K, count)."""
+    from sklearn.utils.extmath import randomized_svd
+
+    centred = (rows - rows.mean(axis=0)).astype(np.float32)
+    left, sizes, _ = randomized_svd(centred, count, n_iter=1, random_state=_SEED)
+    components: NDArray[np.float64] = (left * sizes).astype(np.float64)
+    return components
 
 
 def _kmeans(visuals: FloatArray, similarities: FloatArray, count: int) -> FloatArray:

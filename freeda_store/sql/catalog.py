@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
 
@@ -201,12 +201,12 @@ class Catalog(RevisionTables):
     def set_outlier_distances(self, revision: int, groups: Mapping[float, Sequence[UUID]]) -> None:
         """Write down the distances of prototypes of an open revision, by value; 0 for its others."""
         some = (PrototypeRow.revision_id == revision) & (PrototypeRow.outlier_distance != 0)
+        one = update(PrototypeRow).where(PrototypeRow.id == bindparam("which"))
+        rows = [{"which": each, "distance": distance} for distance, ids in groups.items() for each in ids]
         with self.transaction() as connection:
             connection.execute(update(PrototypeRow).where(some).values(outlier_distance=0.0))
-            for distance, ids in groups.items():
-                for batch in chunks(ids):
-                    chosen = update(PrototypeRow).where(PrototypeRow.id.in_(batch))
-                    connection.execute(chosen.values(outlier_distance=distance))
+            if rows:
+                connection.execute(one.values(outlier_distance=bindparam("distance")), rows)
 
     def shown(self, ids: Iterable[UUID], view: View) -> set[UUID]:
         """Those of the prototypes that a view shows."""

@@ -200,11 +200,12 @@ class RevisionWriter(Closeable):
     def _put_thumbnails(self, key: UUID, revision: int, generation: NewGeneration) -> StoredGeneration:
         put, image = self._stores.thumbnails.put, generation.image_hwc
         picture_key = "" if image is None else put(encode_picture(image))
-        prototypes = []
-        for new in generation.prototypes:
-            attribution = new.attribution_hw
-            attribution_key = "" if attribution is None else put(encode_attribution(attribution))
-            prototypes.append(_name(key, revision, generation, new, picture_key, attribution_key))
+        maps = {id(new.attribution_hw): new.attribution_hw for new in generation.prototypes}
+        keys = {each: "" if found is None else put(encode_attribution(found)) for each, found in maps.items()}
+        prototypes = [
+            _name(key, revision, generation, new, picture_key, keys[id(new.attribution_hw)])
+            for new in generation.prototypes
+        ]
         return StoredGeneration(
             key,
             generation.caption,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from freeda_ingest.concepts import add_concepts
@@ -12,7 +11,7 @@ from freeda_ingest.errors import CaptionsError
 from freeda_ingest.ingestor import RunOptions, open_ingestor
 from freeda_ingest.report import IngestProgress, IngestReport
 from freeda_learn.errors import UnusableExampleError
-from freeda_learn.labels.common import Entry, Labels, examples_of
+from freeda_learn.labels.common import Labels, counted, examples_of
 from freeda_learn.labels.reading import open_labels
 from freeda_learn.learner import LearnOptions, open_learner
 from freeda_learn.report import LearnProgress, LearnReport
@@ -110,7 +109,7 @@ def _learn(order: Order, task: LearningTask, pace: _Pace) -> Report:
         name=f"learn {order.folder} {task.labels}",
     )
     with open_learner(order.bank, order.preset, device=order.device) as learner:
-        report = learner.learn(examples_of(_counted(labels, pace)), options, pace.learned)
+        report = learner.learn(examples_of(pace.following(labels)), options, pace.learned)
     if report.rejected and not report.learned and not report.done_before and not report.interrupted:
         first = report.first_rejected[0]
         place = first.place.replace(f"{folder}/", "")
@@ -134,6 +133,14 @@ class _Pace:
             progress.captions_done, progress.captions_drawn, progress.captions_total, progress.stopping
         )
 
+    def following(self, labels: Labels) -> Labels:
+        """The same labels; their pictures are counted as they are read."""
+        self.pictures_total = labels.pictures
+        return counted(labels, self._read_one)
+
+    def _read_one(self) -> None:
+        self.pictures += 1
+
     def learned(self, progress: LearnProgress) -> None:
         """Report what is learned, in pictures: how many examples there are is known at the end only."""
         self._report(self.pictures, self.pictures, self.pictures_total, progress.stopping)
@@ -149,18 +156,6 @@ class _Pace:
         self._last = (now, stopping)
         whole = None if total is None else max(total, done)
         self._tell(Progress(done=done, total=whole, per_second=speed, stopping=stopping))
-
-
-def _counted(labels: Labels, pace: _Pace) -> Labels:
-    """The same labels; how many of their pictures were read is told to the pace."""
-    pace.pictures_total = labels.pictures
-
-    def entries() -> Iterator[Entry]:
-        for entry in labels.entries():
-            yield entry
-            pace.pictures += 1
-
-    return replace(labels, entries=entries)
 
 
 def _ingest_report(report: IngestReport, file: str) -> Report:

@@ -9,15 +9,18 @@ import os
 import re
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from freeda_cli import console
-from freeda_cli.progress import IngestBar, Speed
+from freeda_cli.progress import IngestBar, LearnBar, Speed
 from freeda_cli.quiet import set_up_logging
 from freeda_ingest.report import IngestProgress
+from freeda_learn.labels.common import Labels, PictureLabels
+from freeda_learn.report import LearnProgress
 
 
 class Terminal(io.StringIO):
@@ -121,6 +124,21 @@ def test_speed_leaves_out_what_came_before_the_first_report() -> None:
     assert speed.per_second is None
     speed.update(20)
     assert speed.per_second == 3.0
+
+
+def test_learning_from_labels_is_told_in_pictures() -> None:
+    entries = [PictureLabels(Path(f"{number}.png"), whole="box") for number in range(4)]
+    speed = Speed()
+    bar = LearnBar("pictures", speed=speed)
+    read = iter(bar.following(Labels("a folder a class", lambda: iter(entries), 4)).entries())
+    shown: list[tuple[int, int | None]] = []
+    bar.show = lambda doing, done, total: shown.append((done, total))  # type: ignore[method-assign]
+    for _ in range(3):
+        next(read)
+    bar(LearnProgress(done=2, learned=2))
+    assert list(read)
+    bar(LearnProgress(done=4, learned=4))
+    assert shown == [(2, 4), (4, 4)]
 
 
 def test_the_bar_tells_rate_and_time_left() -> None:

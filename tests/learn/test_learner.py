@@ -16,6 +16,7 @@ from segment_fakes import FakeBackbone, FakeClip, fake_manifest, small_settings
 from freeda_learn import Example, Learner, LearnModels, LearnOptions, LearnProgress, Marks, disagreements
 from freeda_segment import Segmenter
 from freeda_store import Bank, parse_filter
+from freeda_store.thumbnails.folder import encode_attribution
 
 MASK = Marks(mask_hw=thing_mask())
 
@@ -189,3 +190,21 @@ def test_an_example_that_disagrees_is_named(learner: Learner) -> None:
 def test_a_single_example_disagrees_with_nobody(learner: Learner, photo: Path) -> None:
     learner.learn([Example(photo, "box", MASK)])
     assert disagreements(learner.bank, {"box"}) == []
+
+
+def test_a_mask_is_encoded_once_for_all_its_prototypes(
+    learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[Any] = []
+    as_before = encode_attribution
+
+    def encode(attribution_hw: Any) -> bytes:
+        encoded.append(attribution_hw)
+        return as_before(attribution_hw)
+
+    monkeypatch.setattr("freeda_store.writing.writer.encode_attribution", encode)
+    monkeypatch.setattr("freeda_learn.prototypes.TOKENS_PER_PART", 2)
+    report = learner.learn([Example(scene("red", "green", noise=60), "box", MASK)])
+    assert report.prototypes > 2
+    assert len(encoded) == 2
+    assert len({info.attribution_key for info in learner.bank.infos()}) == 2

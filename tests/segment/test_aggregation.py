@@ -176,3 +176,13 @@ def test_other_prompts_are_no_news_where_keys_were_made_without_prompts(
     monkeypatch.setattr(FakeBank, "manifest", property(lambda self: manifest))
     segmenter = Segmenter(FakeBank(), FakeClip(), FakeBackbone(), settings=small_settings(templates="single"))
     assert segmenter.prepare("red").notes == ()
+
+
+def test_heaps_are_found_by_their_principal_components_too() -> None:
+    rng = np.random.default_rng(4)
+    heap = np.repeat(np.arange(5), [70, 40, 60, 30, 50])
+    visuals = (4 * rng.standard_normal((5, 400))[heap] + rng.standard_normal((250, 400))).astype(np.float32)
+    owner = cluster_directions(visuals, 5, 3, components=16)
+    pairs = set(zip(heap.tolist(), owner.tolist(), strict=True))
+    assert len(pairs) == len(set(owner.tolist())) == 5
+    np.testing.assert_array_equal(owner, cluster_directions(visuals, 5, 3, components=16))
