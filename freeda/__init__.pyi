@@ -1,7 +1,19 @@
 from .banks import Bank, BankStats, Filter, PrototypeInfo, open_bank, parse_filter
 from .errors import FreedaError
 from .ingesting import Ingestor, IngestReport, RunOptions, devices_executor, open_ingestor, ray_executor
-from .learning import Example, Learner, LearnOptions, LearnReport, Marks, learn, new_bank, open_learner
+from .learning import (
+    Example,
+    Learner,
+    LearnOptions,
+    LearnReport,
+    Marks,
+    RegionLimits,
+    UnlabelledPicture,
+    learn,
+    learn_unlabelled,
+    new_bank,
+    open_learner,
+)
 from .segmenting import (
     Background,
     ClassShare,
@@ -40,14 +52,17 @@ __all__ = [
     "Pamr",
     "PrototypeInfo",
     "RandomWalk",
+    "RegionLimits",
     "RegionProvider",
     "RunOptions",
     "SegmentSettings",
     "Segmentation",
     "Segmenter",
+    "UnlabelledPicture",
     "__version__",
     "devices_executor",
     "learn",
+    "learn_unlabelled",
     "new_bank",
     "open_bank",
     "open_ingestor",

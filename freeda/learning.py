@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeda_learn import Example, Learner, LearnOptions, LearnReport, Marks, new_bank, open_learner
+from freeda_learn import (
+    Example,
+    Learner,
+    LearnOptions,
+    LearnReport,
+    Marks,
+    RegionLimits,
+    UnlabelledPicture,
+    new_bank,
+    open_learner,
+)
 from freeda_learn.examples import class_name
 
 if TYPE_CHECKING:
@@ -19,7 +29,10 @@ __all__ = [
     "LearnReport",
     "Learner",
     "Marks",
+    "RegionLimits",
+    "UnlabelledPicture",
     "learn",
+    "learn_unlabelled",
     "new_bank",
     "open_learner",
 ]
@@ -65,3 +78,33 @@ def learn(
     example = Example(place, class_name(name), marks)
     with open_learner(bank, preset, device=device) as learner:
         return learner.learn([example], options or LearnOptions())
+
+
+def learn_unlabelled(
+    pictures: Sequence[ImageArray | str | Path | UnlabelledPicture],
+    *,
+    bank: str | Path,
+    limits: RegionLimits | None = None,
+    preset: str | Preset | None = None,
+    device: str = "auto",
+    options: LearnOptions | None = None,
+) -> LearnReport:
+    """Keep the regions of pictures without a name, for retrieval from regions.
+
+    No class name finds them; with ``retrieval="both"`` or ``"regions"`` they are among a region's neighbours.
+
+    Args:
+        pictures: paths, or uint8 (H, W, 3) RGB; what cannot be read is counted and named in the report.
+        bank: a folder or the name of a profile; :func:`new_bank` makes one.
+        limits: which regions of a picture are kept; the largest 20 of at least 1 % of it if None.
+        preset: name or ``.toml`` path of a preset, or one that was read; the one that made the bank if None.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        options: who, message, thumbnails.
+
+    Raises:
+        FreedaError: the bank or its networks; see :func:`open_learner`.
+    """
+    items = [Path(each) if isinstance(each, str) else each for each in pictures]
+    with open_learner(bank, preset, device=device) as learner:
+        chosen = options or LearnOptions()
+        return learner.learn_unlabelled(items, chosen, limits=limits or RegionLimits())

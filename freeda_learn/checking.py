@@ -82,7 +82,7 @@ def names_to_check(learned: Sequence[str], bank: InfoSource, where: Filter) -> t
         bank: what is beside examples does not count.
         where: which of its prototypes segment.
     """
-    counted = Counter(info.noun for info in bank.infos(where) if info.kind != REST)
+    counted = Counter(info.noun for info in bank.infos(where) if info.noun and info.kind != REST)
     frequent = sorted(counted, key=lambda noun: (-counted[noun], noun))
     own = [name for name in learned if name in counted]
     return tuple(dict.fromkeys([*own, *frequent]))[:MOST_CLASSES]

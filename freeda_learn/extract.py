@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 import numpy as np
+from typing_extensions import override
 
 from freeda_ingest.clock import StageClock
 from freeda_ingest.masks import MAX_CONTRAST
 from freeda_ingest.scores import clip_agreements, masked_crop
 from freeda_learn.errors import LearnError
-from freeda_learn.examples import Example, Rejected, example_caption
+from freeda_learn.examples import Example, Rejected, example_caption, example_seed
 from freeda_learn.finding import Found, RegionFinder, find
+from freeda_learn.making import Extracted, Maker, Naming, Read, T
 from freeda_learn.models import Networks
-from freeda_learn.pictures import LearnPicture
 from freeda_learn.prototypes import ExampleVectors, pool_example
 from freeda_learn.seeing import SeenPicture, WorkingPicture, encode_windows, prepare
 from freeda_models.protocols import BoolArray, FloatArray, ImageArray, Noun, NounKind
 from freeda_models.text.keys import embed_nouns, prompts_named
 from freeda_segment.errors import SegmentError
 from freeda_segment.settings import SegmentSettings
+from freeda_store import Filter, generation_key, parse_filter
 from freeda_store.records import EXAMPLE, REST, NewGeneration, NewPrototype, Origin, Scores
 
 THUMBNAIL_SIDE = 512
@@ -43,54 +47,33 @@ class KeySettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """An example whose picture was read.
-
-    Attributes:
-        example: what is to be learned.
-        picture: its picture; one object for all examples of a picture.
-        seed: names the example, see :func:`freeda_learn.examples.example_seed`.
-        by: who marked it.
-        thumbnails: whether the picture is kept.
-    """
-
-    example: Example
-    picture: LearnPicture
-    seed: int
-    by: str = ""
-    thumbnails: bool = True
-
-    @property
-    def place(self) -> str:
-        """Names it in messages."""
-        return self.example.place
-
-
-@dataclass(frozen=True, eq=False)
-class Extracted:
-    """What a batch came to.
-
-    Attributes:
-        generations: in the order of their examples.
-        rejected: those that cannot be used.
-        seconds: of each stage.
-    """
-
-    generations: tuple[NewGeneration, ...]
-    rejected: tuple[Rejected, ...]
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
 class _Pooled:
-    read: Read
+    read: Read[Example]
     seen: SeenPicture
     found: Found
     vectors: ExampleVectors
 
 
 @dataclass(frozen=True)
-class Extractor:
+class ExampleNaming(Naming[Example]):
+    """How examples are known again."""
+
+    @property
+    @override
+    def known(self) -> Filter:
+        return parse_filter([f"origin={Origin.LEARNED}", "part=0"])
+
+    @override
+    def seed(self, item: Example, digest: str) -> int:
+        return example_seed(item, digest)
+
+    @override
+    def key(self, item: Example, digest: str) -> UUID:
+        return generation_key(example_caption(item, digest, by=""), example_seed(item, digest))
+
+
+@dataclass(frozen=True)
+class Extractor(Maker[Example]):
     """Makes generations of examples.
 
     Attributes:
@@ -109,18 +92,15 @@ class Extractor:
     turn: AbstractContextManager[object] = field(default_factory=nullcontext)
     finding: AbstractContextManager[object] = field(default_factory=nullcontext)
 
-    def extract(self, batch: Sequence[Read]) -> Extracted:
-        """Prototypes of examples, from nothing but the batch: any process may compute it.
+    @override
+    def shared(self) -> Extractor:
+        return replace(self, turn=threading.Lock(), finding=threading.Lock())
 
-        Args:
-            batch: examples, those of a picture with the same :class:`LearnPicture`.
-
-        Raises:
-            ModelOutputError: a network gave values that are not finite.
-        """
+    @override
+    def extract(self, batch: Sequence[Read[Example]]) -> Extracted:
         clock = StageClock()
         with clock.stage("decode"):
-            prepared, rejected = self._prepare(batch)
+            prepared, rejected = prepare_each(batch, self.settings)
         with self.turn, clock.stage("features"):
             encoded = encode_windows(prepared, self.models.backbone, self.settings)
         seen = {id(each.picture): each for each in encoded}
@@ -134,24 +114,9 @@ class Extractor:
                 rejected.append(Rejected(read.place, str(error)))
         return Extracted(tuple(self._generations(pooled, clock)), tuple(rejected), clock.seconds)
 
-    def _prepare(self, batch: Sequence[Read]) -> tuple[list[WorkingPicture], list[Rejected]]:
-        """Each picture once, and the examples whose picture is none."""
-        prepared: dict[int, WorkingPicture | str] = {}
-        for read in batch:
-            if id(read.picture) not in prepared:
-                try:
-                    prepared[id(read.picture)] = prepare(read.picture, self.settings)
-                except SegmentError as error:
-                    prepared[id(read.picture)] = str(error)
-        told = [(read.place, prepared[id(read.picture)]) for read in batch]
-        return (
-            [each for each in prepared.values() if isinstance(each, WorkingPicture)],
-            [Rejected(place, each) for place, each in told if isinstance(each, str)],
-        )
-
-    def _pool(self, read: Read, seen: SeenPicture, clock: StageClock) -> _Pooled:
+    def _pool(self, read: Read[Example], seen: SeenPicture, clock: StageClock) -> _Pooled:
         with self.finding, clock.stage("regions"):
-            found = find(seen, read.example.marks, self.finder)
+            found = find(seen, read.item.marks, self.finder)
         with clock.stage("prototypes"):
             return _Pooled(read, seen, found, pool_example(seen, found))
 
@@ -159,8 +124,8 @@ class Extractor:
         if not pooled:
             return
         reads = [each.read for each in pooled]
-        captions = [example_caption(read.example, read.picture.digest, read.by) for read in reads]
-        names = [read.example.name for read in reads]
+        captions = [example_caption(read.item, read.picture.digest, read.by) for read in reads]
+        names = [read.item.name for read in reads]
         nouns = [Noun(name, (0, len(name)), _kind(name), None) for name in names]
         texts = [caption.text for caption in captions]
         with clock.stage("crops"):
@@ -180,10 +145,28 @@ class Extractor:
             yield NewGeneration(
                 caption=caption,
                 seed=each.read.seed,
-                image_hwc=_thumbnail(each.seen.working) if each.read.thumbnails else None,
+                image_hwc=thumbnail(each.seen.working) if each.read.thumbnails else None,
                 prototypes=tuple(_prototypes(each, noun, key, scores, view)),
                 origin=Origin.LEARNED,
             )
+
+
+def prepare_each(
+    batch: Sequence[Read[T]], settings: SegmentSettings
+) -> tuple[list[WorkingPicture], list[Rejected]]:
+    """Each picture of a batch once, and the items whose picture is none."""
+    prepared: dict[int, WorkingPicture | str] = {}
+    for read in batch:
+        if id(read.picture) not in prepared:
+            try:
+                prepared[id(read.picture)] = prepare(read.picture, settings)
+            except SegmentError as error:
+                prepared[id(read.picture)] = str(error)
+    told = [(read.place, prepared[id(read.picture)]) for read in batch]
+    return (
+        [each for each in prepared.values() if isinstance(each, WorkingPicture)],
+        [Rejected(place, each) for place, each in told if isinstance(each, str)],
+    )
 
 
 def _kind(name: str) -> NounKind:
@@ -200,7 +183,7 @@ def _beside(mask_hw: BoolArray) -> BoolArray:
     return rest if rest.any() else mask_hw
 
 
-def _known(semantic: FloatArray) -> FloatArray | None:
+def known_view(semantic: FloatArray) -> FloatArray | None:
     """CLIP's view of a region; None where it is no direction."""
     return semantic if np.isfinite(semantic).all() and semantic.any() else None
 
@@ -216,13 +199,13 @@ def _prototypes(
 
     ``view`` is what CLIP sees in the example, and in the rest.
     """
-    own, rest = map(_known, view)
+    own, rest = map(known_view, view)
     mask = each.found.mask_hw
-    shown = _thumbnail_mask(mask) if each.read.thumbnails else None
+    shown = thumbnail_mask(mask) if each.read.thumbnails else None
     for part, visual in enumerate((each.vectors.whole, *each.vectors.parts)):
         yield NewPrototype(noun.key, EXAMPLE, noun.span, key, visual, scores, shown, part, own)
     others = Scores(MAX_CONTRAST, 1 - each.vectors.area, scores.clip_agreement, 0.0)
-    beside = _thumbnail_mask(~mask) if each.read.thumbnails else None
+    beside = thumbnail_mask(~mask) if each.read.thumbnails else None
     for part, visual in enumerate(each.vectors.rest):
         yield NewPrototype(rest_of(noun.key), REST, noun.span, key, visual, others, beside, part, rest)
 
@@ -232,7 +215,7 @@ def rest_of(name: str) -> str:
     return f"not {name}"
 
 
-def _thumbnail(image: ImageArray) -> ImageArray:
+def thumbnail(image: ImageArray) -> ImageArray:
     """A picture (H, W, 3) or a mask (H, W), small."""
     from PIL import Image
 
@@ -241,5 +224,6 @@ def _thumbnail(image: ImageArray) -> ImageArray:
     return np.asarray(picture)
 
 
-def _thumbnail_mask(mask_hw: BoolArray) -> ImageArray:
-    return _thumbnail(mask_hw.astype(np.uint8) * 255)
+def thumbnail_mask(mask_hw: BoolArray) -> ImageArray:
+    """A mask (H, W) as levels, small."""
+    return thumbnail(mask_hw.astype(np.uint8) * 255)

@@ -144,6 +144,10 @@ class SuperpixelFinder(RegionFinder):
         mask: BoolArray = np.isin(labels, kept)
         return mask if mask.any() else boxed
 
+    def merged(self, seen: SeenPicture) -> LabelArray:
+        """All regions of a picture: int32 (h, w) at its working size, -1 where superpixels are none."""
+        return self._divided(seen).merged
+
     def _divided(self, seen: SeenPicture) -> _Divided:
         """Superpixels of a picture and their features; those of the last one are remembered."""
         if self._last is None or self._last.seen is not seen:

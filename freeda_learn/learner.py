@@ -12,16 +12,19 @@ from pathlib import Path
 from freeda_ingest.executors.recipe import PresetRecipe
 from freeda_ingest.manifests import preset_manifest
 from freeda_ingest.models import PresetModels
+from freeda_learn.dividing import RegionLimits, divider_of
 from freeda_learn.errors import OptionError
 from freeda_learn.examples import Example, Rejected
 from freeda_learn.executors import ExampleExecutor, ExampleRecipe, ExampleStage, LocalExecutor
-from freeda_learn.extract import Extractor, KeySettings
+from freeda_learn.extract import ExampleNaming, Extractor, KeySettings
 from freeda_learn.finding import RegionFinder
 from freeda_learn.models import LearnModels, Networks, check_preset_models
 from freeda_learn.prompting import finder_of
 from freeda_learn.report import LearnProgressCallback, LearnReport
 from freeda_learn.run import LearnPlan, LearnRun
+from freeda_learn.unlabelled import PictureNaming, RegionMaker, UnlabelledPicture
 from freeda_models.presets import Preset, load_preset, preset_for_bank
+from freeda_models.protocols import ImageArray
 from freeda_segment.region_networks import load_regions
 from freeda_segment.regions.providers import RegionProvider
 from freeda_segment.segmenter import Segmenter
@@ -29,6 +32,7 @@ from freeda_segment.settings import SegmentSettings
 from freeda_store.bank import Bank
 from freeda_store.closeable import Closeable
 from freeda_store.manifest import Manifest
+from freeda_store.views.amounts import count
 
 DEFAULT_BATCH_SIZE = 8
 
@@ -38,11 +42,11 @@ class LearnOptions:
     """Options of one run.
 
     Attributes:
-        by: who marked the examples; the name of the user who runs this if None.
+        by: who marked the examples, or gave the pictures; the name of the user who runs this if None.
         message: kept with the revision; says what was learned when empty.
-        name: of the run, for it to be found again after a kill; made from the examples when empty.
+        name: of the run, for it to be found again after a kill; made from what is learned when empty.
         thumbnails: whether pictures are kept; without, nothing of a picture but vectors enters the bank.
-        batch_size: examples computed together.
+        batch_size: examples or pictures computed together.
     """
 
     by: str | None = None
@@ -128,15 +132,58 @@ class Learner(Closeable):
             BankError: the bank cannot be written.
         """
         known = list(examples) if isinstance(examples, Sequence) else None
-        plan = LearnPlan(
-            run_key=options.name or _run_key(known or []),
-            message=options.message or _message(known),
-            by=user_name() if options.by is None else options.by,
-            batch_size=options.batch_size,
-            total=None if known is None else len(known),
-            thumbnails=options.thumbnails,
-        )
-        return LearnRun(self._bank, self._executor, plan, progress).go(examples if known is None else known)
+        plan = _plan(options, _run_key(known or []), _message(known), known)
+        run = LearnRun(self._bank, self._executor, ExampleNaming(), plan, progress)
+        return run.go(examples if known is None else known)
+
+    def learn_unlabelled(
+        self,
+        pictures: Iterable[Path | ImageArray | UnlabelledPicture | Rejected],
+        options: LearnOptions = LearnOptions(),
+        progress: LearnProgressCallback | None = None,
+        *,
+        limits: RegionLimits = RegionLimits(),  # noqa: B008 - frozen
+    ) -> LearnReport:
+        """Keep the regions of pictures that nobody named, and commit a revision when anything was new.
+
+        Regions are what the preset's network proposes, or superpixels merged by looks. Each becomes a
+        prototype without noun and text key, which retrieval from regions finds and from class names does not.
+        A picture that the bank has is left out by its content, whatever the limits; for the rest see
+        :meth:`learn`. It is computed in this process.
+
+        Args:
+            pictures: in any number; what cannot be used is counted and named.
+            options: see :class:`LearnOptions`.
+            progress: called after every batch, in this thread.
+            limits: which regions of a picture are kept.
+
+        Raises:
+            ModelOutputError: a network gave values that are not finite.
+            BankError: the bank cannot be written.
+        """
+        given = (_unlabelled(each) for each in pictures)
+        known = list(given) if isinstance(pictures, Sequence) else None
+        told = [["unlabelled", each.place] for each in (known or [])[:16]]
+        message = f"regions of {count(len(known), 'picture')}" if known else "regions of pictures"
+        plan = _plan(options, _digest(told), message, known)
+        maker = RegionMaker(self._models, self._settings, divider_of(self._settings, self._regions), limits)
+        run = LearnRun(self._bank, LocalExecutor(maker), PictureNaming(), plan, progress)
+        return run.go(given if known is None else known)
+
+
+def _unlabelled(picture: Path | ImageArray | UnlabelledPicture | Rejected) -> UnlabelledPicture | Rejected:
+    return picture if isinstance(picture, UnlabelledPicture | Rejected) else UnlabelledPicture(picture)
+
+
+def _plan(options: LearnOptions, run_key: str, message: str, known: Sequence[object] | None) -> LearnPlan:
+    return LearnPlan(
+        run_key=options.name or run_key,
+        message=options.message or message,
+        by=user_name() if options.by is None else options.by,
+        batch_size=options.batch_size,
+        total=None if known is None else len(known),
+        thumbnails=options.thumbnails,
+    )
 
 
 def _message(examples: Sequence[Example | Rejected] | None) -> str:
@@ -150,6 +197,10 @@ def _run_key(examples: Sequence[Example | Rejected]) -> str:
     for each in examples[:16]:
         marks = each.marks.fingerprint() if isinstance(each, Example) else each.reason
         told.append([each.place, marks])
+    return _digest(told)
+
+
+def _digest(told: Sequence[Sequence[str]]) -> str:
     return hashlib.sha256(json.dumps(["learn", told]).encode()).hexdigest()
 
 

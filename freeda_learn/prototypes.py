@@ -61,9 +61,8 @@ def pool_example(seen: SeenPicture, found: Found) -> ExampleVectors:
         UnusableExampleError: no patch sees the mask, or the features cancel out.
     """
     tokens = seen.tokens.reshape(-1, seen.tokens.shape[-1])
-    shares = seen.shares(found.mask_hw).ravel().astype(np.float64)
-    whole = (shares @ tokens / max(shares.sum(), 1e-12)).astype(np.float32)
-    if not shares.any() or not whole.any() or float(np.abs(whole).max()) > float(np.finfo(np.float16).max):
+    whole = mean_feature(seen, found.mask_hw)
+    if whole is None:
         raise UnusableExampleError(
             "the backbone sees nothing at its mask; mark a larger part of the picture."
         )
@@ -75,6 +74,23 @@ def pool_example(seen: SeenPicture, found: Found) -> ExampleVectors:
         rest=_rest(seen, found, tokens, own, whole),
         area=float(found.mask_hw.mean()),
     )
+
+
+def mean_feature(seen: SeenPicture, mask_hw: BoolArray) -> FloatArray | None:
+    """Raw mean of the features over a mask's pixels: float32 (D,).
+
+    Args:
+        seen: the picture.
+        mask_hw: bool, at the working picture's size.
+
+    Returns:
+        None where no patch sees the mask, the features cancel out, or they are larger than float16 holds.
+    """
+    tokens = seen.tokens.reshape(-1, seen.tokens.shape[-1])
+    shares = seen.shares(mask_hw).ravel().astype(np.float64)
+    mean: FloatArray = (shares @ tokens / max(shares.sum(), 1e-12)).astype(np.float32)
+    too_large = float(np.abs(mean).max()) > float(np.finfo(np.float16).max)
+    return mean if shares.any() and mean.any() and not too_large else None
 
 
 def _rest(

@@ -34,11 +34,11 @@ class LearnReport:
     """What a run did.
 
     Attributes:
-        examples: examples that were given.
-        learned: examples stored by this run, by class.
-        done_before: examples that the bank had.
+        examples: examples, or pictures without any, that were given.
+        learned: those stored by this run, by class; pictures whose regions nobody named under ``""``.
+        done_before: those that the bank had.
         prototypes: prototypes stored by this run.
-        rejected: examples that cannot be used.
+        rejected: those that cannot be used.
         first_rejected: the first of them.
         seconds: of each stage; they overlap.
         total_seconds: of the whole run.

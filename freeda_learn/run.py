@@ -10,25 +10,24 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from uuid import UUID
+from typing import Generic
 
 from freeda_ingest.background import BackgroundWriter
 from freeda_ingest.clock import StageClock
+from freeda_ingest.executors.protocol import Executor
 from freeda_ingest.interrupts import Interrupts
-from freeda_learn.examples import Example, Rejected, example_caption, example_seed
-from freeda_learn.executors import ExampleExecutor
-from freeda_learn.extract import Extracted, Read
+from freeda_learn.examples import Rejected
+from freeda_learn.making import Extracted, Naming, Pictured, Read, T
 from freeda_learn.pictures import LearnPicture, load_picture
 from freeda_learn.report import LearnProgress, LearnProgressCallback, LearnReport
 from freeda_segment.errors import SegmentError
-from freeda_store import Bank, generation_key, parse_filter
+from freeda_store import Bank
 from freeda_store.records import RevisionInfo
 
 NAMED = 20
 """How many examples that cannot be used a report names."""
 
 _READERS = 2
-Item = Example | Rejected
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,9 @@ class LearnPlan:
     Attributes:
         run_key: names the run, so that the same command finds it again.
         message: kept with the revision.
-        by: who marked the examples.
-        batch_size: examples computed together.
-        total: how many examples there seem to be.
+        by: who marked the examples, or gave the pictures.
+        batch_size: examples or pictures computed together.
+        total: how many there seem to be.
         thumbnails: whether pictures are kept.
     """
 
@@ -52,18 +51,20 @@ class LearnPlan:
     thumbnails: bool = True
 
 
-class LearnRun:
-    """Made and used once by :meth:`freeda_learn.learner.Learner.learn`."""
+class LearnRun(Generic[T]):
+    """Made and used once by :class:`freeda_learn.learner.Learner`."""
 
     def __init__(
         self,
         bank: Bank,
-        executor: ExampleExecutor,
+        executor: Executor[Read[T], Extracted],
+        naming: Naming[T],
         plan: LearnPlan,
         progress: LearnProgressCallback | None,
     ) -> None:
         self._bank = bank
         self._executor = executor
+        self._naming = naming
         self._plan = plan
         self._progress = progress
         self._learned: Counter[str] = Counter()
@@ -74,7 +75,7 @@ class LearnRun:
         self._known: set[int] = set()
         self._stopping = self._interrupted = False
 
-    def go(self, items: Iterable[Item]) -> LearnReport:
+    def go(self, items: Iterable[T | Rejected]) -> LearnReport:
         """Read, compute, store and commit; after Ctrl-C leave the revision open to be resumed."""
         started = time.perf_counter()
         with Interrupts(self._say_stopping) as interrupts:
@@ -97,8 +98,8 @@ class LearnRun:
             interrupted=self._interrupted,
         )
 
-    def _store(self, items: Iterable[Item], interrupts: Interrupts) -> None:
-        self._known = {info.seed for info in self._bank.infos(parse_filter(["origin=learned", "part=0"]))}
+    def _store(self, items: Iterable[T | Rejected], interrupts: Interrupts) -> None:
+        self._known = {info.seed for info in self._bank.infos(self._naming.known)}
         with (
             self._bank.write(self._plan.message, self._plan.run_key) as writer,
             BackgroundWriter(writer) as background,
@@ -112,7 +113,7 @@ class LearnRun:
                     self._revision = background.commit()
             self._interrupted = interrupts.requested
 
-    def _compute(self, batches: Iterator[list[Read]], background: BackgroundWriter) -> None:
+    def _compute(self, batches: Iterator[list[Read[T]]], background: BackgroundWriter) -> None:
         """Hand batches to the executor, and what comes back to the writer."""
         with closing(self._executor.run(batches)) as results:
             for made in results:
@@ -130,14 +131,14 @@ class LearnRun:
         self._tell()
 
     def _batches(
-        self, items: Iterable[Item], background: BackgroundWriter, interrupts: Interrupts
-    ) -> Iterator[list[Read]]:
-        """Examples that the bank lacks; pictures are read in threads meanwhile."""
-        ready: list[Read] = []
+        self, items: Iterable[T | Rejected], background: BackgroundWriter, interrupts: Interrupts
+    ) -> Iterator[list[Read[T]]]:
+        """What the bank lacks; pictures are read in threads meanwhile."""
+        ready: list[Read[T]] = []
         for window in self._read(items):
             if interrupts.requested:
                 return
-            keys = {read.seed: _key(read) for read in window}
+            keys = {read.seed: self._naming.key(read.item, read.picture.digest) for read in window}
             missing = background.missing(list(keys.values()))
             for read in window:
                 if read.seed in self._known or keys[read.seed] not in missing:
@@ -152,11 +153,11 @@ class LearnRun:
         if ready and not interrupts.requested:
             yield ready
 
-    def _read(self, items: Iterable[Item]) -> Iterator[list[Read]]:
-        """Examples with their pictures, a window at a time, the next one being read meanwhile."""
+    def _read(self, items: Iterable[T | Rejected]) -> Iterator[list[Read[T]]]:
+        """Items with their pictures, a window at a time, the next one being read meanwhile."""
         size, source = self._plan.batch_size, iter(items)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="freeda-reader") as pool:
-            ahead: list[_Reading] = []
+            ahead: list[_Reading[T]] = []
             while True:
                 with self._clock.stage("read"):
                     chunk = list(islice(source, size))
@@ -169,7 +170,7 @@ class LearnRun:
                         found = self._taken(ahead.pop(0))
                     yield found
 
-    def _taken(self, reading: _Reading) -> list[Read]:
+    def _taken(self, reading: _Reading[T]) -> list[Read[T]]:
         found = []
         for item in reading.items:
             self._given += 1
@@ -184,9 +185,9 @@ class LearnRun:
             found.append(self._to_compute(item, picture))
         return found
 
-    def _to_compute(self, example: Example, picture: LearnPicture) -> Read:
-        seed = example_seed(example, picture.digest)
-        return Read(example, picture, seed, self._plan.by, self._plan.thumbnails)
+    def _to_compute(self, item: T, picture: LearnPicture) -> Read[T]:
+        seed = self._naming.seed(item, picture.digest)
+        return Read(item, picture, seed, self._plan.by, self._plan.thumbnails)
 
     def _reject(self, rejected: Rejected) -> None:
         self._rejects += 1
@@ -204,24 +205,20 @@ class LearnRun:
             self._progress(LearnProgress(done, learned, self._plan.total, self._stopping))
 
 
-class _Reading:
+class _Reading(Generic[T]):
     """Some items whose pictures are being read, each picture once."""
 
-    def __init__(self, items: Sequence[Item], pool: ThreadPoolExecutor) -> None:
+    def __init__(self, items: Sequence[T | Rejected], pool: ThreadPoolExecutor) -> None:
         self.items = items
         self._futures: dict[object, Future[LearnPicture]] = {}
         for item in items:
-            if isinstance(item, Example) and (name := _name(item)) not in self._futures:
+            if not isinstance(item, Rejected) and (name := _name(item)) not in self._futures:
                 self._futures[name] = pool.submit(load_picture, item.picture)
 
-    def picture(self, example: Example) -> LearnPicture:
+    def picture(self, item: T) -> LearnPicture:
         """The picture of one of them."""
-        return self._futures[_name(example)].result()
+        return self._futures[_name(item)].result()
 
 
-def _name(example: Example) -> object:
-    return example.picture if isinstance(example.picture, Path) else id(example.picture)
-
-
-def _key(read: Read) -> UUID:
-    return generation_key(example_caption(read.example, read.picture.digest, by=""), read.seed)
+def _name(item: Pictured) -> object:
+    return item.picture if isinstance(item.picture, Path) else id(item.picture)

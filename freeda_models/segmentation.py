@@ -177,7 +177,8 @@ class PlainSettings:
         "What the neighbours of a region bring",
         Stage.NEIGHBOURS,
         more="`semantic`: CLIP's view of their regions, or their text keys in a bank that keeps none; "
-        "`text`: their text keys; `noun`: a vote each for the class nearest to their noun.",
+        "`text`: their text keys; `noun`: a vote each for the class nearest to their noun. Regions without a "
+        "name take part with `semantic` alone.",
         kind="value of neighbours",
         option=Option(),
     )

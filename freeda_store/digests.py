@@ -46,7 +46,7 @@ class Checksums:
 
 def canonical_point(
     id_: UUID,
-    text: NDArray[Any],
+    text: NDArray[Any] | None,
     visual: NDArray[Any],
     payload: Payload,
     semantic: NDArray[Any] | None = None,
@@ -55,13 +55,14 @@ def canonical_point(
 
     Args:
         id_: its id.
-        text: (D_text,), about unit length.
+        text: (D_text,), about unit length; None for none.
         visual: (D_visual,), within the range of float16.
         payload: its payload.
         semantic: (D_clip,), about unit length; None for none.
     """
+    key = None if text is None else canonical_text(text)
     kept = None if semantic is None else canonical_semantic(semantic)
-    return Point(id_, canonical_text(text), _halved(visual), payload, kept)
+    return Point(id_, key, _halved(visual), payload, kept)
 
 
 def canonical_semantic(semantic: NDArray[Any]) -> FloatArray:
@@ -98,9 +99,14 @@ def semantic_digest(semantic: NDArray[Any]) -> bytes | None:
         return blake2b(semantic.astype("<f2").tobytes(), digest_size=DIGEST_BYTES).digest()
 
 
-def vectors_digest(text: FloatArray, visual: NDArray[Any]) -> bytes:
-    """BLAKE2b of the text vector's float32 and the visual one's float16, little-endian."""
-    hashed = blake2b(text.astype("<f4").tobytes(), digest_size=DIGEST_BYTES)
+def vectors_digest(text: FloatArray | None, visual: NDArray[Any]) -> bytes:
+    """BLAKE2b of the text vector's float32 and the visual one's float16, little-endian.
+
+    A text vector of zeros stands for none, and is left out.
+    """
+    hashed = blake2b(digest_size=DIGEST_BYTES)
+    if text is not None and text.any():
+        hashed.update(text.astype("<f4").tobytes())
     with np.errstate(over="ignore"):  # a damaged one may be too large for float16
         hashed.update(visual.astype("<f2").tobytes())
     return hashed.digest()

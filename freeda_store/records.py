@@ -40,6 +40,13 @@ REST = "rest"
 """``kind`` of prototypes of what an example's picture shows beside it. They have the example's text key and a
 noun of their own; no class is made of them."""
 
+REGION = "region"
+"""``kind`` of prototypes of regions that nobody named. They have neither noun nor text key, so no text finds
+them; regions do."""
+
+NO_NOUN = "without a noun"
+"""How such a prototype's noun is written for people."""
+
 
 class Direction(StrEnum):
     """What prototypes are searched by."""
@@ -97,10 +104,10 @@ class NewPrototype:
     """A prototype on its way into a bank.
 
     Attributes:
-        noun: its key, e.g. ``red car``.
-        kind: noun, compound or phrase, :data:`EXAMPLE` or :data:`REST`.
-        span: characters of the caption it was read from.
-        text_key: float32 (D_text,), L2-normalised.
+        noun: its key, e.g. ``red car``; empty for a region that nobody named.
+        kind: noun, compound or phrase, :data:`EXAMPLE`, :data:`REST` or :data:`REGION`.
+        span: characters of the caption it was read from; (0, 0) without a noun.
+        text_key: float32 (D_text,), L2-normalised; None without a noun.
         visual: float32 (D_visual,), raw mean of patch features.
         scores: see :class:`Scores`.
         attribution_hw: uint8 (h, w), the min-max normalised map, for the thumbnail; None when there is
@@ -108,13 +115,13 @@ class NewPrototype:
         part: which prototype of its noun and span it is, where there are several: 0 is of the whole region,
             from 1 on of parts of it.
         semantic: float32 (D_clip,), CLIP's image embedding of the region alone, L2-normalised; None when
-            there is none. The bank keeps it as float16.
+            there is none. The bank keeps it as float16. Without a noun there must be one.
     """
 
     noun: str
     kind: str
     span: tuple[int, int]
-    text_key: FloatArray
+    text_key: FloatArray | None
     visual: FloatArray
     scores: Scores
     attribution_hw: ImageArray | None
@@ -147,6 +154,7 @@ class Prototype:
 
     Attributes:
         id: names its generation, revision, noun, span and part.
+        noun: empty for a region that nobody named.
         attribution_key: of its map's thumbnail; empty where none was kept.
         part: see :class:`NewPrototype`.
     """
@@ -206,7 +214,7 @@ class Neighbours:
         similarities: float32 (R, K), cosines; 0 where there is none.
         ids: of the N prototypes that are near to any region.
         infos: what is known of each.
-        text_keys: float32 (N, D_text), L2-normalised.
+        text_keys: float32 (N, D_text), L2-normalised; zeros for a prototype without a noun.
         semantics: float32 (N, D_clip), L2-normalised as far as float16 is; zeros for a prototype that has
             none, and D_clip is 0 where none has any.
     """

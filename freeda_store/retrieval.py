@@ -27,7 +27,7 @@ class PrototypeVectors:
 
     Attributes:
         ids: the prototypes.
-        text_keys: float32 (N, D_text), L2-normalised.
+        text_keys: float32 (N, D_text), L2-normalised; zeros for a prototype without a noun.
         visuals: float32 (N, D_visual), as precise as float16.
         semantics: float32 (N, D_clip), as precise as float16; zeros for a prototype that has none, and D_clip
             is 0 where none of the bank has any.

@@ -9,13 +9,14 @@ from freeda_store.records import PrototypeInfo
 
 
 def card_pictures(info: PrototypeInfo) -> CardPictures:
-    """A prototype's picture, and where its noun is in it; or why there is nothing to show."""
+    """A prototype's picture, and where its noun or region is in it; or why there is nothing to show."""
     if not info.picture_key:
         return CardPictures((), "no picture")
-    shown = [ShownPicture(thumbnail_address(info.picture_key), f"{info.origin} picture of {info.noun}")]
+    told = f"{info.origin} picture of {info.noun}" if info.noun else f"{info.origin} picture"
+    shown = [ShownPicture(thumbnail_address(info.picture_key), told)]
     if info.attribution_key:
         address = thumbnail_address(info.picture_key, info.attribution_key)
-        shown.append(ShownPicture(address, f"where {info.noun} is in it"))
+        shown.append(ShownPicture(address, f"where {info.noun or 'the region'} is in it"))
     return CardPictures(tuple(shown), "")
 
 

@@ -94,10 +94,10 @@ class Nouns:
         return chosen
 
     def _named(self) -> list[NounCount]:
-        """All but those that stand for what is beside an example."""
+        """All but those that stand for what is beside an example, and what has no noun."""
         every = self.all()
         beside = {rest_of(each.noun) for each in every}
-        return [each for each in every if each.noun not in beside]
+        return [each for each in every if each.noun and each.noun not in beside]
 
     def _count(self) -> _Counts:
         with self._lock:

@@ -88,11 +88,14 @@ def list_nouns(
     passing = parse_filter(where or [])
     with _open(bank) as opened:
         nouns = Counter(info.noun for info in opened.infos(passing))
+    unlabelled = nouns.pop("", 0)
     rows = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
     if as_json:
         console.emit_json(dict(rows))
     else:
         console.show_table(("prototypes#", "noun"), ((f"{number:,}", noun) for noun, number in rows))
+    if unlabelled:
+        console.note(f"{console.count(unlabelled, 'prototype')} more of regions that nobody named")
 
 
 @app.command(epilog="Example: freeda bank log --bank flowers")
@@ -278,6 +281,7 @@ def prune(
 ) -> None:
     """Hide the prototypes that a filter finds, in a new revision; older revisions keep them."""
     from freeda_store import parse_filter
+    from freeda_store.records import NO_NOUN
 
     passing = parse_filter(where or [])
     if not passing.conditions:
@@ -292,12 +296,15 @@ def prune(
     if as_json:
         numbers = {"revision_before": before, "revision": made}
         known = {name: None if each is None else each.number for name, each in numbers.items()}
-        console.emit_json({"prototypes": nouns.total(), "nouns": dict(nouns), "dry_run": dry_run, **known})
+        named = {noun: number for noun, number in nouns.items() if noun}
+        told = {"prototypes": nouns.total(), "nouns": named, "unlabelled": nouns[""]}
+        console.emit_json(told | {"dry_run": dry_run, **known})
         return
     total = console.count(nouns.total(), "prototype")
     if nouns:
         rows = sorted(nouns.items(), key=lambda item: (-item[1], item[0]))
-        console.show_table(("prototypes#", "noun"), ((f"{number:,}", noun) for noun, number in rows))
+        told_rows = ((f"{number:,}", noun or NO_NOUN) for noun, number in rows)
+        console.show_table(("prototypes#", "noun"), told_rows)
     if dry_run:
         console.say(f"{total} of {bank} would be hidden")
     elif not nouns:

@@ -27,10 +27,12 @@ def revision_row(revision: RevisionInfo) -> tuple[object, ...]:
 
 def prototype_row(info: PrototypeInfo) -> tuple[object, ...]:
     """One prototype, for :data:`PROTOTYPE_COLUMNS`."""
+    from freeda_store.records import NO_NOUN
+
     scores = info.scores
     return (
         info.id,
-        info.noun,
+        info.noun or NO_NOUN,
         f"{scores.contrast:.2f}" if scores.known else "",
         f"{scores.area:.1%}" if scores.known else "",
         f"{scores.clip_agreement:.3f}" if scores.known else "",

@@ -15,6 +15,15 @@ from freeda_cli.bank_add import show_separations
 from freeda_cli.errors import INTERRUPTED, UsageError
 from freeda_cli.executors import DevicesOption, ExecutorName, ExecutorOption, WorkersOption, place_of
 from freeda_cli.learn_check import check_learned, checked_values, show_checked
+from freeda_cli.learn_report import refuse_nothing, report_facts, report_values
+from freeda_cli.learn_unlabelled import (
+    MinShareOption,
+    MostRegionsOption,
+    UnlabelledOption,
+    learn_unlabelled,
+    region_limits,
+    require_no_names,
+)
 from freeda_cli.options import DEFAULT_BANK, BankOption, DeviceOption, JsonOption, PresetOption
 from freeda_cli.presets import announce_download, preset_of_existing
 from freeda_cli.progress import LearnBar
@@ -28,7 +37,6 @@ if TYPE_CHECKING:
     from freeda_store.views.separation import Separation
 
 EPILOG = "Example: freeda learn photo.jpg --at 320,200 --as forklift --bank mine"
-_SHOWN_REJECTS = 5
 _SHOWN_ODD = 5
 _NUMBERS = {2: "X,Y", 4: "LEFT,TOP,RIGHT,BOTTOM"}
 
@@ -122,6 +130,9 @@ def learn(
     whole: WholeOption = False,
     labels: LabelsOption = None,
     classes: ClassesOption = None,
+    unlabelled: UnlabelledOption = False,
+    min_share: MinShareOption = None,
+    most_regions: MostRegionsOption = None,
     bank: BankOption = DEFAULT_BANK,
     preset: PresetOption = None,
     check: CheckOption = None,
@@ -141,16 +152,30 @@ def learn(
 
     Nothing is trained and no caption is needed. What was learned stands beside what was drawn: a region
     belongs to the class when it resembles either. Running the same command again adds nothing. The
-    revision is taken back with `freeda bank rollback`.
+    revision is taken back with `freeda bank rollback`. With --unlabelled nothing is marked and named.
     """
     from freeda_cli.pictures import find_pictures
-    from freeda_learn import LearnOptions, disagreements, open_learner
+    from freeda_learn import LearnOptions, UnlabelledPicture, disagreements, open_learner
     from freeda_learn.labels.common import examples_of
     from freeda_store import Bank, parse_filter
     from freeda_store.opening.hindrances import require_writable
     from freeda_store.views.separation import measure_separation
 
     marked = bool(name or at or box or mask or not_at or whole)
+    options = LearnOptions(by=by, message=message, thumbnails=not no_thumbnails)
+    limits = region_limits(min_share, most_regions)
+    if unlabelled:
+        marks = {"--at": at, "--box": box, "--mask": mask, "--not-at": not_at, "--whole": whole}
+        others = {"--as": name, "--labels": labels, "--classes": classes, "--check": check}
+        require_no_names({option: bool(value) for option, value in (others | marks).items()})
+        if devices is not None or workers is not None or executor is not ExecutorName.LOCAL:
+            raise UsageError("--unlabelled computes in this process; leave out --devices and --executor.")
+        provenance = UnlabelledPicture(Path(), source=source, license=license_, url=url)
+        where: dict[str, Any] = {"bank": bank, "preset": preset, "device": device, "as_json": as_json}
+        learn_unlabelled(pictures, provenance, limits, options, **where)
+        return
+    if min_share is not None or most_regions is not None:
+        raise UsageError("--min-share and --most-regions are of --unlabelled; give it too.")
     label_set = _labels(pictures, labels, classes, marked=marked)
     examples = (
         _examples(pictures, name, at or [], box or [], mask, not_at or [], whole) if label_set is None else []
@@ -162,7 +187,6 @@ def learn(
     chosen = preset_of_existing(bank, preset)
     console.note(f"bank {bank}, preset {chosen.name}")
     announce_download(chosen, bank=bank)
-    options = LearnOptions(by=by, message=message, thumbnails=not no_thumbnails)
     told: Iterable[Example | Rejected] = examples
     if label_set is not None:
         console.note(f"{labels}: {label_set.format}, {console.count(label_set.pictures, 'picture')}")
@@ -313,13 +337,7 @@ def show_report(
     Raises:
         UnusableExampleError: nothing at all could be learned.
     """
-    from freeda_learn.errors import UnusableExampleError
-
-    nothing = not report.learned and not report.done_before and not report.interrupted
-    if report.rejected and nothing:
-        first = report.first_rejected[0]
-        more = f" ({report.rejected - 1:,} more cannot be used either)" if report.rejected > 1 else ""
-        raise UnusableExampleError(f"{first.place}: {first.reason}{more}")
+    refuse_nothing(report)
     if as_json:
         concepts = {"concepts": [each.to_json() for each in measured]}
         disagree = {"disagree": [_odd_values(each) for each in odd]}
@@ -349,39 +367,3 @@ def _odd_values(each: Disagreement) -> dict[str, Any]:
         "other": each.other,
         "likeness": each.likeness,
     }
-
-
-def report_values(report: LearnReport) -> dict[str, Any]:
-    """What a run did, as JSON values."""
-    return {
-        "examples": report.examples,
-        "learned": dict(report.learned),
-        "done_before": report.done_before,
-        "prototypes": report.prototypes,
-        "rejected": report.rejected,
-        "first_rejected": [{"place": each.place, "reason": each.reason} for each in report.first_rejected],
-        "revision": None if report.revision is None else report.revision.number,
-    }
-
-
-def report_facts(report: LearnReport) -> list[tuple[str, str]]:
-    """What a run did, as names and values."""
-    learned = ", ".join(f"{name} {count:,}" for name, count in sorted(report.learned.items()))
-    facts = [("examples", f"{report.examples:,}"), ("learned", learned or "none")]
-    if report.done_before:
-        facts.append(("done before", f"{report.done_before:,}"))
-    if report.rejected:
-        lines = [f"{report.rejected:,}"]
-        lines += [f"{each.place}: {each.reason}" for each in report.first_rejected[:_SHOWN_REJECTS]]
-        if report.rejected > _SHOWN_REJECTS:
-            lines.append(f"and {report.rejected - _SHOWN_REJECTS:,} more")
-        facts.append(("not usable", "\n".join(lines)))
-    revision = report.revision
-    made = "none made, for nothing was new" if revision is None else f"{revision.number}: {revision.message}"
-    stages = ", ".join(f"{stage} {console.duration(took)}" for stage, took in report.seconds.items())
-    return [
-        *facts,
-        ("prototypes", f"{report.prototypes:,}"),
-        ("time", f"{console.duration(report.total_seconds)}: {stages}"),
-        ("revision", made),
-    ]

@@ -105,8 +105,12 @@ class ExplanationPage:
         attribution, _ = look(self.thumbnails, info.attribution_key, SIDE)
         if attribution is not None:
             blended = overlay_attribution(np.asarray(picture), np.asarray(attribution.convert("L")))
-            shown.append(ShownPicture(embedded(_image(blended)), f"attribution of {info.noun}"))
+            shown.append(ShownPicture(embedded(_image(blended)), _about(info)))
         return CardPictures(tuple(shown))
+
+
+def _about(info: PrototypeInfo) -> str:
+    return f"attribution of {info.noun}" if info.noun else "its region"
 
 
 def _overlay(segmentation: Segmentation) -> Image.Image:

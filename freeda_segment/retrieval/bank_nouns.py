@@ -187,7 +187,7 @@ def bank_nouns(bank: NounSource, where: Filter = Filter()) -> BankNouns:  # noqa
 def _gather(bank: NounSource, where: Filter) -> BankNouns:
     ids: dict[str, list[UUID]] = {}
     counts: Counter[str] = Counter()
-    for info in islice(bank.infos(where), _SAMPLED):
+    for info in islice((info for info in bank.infos(where) if info.noun), _SAMPLED):
         if info.kind == REST or (info.kind == EXAMPLE and info.part):
             continue
         counts[info.noun] += 1

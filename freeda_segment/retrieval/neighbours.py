@@ -2,8 +2,9 @@
 like it, and what these mean says which class it is.
 
 No word of the bank is needed where neighbours bring CLIP's view of their regions: classes are free text, and
-a name that no caption holds is found too. What is found depends on the picture and the bank alone, so it is
-remembered with the encoded picture: another list of classes costs no search.
+a name that no caption holds is found too, and so regions that nobody named take part. What is found depends
+on the picture and the bank alone, so it is remembered with the encoded picture: another list of classes costs
+no search.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from freeda_models.unit_vectors import normalised
 from freeda_segment.regions.sampling import axis_samples
 from freeda_store import Filter
 from freeda_store.records import REST, Neighbours, RevisionInfo
+from freeda_store.vectors.filters import Condition, Operator
 
 if TYPE_CHECKING:
     from freeda_segment.encoding import EncodedWindow
@@ -120,12 +122,14 @@ def find_neighbours(
     Args:
         windows: of the picture.
         source: the bank.
-        settings: ``region_k`` and ``where`` count here.
+        settings: ``region_k`` and ``where`` count here, and ``region_values``: where neighbours bring words,
+            those without any are not looked for.
         revision: that is searched: the one that the classes' prototypes are of.
         cache: of the picture.
     """
     number = None if revision is None else revision.number
-    key = (id(source), number, settings.region_k, settings.where)
+    where = settings.where if settings.region_values == "semantic" else named_only(settings.where)
+    key = (id(source), number, settings.region_k, where)
     known = cache.get(key)
     if known is not None:
         return known
@@ -137,10 +141,15 @@ def find_neighbours(
         features.append(queries)
         rows.append(own)
         start += len(queries)
-    found = source.neighbours(np.concatenate(features), settings.region_k, settings.where, number)
+    found = source.neighbours(np.concatenate(features), settings.region_k, where, number)
     made = PictureNeighbours(found, tuple(rows))
     cache.put(key, made)
     return made
+
+
+def named_only(where: Filter) -> Filter:
+    """A filter that lets no region through that nobody named."""
+    return Filter((*where.conditions, Condition("noun", Operator.NE, ("",))))
 
 
 def _queries(window: EncodedWindow, start: int) -> tuple[WindowQueries, FloatArray]:
@@ -177,7 +186,8 @@ def count_votes(found: Neighbours, prototypes: ClassPrototypes, settings: Segmen
     a softmax makes shares of the cosines. Or each neighbour has one vote, for the class whose text is nearest
     to its noun's. Neighbours of nouns that no class names but that compete with the classes speak for these:
     their share is the last column, where anything competes, and the classes divide the rest. So does what an
-    example's picture shows beside it.
+    example's picture shows beside it. Shares are of the neighbours that have a noun; one without brings its
+    semantic vector alone.
 
     Returns:
         0..1; rows of NaN for regions whose neighbours say nothing.
@@ -186,8 +196,8 @@ def count_votes(found: Neighbours, prototypes: ClassPrototypes, settings: Segmen
     is_other: BoolArray = np.array(
         [info.noun in competing or info.kind == REST for info in found.infos], dtype=np.bool_
     )
-    counts = (found.rows >= 0).sum(axis=1)
-    others = _gathered(is_other, found).sum(axis=1) / np.maximum(counts, 1)
+    named: BoolArray = np.array([bool(info.noun) for info in found.infos], dtype=np.bool_)
+    others = _gathered(is_other, found).sum(axis=1) / np.maximum(_gathered(named, found).sum(axis=1), 1)
     values = brought(found, settings.region_values)
     if values == "noun":
         shares = _ballots(found, prototypes, ~is_other)

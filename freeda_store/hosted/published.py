@@ -39,6 +39,7 @@ class _Totals(Document):
     nouns: Count
     captions: Count
     generations: Count
+    unlabelled: Count = 0
 
 
 class _FirstCounts(_Totals):
@@ -150,7 +151,7 @@ class Published:
         for record in self.records:
             shows = self.counts.get(record.id, Totals())
             told = asdict(record) | {"run_key": "", "message": record.message[:MESSAGE_CHARS]}
-            line = json.dumps(told | {"shows": asdict(shows)}, sort_keys=True)
+            line = json.dumps(told | {"shows": _shown(shows)}, sort_keys=True)
             if lines and sum(map(len, lines)) + len(line) > PAGE_CHARS:
                 yield _page(lines)
                 lines = []
@@ -194,7 +195,7 @@ class Published:
             told = _FirstDocument.model_validate_json(document)
         except ValidationError as error:
             raise _damaged(collection, fault_of(error)) from error
-        totals = {"prototypes", "nouns", "captions", "generations"}
+        totals = set(_Totals.model_fields)
         counts = {id_: Totals(**counts.model_dump(include=totals)) for id_, counts in told.counts.items()}
         records = tuple(RevisionRecord(**revision.model_dump()) for revision in told.revisions)
         return cls(told.manifest, records, told.tags, told.unfinished, counts)
@@ -217,6 +218,11 @@ def named_pages(head: Head, collection: str) -> tuple[UUID, ...]:
         raise _damaged(collection, fault_of(error)) from error
     except ValueError as error:
         raise _damaged(collection, "it names a page by no id") from error
+
+
+def _shown(totals: Totals) -> dict[str, int]:
+    """Totals as a page says them. What older pages do not know is left out where there is none of it."""
+    return {name: count for name, count in asdict(totals).items() if count or name != "unlabelled"}
 
 
 def _page(lines: list[str]) -> str:

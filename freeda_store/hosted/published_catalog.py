@@ -131,7 +131,7 @@ class PublishedCatalog:
 
     def nouns(self, view: View) -> set[str]:
         """The nouns that a view shows, by the points' payloads."""
-        return {str(told["noun"]) for _, told in self._points(view, payloads=True)}
+        return {str(told["noun"]) for _, told in self._points(view, payloads=True)} - {""}
 
     def tally(self, field: Field, view: View) -> dict[str, int]:
         """How many of the prototypes that a view shows have each value, by the points' payloads."""

@@ -19,13 +19,12 @@ from freeda_store.repair.answers import Stored, revisions_of
 from freeda_store.repair.evidence import Contradiction, Judgement, Side, judge, own_id
 from freeda_store.sql.proofs import ListedPrototype, add_checksums, listed_prototypes
 from freeda_store.vectors.filters import PointFilter
-from freeda_store.vectors.protocol import Payload, VectorStore
+from freeda_store.vectors.protocol import Payload, VectorStore, rows_or_none, texts_fit
 
 if TYPE_CHECKING:
     from freeda_store.writing.stores import Stores
 
 _AT_ONCE = 512
-_LENGTH_TOLERANCE = 0.1
 Pair = tuple[ListedPrototype, Payload]
 
 
@@ -145,10 +144,9 @@ class _Walk:
         if self._fill and new:
             add_checksums(self._stores.catalog, new)
         if self._stored is not None:
-            here = [(row.prototype.id, told) for row, told in batch if row.prototype.id in vectors]
-            if here:
-                texts = np.stack([vectors[id_][0] for id_, _ in here])
-                self._stored.add_keys(texts, [told for _, told in here])
+            known = ((vectors.get(row.prototype.id, (None,))[0], told) for row, told in batch)
+            if here := [(text, told) for text, told in known if text is not None]:
+                self._stored.add_keys(np.stack([text for text, _ in here]), [told for _, told in here])
 
     def _note(self, row: ListedPrototype, payload: Payload, verdict: Judgement) -> None:
         id_, found = row.prototype.id, self.found
@@ -202,8 +200,13 @@ class _Walk:
                 self.found.contradictions.append(Contradiction(id_, "retired_in", [*here], [*told]))
 
 
-def fetch_whole(vectors: VectorStore, ids: Sequence[UUID]) -> dict[UUID, tuple[FloatArray, FloatArray]]:
-    """Text and visual vectors of points, without those whose vectors are gone or no directions."""
+def fetch_whole(
+    vectors: VectorStore, ids: Sequence[UUID]
+) -> dict[UUID, tuple[FloatArray | None, FloatArray]]:
+    """Text and visual vectors of points, without those whose vectors are gone or no directions.
+
+    None for the text vector of a point whose payload has no noun.
+    """
     if not ids:
         return {}
     try:
@@ -213,7 +216,6 @@ def fetch_whole(vectors: VectorStore, ids: Sequence[UUID]) -> dict[UUID, tuple[F
             return {}
         middle = len(ids) // 2
         return fetch_whole(vectors, ids[:middle]) | fetch_whole(vectors, ids[middle:])
-    lengths = np.linalg.norm(fetched.texts.astype(np.float64), axis=1)
-    whole = np.isfinite(fetched.visuals).all(axis=1) & (np.abs(lengths - 1) < _LENGTH_TOLERANCE)
-    rows = zip(fetched.ids, fetched.texts, fetched.visuals, whole, strict=True)
+    whole = np.isfinite(fetched.visuals).all(axis=1) & texts_fit(fetched.texts, fetched.payloads)
+    rows = zip(fetched.ids, rows_or_none(fetched.texts), fetched.visuals, whole, strict=True)
     return {id_: (text, visual) for id_, text, visual, sound in rows if sound}

@@ -111,8 +111,8 @@ def _saved(stores: Stores, old: EdgeVectors, plan: Plan) -> Iterator[Point]:
 
 def saved_points(found: Fetched, payloads: Mapping[UUID, Payload]) -> Iterator[Point]:
     """Points with vectors of the files of revisions, and with other payloads."""
-    semantics = rows_or_none(found.semantics)
-    for id_, text, visual, semantic in zip(found.ids, found.texts, found.visuals, semantics, strict=True):
+    texts, semantics = rows_or_none(found.texts), rows_or_none(found.semantics)
+    for id_, text, visual, semantic in zip(found.ids, texts, found.visuals, semantics, strict=True):
         yield Point(id_, text, visual, payloads[id_], semantic)
 
 

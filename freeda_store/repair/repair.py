@@ -116,8 +116,10 @@ def _repair_in_place(stores: Stores, history: History, found: Findings) -> Repai
     forgotten as one that is gone.
     """
     found = _correct_rows(stores, history, found)
-    held = stores.vectors.fetch(found.wrong_vectors, texts=True, visuals=True).ids
-    without = set(found.wrong_vectors) - set(held)
+    fetched = stores.vectors.fetch(found.wrong_vectors, texts=True, visuals=True)
+    told = zip(fetched.ids, fetched.texts, fetched.payloads, strict=True)
+    held = {id_ for id_, text, payload in told if text.any() or payload.get("noun") == ""}
+    without = set(found.wrong_vectors) - held
     stores.vectors.delete(sorted(found.orphans.keys() | without))
     for id_, payload in found.wrong_points.items():
         stores.vectors.set_payload([id_], {**defaults(), **payload})

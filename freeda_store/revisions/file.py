@@ -54,7 +54,7 @@ class VectorFile:
         digest: BLAKE2b of its tensors, as the file says.
         ids: S16 (N,), rising.
         key_of: int32 (N,), the row of ``keys`` that each prototype has.
-        keys: float32 (U, D_text), no two alike.
+        keys: float32 (U, D_text), no two alike; zeros stand for none.
         key_digests: S16 (U,), BLAKE2b of each row of ``keys``.
         visuals: float16 (N, D_visual).
         semantics: float16 (N, D_clip), zeros for a prototype that has none; (N, 0) in a file without any.
@@ -96,7 +96,7 @@ def write_file(
     Args:
         path: the file; one that is there is replaced, and who has it mapped keeps the old one.
         ids: rising.
-        texts: float32 (N, D_text), keys of length 1.
+        texts: float32 (N, D_text), keys of length 1, zeros for a prototype that has none.
         visuals: (N, D_visual) that float16 holds.
         semantics: (N, D_clip) that float16 holds, zeros for a prototype that has none.
 
@@ -108,7 +108,7 @@ def write_file(
     rows: dict[bytes, int] = {}
     key_of = np.array([rows.setdefault(text.tobytes(), len(rows)) for text in texts], dtype="<i4")
     kept = b"".join(rows)
-    digests = b"".join(blake2b(row, digest_size=_DIGEST_BYTES).digest() for row in rows)
+    digests = b"".join(map(_key_digest, rows))
     tensors: dict[str, NDArray[Any]] = {
         "ids": id_bytes(ids),
         "key_digests": np.frombuffer(digests, dtype=ID),
@@ -123,6 +123,20 @@ def write_file(
     with replaced(path) as part:
         fill(part, data)
     sync(path.parent)
+
+
+def no_key(width: int) -> np.bytes_:
+    """What ``key_digests`` has for the key of those that have none.
+
+    Args:
+        width: length of text vectors.
+    """
+    digest: np.bytes_ = np.frombuffer(_key_digest(bytes(4 * width)), dtype=ID)[0]
+    return digest
+
+
+def _key_digest(key: bytes) -> bytes:
+    return blake2b(key, digest_size=_DIGEST_BYTES).digest()
 
 
 def fill(path: Path, data: bytes) -> None:

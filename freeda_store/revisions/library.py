@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_store.records import FloatArray
-from freeda_store.revisions.file import ID, VectorFile
+from freeda_store.revisions.file import ID, VectorFile, no_key
 from freeda_store.vectors.protocol import VectorSizes
 
 _FEW = 4
@@ -35,6 +35,7 @@ class Library:
         file_of, row_of: int (N,), where each prototype is.
         key_of: int (N,), the key of each among the keys of all files; equal keys of several files are one.
         starts: int (F + 1,), the number of the first key of each file, and how many keys there are.
+        keyed: bool (N,), which prototypes have a text key.
     """
 
     files: tuple[VectorFile, ...]
@@ -45,6 +46,7 @@ class Library:
     row_of: Places
     key_of: Places
     starts: Places
+    keyed: NDArray[np.bool_]
 
     @classmethod
     def of(cls, files: Sequence[VectorFile], sizes: VectorSizes) -> Library:
@@ -57,6 +59,7 @@ class Library:
         one_of = first[same]
         key_of = [file.key_of.astype(np.intp) + start for file, start in zip(files, starts, strict=False)]
         ids, order = _sorted(ids)
+        keys = one_of[_joined(key_of, np.intp)][order]
         return cls(
             files=tuple(files),
             sizes=sizes,
@@ -64,8 +67,9 @@ class Library:
             heads=_heads(ids),
             file_of=np.repeat(np.arange(len(files)), lengths)[order],
             row_of=_joined([np.arange(length) for length in lengths], np.intp)[order],
-            key_of=one_of[_joined(key_of, np.intp)][order],
+            key_of=keys,
             starts=starts,
+            keyed=(digests != no_key(sizes.text))[keys],
         )
 
     def find(self, ids: NDArray[np.bytes_]) -> Places:
@@ -85,7 +89,7 @@ class Library:
         return [UUID(bytes=data[start : start + ID.itemsize]) for start in range(0, len(data), ID.itemsize)]
 
     def texts(self, places: Places) -> FloatArray:
-        """Keys of prototypes, float32 (N, D_text)."""
+        """Keys of prototypes, float32 (N, D_text), zeros for those that have none."""
         found = np.empty((len(places), self.sizes.text), dtype=np.float32)
         for file, here, rows in self._by_file(places):
             found[here] = file.keys[file.key_of[rows]]

@@ -107,6 +107,7 @@ class ReaderVectors(VectorStore):
         places = np.sort(places)
         if direction is Direction.REGIONS:
             return self._nearest_visuals(library, queries, k, places)
+        places = places[library.keyed[places]]
         lengths = np.linalg.norm(queries, axis=1, keepdims=True)
         units = np.asarray(queries / np.where(lengths > 0, lengths, 1), dtype=np.float32)
         best: list[tuple[Places, FloatArray]] = []

@@ -344,6 +344,7 @@ def _points(part: Part, revision: int) -> list[Point]:
         for generation in part.generations
         for prototype in generation.prototypes
     ]
+    texts = rows_or_none(part.texts)
     semantics = [None] * len(stored) if part.semantics is None else rows_or_none(part.semantics)
     return [
         canonical_point(
@@ -353,5 +354,5 @@ def _points(part: Part, revision: int) -> list[Point]:
             make_payload(prototype),
             semantic,
         )
-        for prototype, text, visual, semantic in zip(stored, part.texts, part.visuals, semantics, strict=True)
+        for prototype, text, visual, semantic in zip(stored, texts, part.visuals, semantics, strict=True)
     ]

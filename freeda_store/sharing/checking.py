@@ -41,8 +41,9 @@ def check_part(part: Part, revision: int, sizes: VectorSizes, source: str) -> No
     if part.semantics is not None:
         _check_semantics(part, sizes, source)
     lengths = np.linalg.norm(part.texts.astype(np.float64), axis=1)
-    if lengths.size and float(np.abs(lengths - 1).max()) > 1e-2:
-        raise _damaged(source, "a text vector has not length 1")
+    expected = np.array([bool(prototype.noun) for prototype in part.prototypes], dtype=np.float64)
+    if lengths.size and float(np.abs(lengths - expected).max()) > 1e-2:
+        raise _damaged(source, "a text vector has not length 1, or belongs to no noun")
 
 
 def _check_semantics(part: Part, sizes: VectorSizes, source: str) -> None:
@@ -70,7 +71,9 @@ def _check_prototype(prototype: Prototype, generation: SharedGeneration, revisio
     if prototype.id != id_ or prototype.part < 0:
         raise _damaged(source, f"prototype {prototype.id} is not that of its noun, caption and revision")
     start, stop = prototype.span
-    if not prototype.noun or not 0 <= start < stop <= len(generation.caption.text):
+    named = generation.origin != Origin.UNLABELLED
+    inside = 0 <= start < stop <= len(generation.caption.text) if named else start == stop == 0
+    if bool(prototype.noun) != named or not inside:
         raise _damaged(source, f"prototype {prototype.id} has no noun in its caption")
     if not all(map(math.isfinite, astuple(prototype.scores))):
         raise _damaged(source, f"a score of prototype {prototype.id} is not finite")

@@ -53,7 +53,8 @@ class Part:
     Attributes:
         generations: ``PART_GENERATIONS`` of them, fewer only in the last part of a revision. So every
             source cuts a revision at the same places, and a copy that stopped can be continued.
-        texts: float32 (N, D_text), unit length; N counts the generations' prototypes, in their order.
+        texts: float32 (N, D_text), unit length, zeros for a prototype without a noun; N counts the prototypes
+            of the generations, in their order.
         visuals: float16 (N, D_visual), as the bank holds them.
         thumbnails: bytes of the pictures and maps, by key; a missing one is left out.
         semantics: float16 (N, D_clip), zeros for prototypes that have none; None where none has any.

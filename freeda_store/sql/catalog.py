@@ -180,7 +180,8 @@ class Catalog(RevisionTables):
 
     def shared_nouns(self, revision: int, view: View) -> list[str]:
         """Nouns that one revision wrote prototypes of and that have at least two in a view, sorted."""
-        mine = select(PrototypeRow.noun).where(PrototypeRow.revision_id == revision)
+        named = (PrototypeRow.revision_id == revision) & (PrototypeRow.noun != "")
+        mine = select(PrototypeRow.noun).where(named)
         shown = select(PrototypeRow.noun).where(PrototypeRow.noun.in_(mine), visible(view))
         with self.transaction() as connection:
             query = shown.group_by(PrototypeRow.noun).having(func.count() > 1)
@@ -226,7 +227,7 @@ class Catalog(RevisionTables):
     def nouns(self, view: View) -> set[str]:
         """The nouns of the prototypes that a view shows."""
         with self.transaction() as connection:
-            query = select(PrototypeRow.noun).where(visible(view)).distinct()
+            query = select(PrototypeRow.noun).where(PrototypeRow.noun != "", visible(view)).distinct()
             return set(connection.execute(query).scalars())
 
     def tally(self, field: Field, view: View) -> dict[str, int]:

@@ -22,12 +22,13 @@ LISTED = 1_000
 
 @dataclass(frozen=True)
 class Totals:
-    """Visible prototypes, their nouns, captions and generations."""
+    """Visible prototypes, their nouns, captions and generations, and prototypes that have no noun."""
 
     prototypes: int = 0
     nouns: int = 0
     captions: int = 0
     generations: int = 0
+    unlabelled: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,18 @@ def count_totals(catalog: Catalog, view: View) -> Totals:
     from freeda_store.sql.visibility import inside, visible
 
     with catalog.transaction() as connection:
-        count, nouns = connection.execute(
-            select(func.count(), func.count(PrototypeRow.noun.distinct())).where(visible(view))
+        noun = func.nullif(PrototypeRow.noun, "")
+        count, nouns, unlabelled = connection.execute(
+            select(func.count(), func.count(noun.distinct()), func.count() - func.count(noun)).where(
+                visible(view)
+            )
         ).one()
         generations, captions = connection.execute(
             select(func.count(), func.count(GenerationRow.caption_id.distinct())).where(
                 inside(GenerationRow.revision_id, view), GenerationRow.complete
             )
         ).one()
-    return Totals(count, nouns, captions, generations)
+    return Totals(count, nouns, captions, generations, unlabelled)
 
 
 def count_without_semantic(catalog: Catalog, view: View) -> int:

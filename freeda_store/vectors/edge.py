@@ -42,6 +42,7 @@ from freeda_store.vectors.protocol import (
     VectorSizes,
     VectorStore,
     named_vectors,
+    texts_fit,
 )
 from freeda_store.vectors.scan import VisualScan
 from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
@@ -250,8 +251,9 @@ class EdgeVectors(VectorStore):
     def fetch(
         self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False, semantics: bool = False
     ) -> Fetched:
-        needed = [name for name, wanted in (("text", texts), ("visual", visuals)) if wanted]
-        names = [*needed, SEMANTIC] if semantics and self._sizes.semantic else needed
+        held = semantics and self._sizes.semantic > 0
+        asked = (("text", texts), ("visual", visuals), (SEMANTIC, held))
+        names = [name for name, wanted in asked if wanted]
         found: list[UUID] = []
         payloads: list[Payload] = []
         text_rows = _Rows(self._sizes.text, len(ids) if texts else 0)
@@ -266,14 +268,14 @@ class EdgeVectors(VectorStore):
                     continue
                 found.append(id_)
                 payloads.append(record.payload or {})
-                vectors = record.vector if names else {}
-                if any(name not in vectors for name in needed):
+                vectors = (record.vector or {}) if names else {}
+                if visuals and "visual" not in vectors:
                     raise BankDamagedError(
                         f"vectors of prototype {id_} are missing in {self._folder}; restore the bank from a "
                         "copy, or run `freeda bank verify --repair` to keep what is whole."
                     )
                 if texts:
-                    text_rows.append(vectors["text"])
+                    text_rows.append(vectors.get("text"))
                 if visuals:
                     visual_rows.append(vectors["visual"])
                 if semantics:
@@ -339,13 +341,13 @@ class EdgeVectors(VectorStore):
         """Read every vector once.
 
         Raises:
-            BankDamagedError: one cannot be read, or is no direction.
+            BankDamagedError: one cannot be read, or is no direction; or a noun has no text vector.
         """
         ids = (id_ for id_, _ in self.scroll(PointFilter(), payloads=True))
         while batch := list(islice(ids, _READ_BATCH)):
             fetched = self.fetch(batch, texts=True, visuals=True)
-            lengths = np.linalg.norm(fetched.texts, axis=1)
-            broken = ~(np.isfinite(fetched.visuals).all(axis=1) & (np.abs(lengths - 1) < 0.1))
+            whole = np.isfinite(fetched.visuals).all(axis=1) & texts_fit(fetched.texts, fetched.payloads)
+            broken = ~whole
             if broken.any():
                 raise BankDamagedError(
                     f"vectors of prototype {fetched.ids[int(broken.argmax())]} in {self._folder} hold other "

@@ -1,5 +1,5 @@
-"""What the bank asks of a vector engine. Points carry the named vectors ``text``, ``visual`` and, where there
-is one, ``semantic``.
+"""What the bank asks of a vector engine. Points carry the named vector ``visual`` and, where there are such,
+``text`` and ``semantic``.
 
 **How to write another engine.** A class of its own module implements :class:`VectorStore` and passes
 ``tests/store/test_vectors.py``, which runs on every engine. What filters ask is translated once
@@ -25,6 +25,7 @@ from freeda_store.records import Direction, FloatArray, JsonValue
 from freeda_store.vectors.filters import PointFilter
 
 Payload = Mapping[str, JsonValue]
+_LENGTH_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class Point:
 
     Attributes:
         id: UUIDv5 of content.
-        text: float32 (D_text,), searched by cosine.
+        text: float32 (D_text,), searched by cosine. None for a point that no text is to find.
         visual: float32 (D_visual,), kept as float16; its direction is searched.
         payload: JSON values; ``added_in`` is an integer, ``retired_in`` a list of integers.
         semantic: float32 (D_clip,), only fetched; kept as float16. None for a point that has none.
     """
 
     id: UUID
-    text: FloatArray
+    text: FloatArray | None
     visual: FloatArray
     payload: Payload
     semantic: FloatArray | None = None
@@ -61,13 +62,28 @@ class Point:
 
 def named_vectors(point: Point) -> dict[str, FloatArray]:
     """The vectors that a point has, by their names."""
-    vectors = {"text": point.text, "visual": point.visual}
-    return vectors if point.semantic is None else vectors | {"semantic": point.semantic}
+    vectors = {"text": point.text, "visual": point.visual, "semantic": point.semantic}
+    return {name: vector for name, vector in vectors.items() if vector is not None}
 
 
-def rows_or_none(semantics: NDArray[Any]) -> list[NDArray[Any] | None]:
-    """Semantic vectors (N, D_clip) one by one, None for zeros, which stand for none."""
-    return [row if row.any() else None for row in semantics]
+def rows_or_none(vectors: NDArray[Any]) -> list[NDArray[Any] | None]:
+    """Vectors that a point may lack, (N, D), one by one: None for zeros, which stand for none."""
+    return [row if row.any() else None for row in vectors]
+
+
+def texts_fit(texts: FloatArray, payloads: Sequence[Payload]) -> NDArray[np.bool_]:
+    """Whether text vectors (N, D_text) can be those of points: bool (N,).
+
+    Their length is about 1, or 0 where the payload says that there is no noun; a payload that cannot be read
+    says neither.
+    """
+    lengths = np.linalg.norm(texts.astype(np.float64), axis=1)
+    nouns = [payload.get("noun") for payload in payloads]
+    may_be = np.array([noun != "" for noun in nouns], dtype=np.bool_)
+    may_lack = np.array([not noun for noun in nouns], dtype=np.bool_)
+    is_unit = np.abs(lengths - 1) < _LENGTH_TOLERANCE
+    fit: NDArray[np.bool_] = (may_be & is_unit) | (may_lack & (lengths == 0))
+    return fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +104,8 @@ class Fetched:
     Attributes:
         ids: those found, in the order asked for.
         payloads: one each.
-        texts: float32 (N, D_text), unit length; (0, D_text) when not asked for.
+        texts: float32 (N, D_text), unit length, zeros for points that have none; (0, D_text) when not asked
+            for.
         visuals: float32 (N, D_visual); (0, D_visual) when not asked for.
         semantics: float32 (N, D_clip), zeros for points that have none; (0, 0) when not asked for.
     """
@@ -129,7 +146,8 @@ class VectorStore(Protocol):
             queries: float32 (Q, D_text) for text vectors, (Q, D_visual) for visual ones.
             k: how many, at least 1.
             where: which points may come back.
-            direction: classes are searched among text vectors, regions among visual ones.
+            direction: classes are searched among text vectors, regions among visual ones. A point without the
+                vector is not found.
         """
 
     def fetch(
@@ -137,7 +155,7 @@ class VectorStore(Protocol):
     ) -> Fetched:
         """Points by id, with the vectors asked for.
 
-        Unknown ids are left out, and points without a text or visual vector that was asked for.
+        Unknown ids are left out, and points without a visual vector that was asked for.
         """
 
     def set_semantics(self, ids: Sequence[UUID], semantics: FloatArray) -> None:

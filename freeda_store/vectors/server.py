@@ -234,7 +234,7 @@ class ServerVectors(VectorStore):
     def fetch(
         self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False, semantics: bool = False
     ) -> Fetched:
-        """Points by id, several requests at once. A point that lacks a vector it needs counts as missing."""
+        """Points by id, several requests at once. A point that lacks a visual vector counts as missing."""
         held = semantics and self._sizes.semantic > 0
         asked = (("text", texts), ("visual", visuals), (SEMANTIC, held))
         names = [name for name, wanted in asked if wanted]
@@ -244,9 +244,10 @@ class ServerVectors(VectorStore):
             for records in readers.map(lambda part: self._retrieve(part, names), parts):
                 by_id |= {record.id: record for record in records}
         found = [by_id[id_] for id_ in ids if id_ in by_id]
-        none = np.zeros(self._sizes.semantic, dtype=np.float32)
-        rows = {name: [record.vectors.get(name, none) for record in found] for name in names}
         width = self._sizes.semantic if semantics else 0
+        widths = {"text": self._sizes.text, "visual": self._sizes.visual, SEMANTIC: width}
+        none = {name: np.zeros(widths[name], dtype=np.float32) for name in names}
+        rows = {name: [record.vectors.get(name, none[name]) for record in found] for name in names}
         missing = np.zeros((len(found) if semantics else 0, width), dtype=np.float32)
         return Fetched(
             tuple(record.id for record in found),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 REQUEST_BYTES = 900_000
 """Below what gateways allow when nobody has told them otherwise (nginx: 1 MB)."""
-OPTIONAL = frozenset({SEMANTIC})
+OPTIONAL = frozenset({"text", SEMANTIC})
 """Vectors that a point may lack."""
 POINTS_AT_ONCE = 1000
 """What strict mode allows in one upsert."""
@@ -75,7 +75,7 @@ class Wire(Protocol):
     def retrieve(self, ids: Sequence[UUID], names: Sequence[str]) -> list[Record]:
         """Points by id, in any order, with the vectors of these names.
 
-        Those that lack one are left out, but for a semantic vector, which is optional.
+        Those that lack one are left out, unless it is one of :data:`OPTIONAL`.
         """
 
 

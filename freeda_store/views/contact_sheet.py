@@ -68,7 +68,7 @@ def choose_prototypes(
     asked = Filter((*where.conditions, Condition("noun", Operator.EQ, (key,))))
     chosen = choose(bank.infos(asked), ORDERS[BEST_FIRST], limit)
     if not chosen.infos:
-        near = alike(key, list({info.noun for info in bank.infos(where)}))
+        near = alike(key, list({info.noun for info in bank.infos(where)} - {""}))
         hint = f"did you mean {' or '.join(near)}?" if near else "`freeda bank list` lists its nouns."
         raise PrototypeMissingError(f"the bank shows no prototype of '{key}' that passes; {hint}")
     return list(chosen.infos), chosen.total

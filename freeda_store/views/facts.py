@@ -27,6 +27,7 @@ def stats_facts(address: str, stats: BankStats, default_filter: str | None) -> l
         ("revision", revision),
         ("prototypes", f"{stats.prototypes:,}"),
         ("nouns", f"{stats.nouns:,}"),
+        *_unlabelled(stats),
         *_drawn(stats),
         ("sources", _shares(stats.by_source, stats.other_sources)),
         ("licences", _shares(stats.by_license, stats.other_licenses)),
@@ -53,6 +54,12 @@ def _room(stats: BankStats) -> str:
     told = ", ".join(f"{name} {'not known' if n is None else size(n)}" for name, n in parts.items())
     known = [number for number in parts.values() if number is not None]
     return f"{size(sum(known))}: {told}" if len(known) == len(parts) else told
+
+
+def _unlabelled(stats: BankStats) -> list[tuple[str, str]]:
+    """How many prototypes only regions find; nothing where there is none."""
+    told = f"{count(stats.unlabelled, 'prototype')} of regions that nobody named, for retrieval from regions"
+    return [("unlabelled", told)] if stats.unlabelled else []
 
 
 def _drawn(stats: BankStats) -> list[tuple[str, str]]:

@@ -116,7 +116,7 @@ def measure_separation(
     Raises:
         PrototypeMissingError: a noun has no prototype that passes.
     """
-    counts = Counter(info.noun for info in bank.infos(where))
+    counts = Counter(info.noun for info in bank.infos(where) if info.noun)
     for noun in nouns:
         if noun not in counts:
             raise PrototypeMissingError(

@@ -20,6 +20,7 @@ class BankStats:
     Attributes:
         revision: number of the view's revision, None before the first commit.
         prototypes, nouns, captions, generations: what the view shows.
+        unlabelled: visible prototypes of regions that nobody named.
         revisions: committed ones, in the whole bank.
         unfinished_runs: open revisions, left by runs that ended early or still go on.
         by_source, by_license: visible prototypes of each, of the most frequent ones at most
@@ -38,6 +39,7 @@ class BankStats:
     nouns: int
     captions: int
     generations: int
+    unlabelled: int
     revisions: int
     unfinished_runs: int
     by_source: Mapping[str, int]
@@ -69,6 +71,7 @@ def count_stats(
         nouns=totals.nouns,
         captions=totals.captions,
         generations=totals.generations,
+        unlabelled=totals.unlabelled,
         revisions=revisions,
         unfinished_runs=unfinished,
         by_source=counts.by_source.largest,

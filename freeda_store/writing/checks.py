@@ -42,7 +42,12 @@ def check_generation(generation: NewGeneration, sizes: VectorSizes) -> None:
         raise InvalidGenerationError(f"{name}: origin is {generation.origin!r}; expected one of {known}.")
     seen: set[tuple[str, tuple[int, int], int]] = set()
     for prototype in generation.prototypes:
-        _check_prototype(prototype, f"{name}, noun {prototype.noun!r}", sizes, len(generation.caption.text))
+        where = f"{name}, noun {prototype.noun!r}"
+        _check_prototype(prototype, where, sizes)
+        if generation.origin == Origin.UNLABELLED:
+            _check_unlabelled(prototype, where)
+        else:
+            _check_named(prototype, where, sizes, len(generation.caption.text))
         place = (prototype.noun, prototype.span, prototype.part)
         if place in seen:
             raise InvalidGenerationError(f"{name}: noun {prototype.noun!r} at {prototype.span} comes twice.")
@@ -72,24 +77,41 @@ def _check_text(value: str, name: str) -> None:
     raise InvalidGenerationError(f"{name} is not valid Unicode; remove lone surrogates.")
 
 
-def _check_prototype(prototype: NewPrototype, name: str, sizes: VectorSizes, length: int) -> None:
+def _check_named(prototype: NewPrototype, name: str, sizes: VectorSizes, length: int) -> None:
     if not prototype.noun:
         raise InvalidGenerationError(f"{name}: the noun is empty.")
     _check_text(prototype.noun, f"{name}: noun")
-    if not 0 <= prototype.part <= MAX_INTEGER:
-        raise InvalidGenerationError(f"{name}: part {prototype.part} is outside 0 to 2**63 - 1.")
     start, stop = prototype.span
     if not 0 <= start < stop <= length:
         raise InvalidGenerationError(f"{name}: span {prototype.span} is outside the caption (0, {length}).")
-    for field, size in (("text_key", sizes.text), ("visual", sizes.visual)):
-        vector = getattr(prototype, field)
-        if vector.shape != (size,):
-            raise InvalidGenerationError(f"{name}: {field} has shape {vector.shape}; expected ({size},).")
-        if not np.isfinite(vector).all():
-            raise InvalidGenerationError(f"{name}: {field} holds a value that is not finite; drop it.")
+    if prototype.text_key is None:
+        raise InvalidGenerationError(f"{name}: text_key is missing; only regions without a noun have none.")
+    _check_vector(prototype.text_key, f"{name}: text_key", sizes.text)
     norm = float(np.linalg.norm(prototype.text_key.astype(np.float64)))
     if abs(norm - 1.0) > 1e-2:
         raise InvalidGenerationError(f"{name}: text_key has length {norm:.3f}; expected 1 (L2-normalised).")
+
+
+def _check_unlabelled(prototype: NewPrototype, name: str) -> None:
+    if prototype.noun or prototype.span != (0, 0) or prototype.text_key is not None:
+        raise InvalidGenerationError(
+            f"{name}: a region that nobody named has no noun, no text_key and the span (0, 0)."
+        )
+    if prototype.semantic is None:
+        raise InvalidGenerationError(f"{name}: semantic is missing, so nothing could come of it; drop it.")
+
+
+def _check_vector(vector: FloatArray, name: str, size: int) -> None:
+    if vector.shape != (size,):
+        raise InvalidGenerationError(f"{name} has shape {vector.shape}; expected ({size},).")
+    if not np.isfinite(vector).all():
+        raise InvalidGenerationError(f"{name} holds a value that is not finite; drop it.")
+
+
+def _check_prototype(prototype: NewPrototype, name: str, sizes: VectorSizes) -> None:
+    if not 0 <= prototype.part <= MAX_INTEGER:
+        raise InvalidGenerationError(f"{name}: part {prototype.part} is outside 0 to 2**63 - 1.")
+    _check_vector(prototype.visual, f"{name}: visual", sizes.visual)
     if float(np.abs(prototype.visual).max()) > FLOAT16_MAX:
         raise InvalidGenerationError(f"{name}: visual is larger than float16 holds ({FLOAT16_MAX:.0f}).")
     if prototype.semantic is not None:

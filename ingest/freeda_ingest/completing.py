@@ -25,7 +25,7 @@ from freeda_models.protocols import FloatArray, ImageArray, TextImageEncoder
 from freeda_store import Bank
 from freeda_store.errors import ThumbnailDamagedError, ThumbnailMissingError
 from freeda_store.manifest import Manifest
-from freeda_store.records import REST, PrototypeInfo
+from freeda_store.records import REGION, REST, PrototypeInfo
 
 _CROPS_AT_ONCE = 32
 _PICTURES_KEPT = 64
@@ -130,9 +130,9 @@ class _Seer:
             return [], np.zeros((0, 0), dtype=np.float32)
         semantics = self._clip.encode_images(np.stack(crops))
         agreements = clip_agreements(
-            self._clip, semantics, list(range(len(kept))), [info.noun for info in kept]
+            self._clip, semantics, list(range(len(kept))), [info.noun or info.kind for info in kept]
         )
-        named = np.array([info.kind != REST for info in kept], dtype=np.bool_)  # others agree with no noun
+        named = np.array([info.kind not in (REST, REGION) for info in kept], dtype=np.bool_)
         report.note(np.abs(agreements - [info.scores.clip_agreement for info in kept])[named], len(kept))
         return [info.id for info in kept], semantics
 

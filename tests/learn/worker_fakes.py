@@ -18,8 +18,9 @@ from segment_fakes import FakeBackbone, FakeClip, fake_manifest, small_settings 
 
 from freeda_learn import Example, LearnModels, LearnOptions, LearnReport, Marks  # noqa: E402
 from freeda_learn.executors import ExampleExecutor  # noqa: E402
-from freeda_learn.extract import Extracted, Extractor, Read  # noqa: E402
+from freeda_learn.extract import Extractor  # noqa: E402
 from freeda_learn.learner import key_settings  # noqa: E402
+from freeda_learn.making import Extracted, Read  # noqa: E402
 from freeda_learn.prompting import finder_of  # noqa: E402
 
 PATIENCE_SECONDS = 60.0
@@ -42,26 +43,26 @@ class FakeRecipe:
     company: int = 1
     seconds: float = 0.0
 
-    def build(self, device: str) -> Callable[[Sequence[Read]], Extracted]:
+    def build(self, device: str) -> Callable[[Sequence[Read[Example]]], Extracted]:
         self.leave("built")
         clip, settings = FakeClip(), small_settings()
         models = LearnModels(FakeBackbone((8, 8)), clip, clip)
         keys = key_settings(fake_manifest())
         extractor = Extractor(models, settings, keys, finder_of(settings, None))
 
-        def compute(batch: Sequence[Read]) -> Extracted:
+        def compute(batch: Sequence[Read[Example]]) -> Extracted:
             self._meet_mishaps(batch)
             return extractor.extract(batch)
 
         return compute
 
-    def _meet_mishaps(self, batch: Sequence[Read]) -> None:
+    def _meet_mishaps(self, batch: Sequence[Read[Example]]) -> None:
         self.leave("computed")
         give_up = time.monotonic() + PATIENCE_SECONDS
         while len(self.traces("computed")) < self.company and time.monotonic() < give_up:
             time.sleep(0.01)
         time.sleep(self.seconds)
-        named = any(read.example.name == DEADLY for read in batch)
+        named = any(read.item.name == DEADLY for read in batch)
         if named and len(self.traces("died")) < self.deaths:
             self.leave("died")
             os.kill(os.getpid(), signal.SIGKILL)

@@ -29,7 +29,7 @@ def full_payload(id_: UUID, index: int, fields: dict[str, Any]) -> dict[str, Any
 
 def _prototype(id_: UUID, index: int, told: dict[str, Any]) -> StoredPrototype:
     usual = {"source": "", "license": "", "contrast": 1.0, "seed": 0, "origin": "generated", "part": 0}
-    fields: dict[str, Any] = usual | told
+    fields: dict[str, Any] = usual | {"kind": "noun", "span": (0, 7)} | told
     caption = Caption(
         f"caption {index}",
         str(index),
@@ -44,8 +44,8 @@ def _prototype(id_: UUID, index: int, told: dict[str, Any]) -> StoredPrototype:
         seed=int(fields["seed"]),
         picture_key="",
         noun=str(fields["noun"]),
-        kind="noun",
-        span=(0, 7),
+        kind=str(fields["kind"]),
+        span=(fields["span"][0], fields["span"][1]),
         scores=Scores(float(fields["contrast"]), 0.25, 0.5, 0.125),
         attribution_key="",
         origin=str(fields["origin"]),
@@ -74,7 +74,7 @@ def make_reader(folder: Path, points: Sequence[Point], sizes: VectorSizes) -> Re
             write_file(
                 folder / FOLDER / Part(revision, start // 100).name,
                 [p.id for p in part],
-                np.stack([p.text for p in part]),
+                np.stack([np.zeros(sizes.text, np.float32) if p.text is None else p.text for p in part]),
                 np.stack([p.visual for p in part]),
                 np.stack([np.zeros(width, np.float32) if p.semantic is None else p.semantic for p in part]),
             )

@@ -8,6 +8,7 @@ from threading import Event
 
 import numpy as np
 import pytest
+from presence import present
 from store_makers import NOUNS, TEXT_DIM, VISUAL_DIM, make_generation, make_manifest, text_key
 
 from freeda_store import Bank, Caption, Filter, RevisionInfo, generation_key, parse_filter
@@ -306,7 +307,7 @@ def test_invalid_generations_write_nothing(bank: Bank) -> None:
         "holds a value that is not finite": replace(prototype, visual=nan),
         "larger than float16": replace(prototype, visual=prototype.visual * 1e6),
         r"text_key has shape \(3,\)": replace(prototype, text_key=np.ones(3, np.float32)),
-        "text_key has length 2": replace(prototype, text_key=2 * prototype.text_key),
+        "text_key has length 2": replace(prototype, text_key=2 * present(prototype.text_key)),
         "outside the caption": replace(prototype, span=(5, 900)),
         "noun is empty": replace(prototype, noun=""),
         r"expected uint8 \(h, w\)": replace(prototype, attribution_hw=np.zeros((4, 4, 3), np.uint8)),

@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from hosted_makers import Team
+from presence import present
 from sharing_makers import copy_open, fill, source_of
 from sqlalchemy import select
 from store_makers import WITHOUT_CHECKSUMS, make_generation
@@ -93,7 +94,7 @@ def test_bringing_a_key_to_length_1_twice_changes_nothing() -> None:
 
 def test_a_writer_keeps_checksums_of_what_it_wrote(bank: Bank) -> None:
     generation = make_generation(3)
-    long = [replace(p, text_key=p.text_key * np.float32(1.004)) for p in generation.prototypes]
+    long = [replace(p, text_key=present(p.text_key) * np.float32(1.004)) for p in generation.prototypes]
     with bank.write("m", "run") as writer:
         writer.add([make_generation(0), replace(generation, prototypes=tuple(long))])
         writer.commit()

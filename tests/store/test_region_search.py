@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engine_makers import SIZES, Holding, make_points, shown
+from presence import present
 
 from freeda_store.errors import StorageError
 from freeda_store.records import Direction
@@ -101,7 +102,7 @@ def test_semantic_vectors_can_be_given_later_and_replaced(store: VectorStore) ->
     store.set_semantics([points[0].id], rows[2:])
     found = store.fetch([p.id for p in points], texts=True, semantics=True)
     np.testing.assert_array_equal(found.semantics[:4], [*rows[[2, 1, 2]], np.zeros(CLIP)])
-    np.testing.assert_allclose(found.texts, [p.text for p in points], atol=1e-6)
+    np.testing.assert_allclose(found.texts, [present(p.text) for p in points], atol=1e-6)
     store.upsert(with_semantics(make_points(2, seed=8), every=1))
     assert store.fetch([points[1].id], semantics=True).semantics[0].tolist() == rows[1].tolist()
 

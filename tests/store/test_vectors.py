@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 from engine_makers import SIZES, Holding, make_points, open_edge, shown
+from presence import present
 
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
 from freeda_store.vectors.filters import PointFilter, Revisions, View, parse_filter
@@ -17,7 +18,7 @@ from freeda_store.vectors.ties import RawHits, nearest_with_fixed_ties
 
 
 def brute_force(points: list[Point], query: np.ndarray, k: int) -> list[UUID]:
-    scores = {p.id: float(p.text @ query) for p in points}
+    scores = {p.id: float(present(p.text) @ query) for p in points}
     return sorted(scores, key=lambda id_: (-scores[id_], id_.int))[:k]
 
 
@@ -32,7 +33,7 @@ def test_nearest_is_exact_inside_a_view(holding: Holding) -> None:
             assert hits.similarities.dtype == np.float32
             assert (np.diff(hits.similarities) <= 0).all()
             best = next(point for point in points if point.id == hits.ids[0])
-            cosine = float(best.text @ query / np.linalg.norm(query))
+            cosine = float(present(best.text) @ query / np.linalg.norm(query))
             assert hits.similarities[0] == pytest.approx(cosine, abs=1e-5)
 
 
@@ -55,7 +56,7 @@ def test_fewer_points_than_k(holding: Holding) -> None:
 def test_ties_between_revisions_are_in_the_order_of_ids(holding: Holding) -> None:
     """Equal keys lie in several files of a reader, among others of any number."""
     template = make_points(300)
-    query = template[0].text
+    query = present(template[0].text)
     same = [Point(p.id, query, p.visual, p.payload) for p in template]
     store = holding([*same, *make_points(211, seed=5)])
     expected = sorted((p.id for p in same), key=lambda id_: id_.int)
@@ -74,9 +75,9 @@ def test_ties_across_the_border_are_in_the_order_of_ids(store: VectorStore) -> N
     store.upsert(same)
     expected = sorted((p.id for p in same), key=lambda id_: id_.int)[:20]
     for _ in range(2):
-        (hits,) = store.nearest(template[0].text[None], 20, PointFilter())
+        (hits,) = store.nearest(present(template[0].text)[None], 20, PointFilter())
         assert list(hits.ids) == expected
-        store.upsert([Point(p.id, -p.text, p.visual, p.payload) for p in make_points(200, seed=5)])
+        store.upsert([Point(p.id, -present(p.text), p.visual, p.payload) for p in make_points(200, seed=5)])
         store.optimize()
 
 
@@ -132,7 +133,7 @@ def test_fetch_keeps_order_and_leaves_unknown_out(holding: Holding) -> None:
     wanted = [points[7].id, uuid4(), points[3].id]
     fetched = store.fetch(wanted, texts=True, visuals=True)
     assert fetched.ids == (points[7].id, points[3].id)
-    np.testing.assert_allclose(fetched.texts, [points[7].text, points[3].text], atol=1e-6)
+    np.testing.assert_allclose(fetched.texts, [present(points[7].text), present(points[3].text)], atol=1e-6)
     np.testing.assert_allclose(fetched.visuals, [points[7].visual, points[3].visual], rtol=1e-3, atol=1e-2)
     assert fetched.visuals.dtype == np.float32
     assert dict(fetched.payloads[0]) == dict(points[7].payload)
@@ -147,7 +148,7 @@ def test_upsert_replaces(store: VectorStore) -> None:
     store.upsert([Point(first.id, second.text, second.visual, {"added_in": 2})])
     fetched = store.fetch([first.id], texts=True)
     assert dict(fetched.payloads[0]) == {"added_in": 2}
-    np.testing.assert_allclose(fetched.texts[0], second.text, atol=1e-6)
+    np.testing.assert_allclose(fetched.texts[0], present(second.text), atol=1e-6)
     assert store.count(PointFilter()) == 1
 
 

@@ -13,6 +13,7 @@ import pytest
 from http_stubs import Answer, stub_server
 from hypothesis import given
 from hypothesis import strategies as st
+from presence import present
 from qdrant_stub import API_KEY, QdrantStub, running_stub
 
 from freeda_store.errors import StorageError
@@ -71,7 +72,9 @@ def test_requests_are_cut_by_bytes(stub: QdrantStub) -> None:
     assert len(changes) > 1
     assert max(changes) <= 10_000
     stub.requests.clear()
-    hits = store.nearest(np.stack([each.text for each in points]), 3, PointFilter(view=View(((1, 1),))))
+    hits = store.nearest(
+        np.stack([present(each.text) for each in points]), 3, PointFilter(view=View(((1, 1),)))
+    )
     assert [hit.ids for hit in hits] == [()] * 120
     searches = sizes(stub, "/collections/team/points/query/batch")
     assert len(searches) > 1
