@@ -123,13 +123,26 @@ def find_neighbours(
         windows: of the picture.
         source: the bank.
         settings: ``region_k`` and ``where`` count here, and ``region_values``: where neighbours bring words,
-            those without any are not looked for.
+            and one without any was found, those with words are looked for alone.
         revision: that is searched: the one that the classes' prototypes are of.
         cache: of the picture.
     """
     number = None if revision is None else revision.number
-    where = settings.where if settings.region_values == "semantic" else named_only(settings.where)
-    key = (id(source), number, settings.region_k, where)
+    found = _search(windows, source, settings.region_k, settings.where, number, cache)
+    if settings.region_values == "semantic" or all(info.noun for info in found.found.infos):
+        return found
+    return _search(windows, source, settings.region_k, named_only(settings.where), number, cache)
+
+
+def _search(
+    windows: Sequence[EncodedWindow],
+    source: NeighbourSource,
+    k: int,
+    where: Filter,
+    revision: int | None,
+    cache: NeighbourCache,
+) -> PictureNeighbours:
+    key = (id(source), revision, k, where)
     known = cache.get(key)
     if known is not None:
         return known
@@ -141,7 +154,7 @@ def find_neighbours(
         features.append(queries)
         rows.append(own)
         start += len(queries)
-    found = source.neighbours(np.concatenate(features), settings.region_k, where, number)
+    found = source.neighbours(np.concatenate(features), k, where, revision)
     made = PictureNeighbours(found, tuple(rows))
     cache.put(key, made)
     return made
@@ -197,10 +210,11 @@ def count_votes(found: Neighbours, prototypes: ClassPrototypes, settings: Segmen
         [info.noun in competing or info.kind == REST for info in found.infos], dtype=np.bool_
     )
     named: BoolArray = np.array([bool(info.noun) for info in found.infos], dtype=np.bool_)
-    others = _gathered(is_other, found).sum(axis=1) / np.maximum(_gathered(named, found).sum(axis=1), 1)
+    counts = _gathered(named, found).sum(axis=1)
+    others = _gathered(is_other, found).sum(axis=1) / np.maximum(counts, 1)
     values = brought(found, settings.region_values)
     if values == "noun":
-        shares = _ballots(found, prototypes, ~is_other)
+        shares = _ballots(found, prototypes, named & ~is_other, counts)
     else:
         divided = _divided(found, prototypes, settings.region_scale, semantic=values == "semantic")
         shares = divided * (1 - others)[:, None]
@@ -211,14 +225,15 @@ def count_votes(found: Neighbours, prototypes: ClassPrototypes, settings: Segmen
     return votes
 
 
-def _ballots(found: Neighbours, prototypes: ClassPrototypes, voting: BoolArray) -> NDArray[np.float64]:
-    """Share of each region's neighbours that vote for each class, (R, C); not all need vote."""
+def _ballots(
+    found: Neighbours, prototypes: ClassPrototypes, voting: BoolArray, counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Share of each region's neighbours that vote for each class, (R, C); not all that count need vote."""
     cosines = found.text_keys @ _queries_of(prototypes).T
     nearest = _of_classes(cosines, prototypes, prototypes.unheld).argmax(axis=1)
     region, place = np.nonzero(_gathered(voting, found))
     ballots = np.zeros((len(found.rows), len(prototypes.names)))
     np.add.at(ballots, (region, nearest[found.rows[region, place]]), 1)
-    counts = (found.rows >= 0).sum(axis=1)
     ballots[counts == 0] = np.nan
     shares: NDArray[np.float64] = ballots / np.maximum(counts, 1)[:, None]
     return shares

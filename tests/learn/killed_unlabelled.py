@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 for _folder in ("learn", "segment", "ingest", ""):
     sys.path.append(str(Path(__file__).parents[1] / _folder))
@@ -20,7 +21,7 @@ def divide_all(folder: Path) -> LearnReport:
     with make_learner(folder) as learner:
         pictures = [scene("red", "green", noise=9, seed=seed) for seed in range(9)]
         missing = folder.with_name("missing.png")
-        items = [*pictures[:4], missing, *pictures[4:]]
+        items: list[Any] = [*pictures[:4], missing, *pictures[4:]]
         return learner.learn_unlabelled(items, LearnOptions(by="me", batch_size=3))
 
 

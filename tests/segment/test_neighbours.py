@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from segment_fakes import (
     COLOURS,
@@ -37,7 +37,7 @@ from freeda_segment.retrieval.prototypes import ClassPrototypes
 from freeda_segment.segmenter import Segmenter
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Bank, parse_filter
-from freeda_store.records import Neighbours
+from freeda_store.records import REGION, Neighbours, Origin
 
 NAMES = ["red", "blue", "green"]
 
@@ -60,15 +60,18 @@ def literal_votes(found: Neighbours, prototypes: ClassPrototypes, settings: Segm
             found.infos[row].noun in (prototypes.competitors.nouns if prototypes.competitors else ())
             for row in near
         ]
-        share = sum(other) / max(len(near), 1)
+        named = [row for row in near if found.infos[row].noun]
+        share = sum(other) / max(len(named), 1)
         votes = np.full(len(texts_of), np.nan)
-        if settings.region_values == "noun" and near:
+        if settings.region_values == "noun" and named:
             votes = np.zeros(len(texts_of))
             for row, is_other in zip(near, other, strict=True):
+                if row not in named:
+                    continue
                 cosines = [
                     max(float(prototypes.queries[t] @ found.text_keys[row]) for t in own) for own in texts_of
                 ]
-                votes[int(np.argmax(cosines))] += 0 if is_other else 1 / len(near)
+                votes[int(np.argmax(cosines))] += 0 if is_other else 1 / len(named)
         elif settings.region_values != "noun":
             semantic = settings.region_values == "semantic"
             values = found.semantics if semantic else found.text_keys
@@ -91,7 +94,7 @@ def literal_votes(found: Neighbours, prototypes: ClassPrototypes, settings: Segm
 )
 def test_votes_equal_the_literal_form(seed: int, values: str, compete: bool, k: int) -> None:
     rng = np.random.default_rng(seed)
-    held = [info(noun, number) for noun in ("red", "blue", "mud") for number in range(4)]
+    held = [info(noun, number) for noun in ("red", "blue", "mud", "") for number in range(3)]
     semantics = unit(rng.standard_normal((12, TEXT_DIM)))
     semantics[rng.random(12) < 0.3] = 0
     semantics[0, 0] = 1
@@ -101,6 +104,7 @@ def test_votes_equal_the_literal_form(seed: int, values: str, compete: bool, k: 
     rows[rows < 0] = -1
     similarities = rng.random(rows.shape).astype(np.float32)
     keys = unit(rng.standard_normal((12, TEXT_DIM)))
+    keys[9:] = 0
     found = Neighbours(rows, similarities, tuple(each.id for each in held), tuple(held), keys, semantics)
     prototypes = ClassPrototypes(
         classes=parse_classes("red,blue|azure,sky").classes,
@@ -269,6 +273,73 @@ def test_a_region_is_explained_with_its_neighbours(bank: Bank) -> None:
     retrieval = document["regions"][0]["retrieval"]
     assert retrieval["decided"] == "both"
     assert [each["id"] for each in retrieval["neighbours"]] == [str(n.info.id) for n in found.neighbours]
+
+
+def add_regions(bank: Bank, colour: str, count: int) -> None:
+    """Regions that look like a colour, and that nobody named."""
+    seen = FakeClip().encode_images(np.full((1, 4, 4, 3), COLOURS[colour], np.uint8))[0]
+    with bank.write("regions", "regions") as writer:
+        for number in range(count):
+            drawn = colour_generation(colour, number)
+            (one,) = drawn.prototypes
+            region = replace(
+                one, noun="", kind=REGION, span=(0, 0), text_key=None, semantic=seen, part=number + 1
+            )
+            picture = replace(drawn.caption, text=f"regions of {colour} {number}.png")
+            writer.add([replace(drawn, caption=picture, prototypes=(region,), origin=Origin.UNLABELLED)])
+        writer.commit()
+
+
+@pytest.mark.parametrize("retrieval", ["regions", "both"])
+def test_regions_without_a_name_take_part_by_what_clip_sees(bank: Bank, retrieval: str) -> None:
+    """Nothing blue has a name in this bank: only what nobody named looks like it."""
+    bank.retire(parse_filter(["noun=blue"]), "no blue word")
+    picture = striped_picture(["blue"], 30, 30)
+    settings: dict[str, object] = {"retrieval": retrieval, "region_k": 4, "alpha": 1.0, "region_weight": 0.9}
+    before = make(bank, **settings).segment(picture, "green,blue", keep_evidence=True)
+    add_regions(bank, "blue", 3)
+    made = make(bank, **settings).segment(picture, "green,blue", keep_evidence=True)
+    told = made.explain_at(15, 15, bank)
+    assert told.retrieval is not None
+    assert [each.info.noun for each in told.retrieval.neighbours][:3] == ["", "", ""]
+    assert told.retrieval.by_regions == "blue"
+    assert agreement(made, ["blue"]) > 0.9 > agreement(before, ["blue"])
+    page = ExplanationPage(made, [told], [(1, 1)], bank).render()
+    assert "<i>without a noun</i>" in page
+    document = explanation_document("p.png", made, [told])
+    assert document["regions"][0]["retrieval"]["neighbours"][0]["origin"] == "unlabelled"
+
+
+@pytest.mark.parametrize("values", ["text", "noun"])
+def test_regions_without_a_name_bring_no_word(bank: Bank, values: str) -> None:
+    picture = striped_picture(NAMES, 30, 60)
+    settings: dict[str, object] = {"retrieval": "regions", "region_values": values, "region_k": 3}
+    before = make(bank, **settings).segment(picture, "red,blue,green")
+    add_regions(bank, "blue", 5)
+    after = make(bank, **settings).segment(picture, "red,blue,green")
+    np.testing.assert_array_equal(before.labels, after.labels)
+    for old, new in zip(before.request.windows, after.request.windows, strict=True):
+        np.testing.assert_allclose(old.regions, new.regions, atol=1e-6)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    colours=st.lists(st.sampled_from(sorted(COLOURS)), min_size=1, max_size=3, unique=True),
+    names=st.lists(st.sampled_from([*NAMES, "yellow", "sky"]), min_size=1, max_size=4, unique=True),
+)
+def test_retrieval_from_names_never_changes_by_them(bank: Bank, colours: list[str], names: list[str]) -> None:
+    picture = striped_picture(NAMES, 30, 60)
+    number = bank.revision.number if bank.revision else None
+    before = make(bank, retrieval="classes").segment(picture, names)
+    for colour in colours:
+        add_regions(bank, colour, 4)
+    after = make(bank, retrieval="classes").segment(picture, names)
+    bank.rollback(number or 1)
+    np.testing.assert_array_equal(before.labels, after.labels)
+    assert before.notes == after.notes
+    for old, new in zip(before.request.windows, after.request.windows, strict=True):
+        np.testing.assert_array_equal(old.regions, new.regions)
+        np.testing.assert_array_equal(old.global_score, new.global_score)
 
 
 def test_which_direction_decided_is_told(bank: Bank) -> None:

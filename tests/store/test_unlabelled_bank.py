@@ -131,7 +131,7 @@ def test_no_text_finds_another_thing_because_of_them(
     shutil.copytree(empty_bank, folder)
     add(folder, [make_generation(index) for index in named], "drawn")
     queries = np.random.default_rng(k).standard_normal((3, TEXT_DIM)).astype(np.float32)
-    answers = []
+    answers: list[Any] = []
     for added in ([], regions):
         if added:
             add(folder, [make_regions(index) for index in added], "regions")
