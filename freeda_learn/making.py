@@ -28,6 +28,7 @@ class Pictured(Protocol):
 
 
 T = TypeVar("T", bound=Pictured)
+TakenT = TypeVar("TakenT", bound=Pictured, contravariant=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +70,14 @@ class Extracted:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-class Naming(Protocol[T]):
+class Naming(Protocol[TakenT]):
     """How things to be learned are known again."""
 
     @property
     def known(self) -> Filter:
         """Finds a prototype of each that a bank has."""
 
-    def seed(self, item: T, digest: str) -> int:
+    def seed(self, item: TakenT, digest: str) -> int:
         """Names one by its content.
 
         Args:
@@ -84,7 +85,7 @@ class Naming(Protocol[T]):
             digest: SHA-256 of its picture's file, in hex.
         """
 
-    def key(self, item: T, digest: str) -> UUID:
+    def key(self, item: TakenT, digest: str) -> UUID:
         """Of the generation that is made of it."""
 
 
