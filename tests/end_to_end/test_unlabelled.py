@@ -43,8 +43,8 @@ def bank(example_bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def labels(bank: Any, out: Path, *options: Any) -> Any:
-    run("segment", PICTURE, "-c", CLASSES, "--bank", bank, "--out", out, "--format", "labels", *options)
-    (path,) = out.rglob("*.png")
+    run("segment", PICTURE, "-c", CLASSES, "--bank", bank, "--out", out, "--format", "png", *options)
+    (path,) = out.rglob("*.labels.png")
     return np.asarray(Image.open(path))
 
 
