@@ -169,7 +169,9 @@ def search(
 
 @app.command(epilog="Example: freeda bank show car --out car.png")
 def show(
-    noun: Annotated[str, typer.Argument(metavar="NOUN", help="A noun as `freeda bank list` writes it.")],
+    noun: Annotated[
+        str, typer.Argument(metavar="NOUN", help="A noun as `freeda bank list` writes it; '' for none.")
+    ],
     bank: BankOption = DEFAULT_BANK,
     out: Annotated[
         Path | None,

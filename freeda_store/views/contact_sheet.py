@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_store.errors import PrototypeMissingError
+from freeda_store.records import NO_NOUN
 from freeda_store.vectors.filters import Condition, Filter, Operator
 from freeda_store.views.choosing import BEST_FIRST, ORDERS, alike, choose
 from freeda_store.views.fonts import font_for
@@ -57,7 +58,7 @@ def choose_prototypes(
 
     Args:
         bank: where to look.
-        noun: a noun key, e.g. ``red car``.
+        noun: a noun key, e.g. ``red car``; empty for regions that nobody named.
         limit: how many to choose at most.
         where: which prototypes count.
 
@@ -168,6 +169,6 @@ def _text(info: PrototypeInfo) -> list[tuple[str, tuple[int, int, int]]]:
     told = "no scores"
     if scores.known:
         told = f"contrast {scores.contrast:.2f}  area {scores.area:.0%}  clip {scores.clip_agreement:.2f}"
-    origin = f"{info.noun} · {info.source or 'unknown source'} · revision {info.revision}"
+    origin = f"{info.noun or NO_NOUN} · {info.source or 'unknown source'} · revision {info.revision}"
     lines = [(line, _INK) for line in [*caption, "", ""][:2]]
     return [*lines, (told, _FAINT), (shorten(origin, _LETTERS, placeholder="…"), _FAINT)]

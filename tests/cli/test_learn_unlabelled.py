@@ -66,6 +66,15 @@ def test_they_are_pruned_by_their_origin(freeda: Any, bank: Path, picture: Path)
     assert regions(bank) == []
 
 
+def test_a_contact_sheet_shows_them(freeda: Any, bank: Path, picture: Path, tmp_path: Path) -> None:
+    freeda("learn", picture, "--unlabelled", "--bank", bank)
+    done = freeda("bank", "show", "", "--bank", bank, "--out", tmp_path / "sheet.png", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert {each["id"] for each in told["shown"]} == {str(info.id) for info in regions(bank)}
+    assert Image.open(tmp_path / "sheet.png").width > 100
+
+
 def test_limits_are_given(freeda: Any, bank: Path, picture: Path) -> None:
     done = freeda("learn", picture, "--unlabelled", "--bank", bank, "--most-regions", "1", "--json")
     assert json.loads(done.stdout)["prototypes"] == 1
