@@ -52,7 +52,7 @@ def measure(
             learner.learn_unlabelled(list(given.images[:number]))
             unlabelled = bank.stats().unlabelled
             for retrieval in RETRIEVALS:
-                settings = replace(plain.settings, retrieval=retrieval)
+                settings = plain.with_settings(retrieval=retrieval).settings
                 segmenter = Segmenter(bank, *parts, settings)
                 iou = seen.iou(segmenter, segmented.class_names)
                 yield number, unlabelled, retrieval, float(np.nanmean(iou))
