@@ -35,7 +35,8 @@ _OF_BANKS = (
 )
 _OF_NETWORKS = (
     *("freeda_models.check", "pillow_heif", "pyarrow.parquet", "scipy.ndimage", "skimage.segmentation"),
-    *("freeda_ingest.ingestor", "freeda_segment.explain", "freeda_segment.jobs", "freeda_segment.segmenter"),
+    *("freeda_ingest.ingestor", "freeda_learn", "freeda_segment.explain", "freeda_segment.jobs"),
+    "freeda_segment.segmenter",
 )
 _COLOURS = {
     "car": (220, 40, 40),

@@ -125,6 +125,10 @@ _COMMANDS: dict[str, tuple[Sequence[str], Sequence[tuple[str, str]]]] = {
     "push": (["bank", "push"], [("path", "copy")]),
     "pull": (["bank", "pull"], [("path", "bank")]),
     "add": (["bank", "add"], [("text", "duck")]),
+    "learn": (["learn", "--as", "car"], [("path", "pictures/p0.png")]),
+    "learn labels": (["learn", "--labels", "nasty"], [("path", "pictures")]),
+    "new": (["bank", "new"], [("path", "made-bank")]),
+    "complete": (["bank", "complete"], []),
     "import-freeda": (["bank", "import-freeda"], [("path", "pictures"), ("path", "knn.index")]),
     "models check": (["models", "check"], [("path", "tiny")]),
     "models show": (["models", "show"], [("path", "tiny")]),
@@ -157,6 +161,14 @@ _OPTIONS: dict[str, str] = {
     "--where": "text",
     "--device": "text",
     "--at": "text",
+    "--not-at": "text",
+    "--box": "text",
+    "--mask": "path",
+    "--labels": "path",
+    "--check": "path",
+    "--by": "text",
+    "--license": "text",
+    "--url": "text",
     "--retire": "text",
     "--root": "path",
     "--names": "path",
@@ -210,6 +222,8 @@ def _line(
         given["--limit"] = "4"
     if command == "add":
         given["--images"] = "2"
+    if command == "learn":
+        given["--at"] = "5,5"
     values = [good for _, good in positional]
     for _ in range(int(rng.integers(1, 4))):
         place = int(rng.integers(len(values) + 2 * len(able)))
@@ -249,7 +263,7 @@ def _options_of_commands() -> dict[str, set[str]]:
     for name, (start, _) in _COMMANDS.items():
         command = top
         for word in start:
-            command = command.commands[word]
+            command = getattr(command, "commands", {}).get(word, command)  # what follows is the command's own
         found[name] = {option for parameter in command.params for option in parameter.opts}
     return found
 

@@ -55,6 +55,9 @@ SCENARIOS = {
     "ingest a new bank": Scenario(
         ["ingest", CAPTIONS, "--bank", "new", "--preset", "tiny", "--limit", "12", "--batch-size", "4"], "new"
     ),
+    "learn": Scenario(["learn", "pictures", "--whole", "--as", "car", *_WITH, "--by", "torture"]),
+    "bank new": Scenario(["bank", "new", "new", "--preset", "tiny"], "new"),
+    "bank complete": Scenario(["bank", "complete", *_WITH]),
     "bank add": Scenario(["bank", "add", "duck", "--images", "6", *_WITH]),
     "prune": Scenario(["bank", "prune", "--where", "noun=car", *_WITH]),
     "rollback": Scenario(["bank", "rollback", "2", *_WITH]),
@@ -120,7 +123,7 @@ def _kill(
         trial.result = trial.result or "resumed"
         again = commands.run(scenario.arguments, place)
         trial.seconds, trial.memory = again.seconds, again.memory
-        finished_before = trial.result == "ended before the kill" and "exists already" in again.errors
+        finished_before = trial.result == "ended before the kill" and "already" in again.errors
         trial.faults += [f"run again: {fault}" for fault in again.faults((2,) if finished_before else (0,))]
         trial.faults += _ended(place, scenario, expected)
 
