@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[1]
+_TOKEN = secrets.token_hex(32)
+"""Ray keeps the first that it sees for as long as the process lives."""
 
 
 def ray_variables(fakes: Path) -> dict[str, str]:
@@ -27,7 +29,7 @@ def ray_variables(fakes: Path) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_worker_niceness": "0",
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_AUTH_TOKEN": _TOKEN,
     }
 
 

@@ -226,6 +226,7 @@ def test_commands_that_change_a_bank_tell_programs_too(freeda: Any, bank: Path, 
     assert dry == {
         "prototypes": 1,
         "nouns": {"dog": 1},
+        "unlabelled": 0,
         "dry_run": True,
         "revision_before": 2,
         "revision": None,

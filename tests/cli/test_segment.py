@@ -62,7 +62,8 @@ def test_says_bank_and_preset_and_writes_to_the_default_folder(
 ) -> None:
     result = freeda("segment", picture, "-c", "car", "--bank", bank, "--device", "cpu")
     assert f"bank {bank}, preset tiny" in result.stderr
-    assert opened.calls == [{"address": str(bank), "preset": "tiny", "device": "cpu"}]
+    (call,) = opened.calls
+    assert (call["address"], call["preset"].name, call["device"]) == (str(bank), "tiny", "cpu")
     assert Path("freeda-out/photo.overlay.png").is_file()
 
 
