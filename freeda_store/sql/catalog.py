@@ -271,9 +271,13 @@ class Catalog(RevisionTables):
             return _thumbnail_keys(connection)
 
     def checked_thumbnail_keys(self) -> set[str]:
-        """:meth:`thumbnail_keys` with those that are no text any more, for a check to list."""
+        """:meth:`thumbnail_keys` with those that are no text any more, for a check to list.
+
+        An index that lost a page has entries without a key, where the rows have theirs: ``NULL`` stands for
+        them.
+        """
         with self.checking() as connection:
-            return _thumbnail_keys(connection)
+            return {"NULL" if key is None else key for key in _thumbnail_keys(connection)}
 
 
 def _thumbnail_keys(connection: Connection) -> set[str]:

@@ -161,3 +161,25 @@ def test_a_broken_name_of_a_column_is_damage(folder: Path) -> None:
         result = run("bank", "verify", *options, "--bank", str(folder))
         assert result.exit_code == 1
         assert "bank.sqlite is damaged" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("generation", "picture_key"), ("prototype", "attribution_key")]
+)
+def test_a_thumbnail_key_that_a_lost_page_left_empty_is_listed_by_a_check(
+    folder: Path, table: str, column: str
+) -> None:
+    with closing(sqlite3.connect(folder / "bank.sqlite")) as connection:
+        schema = "UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = ?"
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute(schema, (table,))
+        connection.commit()
+    with closing(sqlite3.connect(folder / "bank.sqlite")) as connection:
+        connection.execute(
+            f"UPDATE {table} SET {column} = NULL WHERE rowid = (SELECT max(rowid) FROM {table})"
+        )
+        connection.commit()
+    with Bank.open(folder) as bank:
+        keys = bank._stores.catalog.checked_thumbnail_keys()
+    assert "NULL" in keys
+    assert all(isinstance(key, str) for key in keys)
