@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freeda_learn.agreement import Disagreement, disagreements
     from freeda_learn.dividing import RegionLimits
-    from freeda_learn.examples import Example, Rejected
+    from freeda_learn.examples import Example, Rejected, UnlabelledPicture
     from freeda_learn.finding import RegionFinder
     from freeda_learn.learner import Learner, LearnOptions, new_bank, open_learner
     from freeda_learn.marks import Marks
     from freeda_learn.models import LearnModels
     from freeda_learn.report import LearnProgress, LearnReport
-    from freeda_learn.unlabelled import UnlabelledPicture
 
 _HOMES = {
     "Disagreement": "agreement",
@@ -32,7 +31,7 @@ _HOMES = {
     "RegionFinder": "finding",
     "RegionLimits": "dividing",
     "Rejected": "examples",
-    "UnlabelledPicture": "unlabelled",
+    "UnlabelledPicture": "examples",
     "disagreements": "agreement",
     "new_bank": "learner",
     "open_learner": "learner",

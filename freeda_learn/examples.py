@@ -1,4 +1,4 @@
-"""What is to be learned: named regions of pictures, with where they come from."""
+"""What is to be learned: regions of pictures, named or not, with where they come from."""
 
 from __future__ import annotations
 
@@ -38,8 +38,30 @@ class Example:
     @property
     def place(self) -> str:
         """Picture and annotation, for people."""
-        name = str(self.picture) if isinstance(self.picture, Path) else "the picture"
+        name = picture_name(self.picture)
         return f"{name}, annotation {self.annotation}" if self.annotation else name
+
+
+@dataclass(frozen=True, eq=False)
+class UnlabelledPicture:
+    """A picture of which nobody said what it shows.
+
+    Attributes:
+        picture: path of its file, or uint8 (H, W, 3) RGB.
+        source, license, url: provenance, ``""`` if unknown.
+        extra: anything else that is known of the picture.
+    """
+
+    picture: Path | ImageArray
+    source: str = ""
+    license: str = ""
+    url: str = ""
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """What it is called for people."""
+        return picture_name(self.picture)
 
 
 MAX_NAME = 60
@@ -73,32 +95,52 @@ class Rejected:
     reason: str
 
 
-def example_caption(example: Example, digest: str, by: str) -> Caption:
-    """The caption under which an example is kept: its name, and its picture's.
+def picture_name(picture: Path | ImageArray) -> str:
+    """What a picture is called for people."""
+    return str(picture) if isinstance(picture, Path) else "the picture"
+
+
+def picture_caption(
+    item: Example | UnlabelledPicture, says: str, digest: str, by: str, annotation: str = ""
+) -> Caption:
+    """The caption under which something of a picture is kept.
 
     Args:
-        example: what is kept.
+        item: what is kept.
+        says: what it is; the name of the picture's file follows.
         digest: SHA-256 of the picture's file, in hex.
-        by: who marked it.
+        by: who marked or gave it.
+        annotation: what labels call it.
     """
-    file = example.picture.name if isinstance(example.picture, Path) else ""
-    extra: dict[str, JsonValue] = dict(example.extra) | {"picture_sha256": digest}
+    file = item.picture.name if isinstance(item.picture, Path) else ""
+    extra: dict[str, JsonValue] = dict(item.extra) | {"picture_sha256": digest}
     extra |= {name: value for name, value in (("file", file), ("by", by)) if value}
     return Caption(
-        text=f"{example.name} in {file or 'a picture'}",
-        external_id=example.annotation,
-        source=example.source,
-        license=example.license,
-        url=example.url,
+        text=f"{says} {file or 'a picture'}",
+        external_id=annotation,
+        source=item.source,
+        license=item.license,
+        url=item.url,
         extra=extra,
     )
 
 
-def example_seed(example: Example, digest: str) -> int:
-    """Names an example: 0 to 2**63 - 1, by the picture's content, what is marked, and the class.
+def example_caption(example: Example, digest: str, by: str) -> Caption:
+    """The caption under which an example is kept: its name, and its picture's."""
+    return picture_caption(example, f"{example.name} in", digest, by, example.annotation)
 
-    It stands where drawings have the seed of their noise. The same picture under another name, with the same
-    marks, is the same example.
+
+def content_seed(*told: str) -> int:
+    """Names something by its content: 0 to 2**63 - 1.
+
+    It stands where drawings have the seed of their noise.
     """
-    told = "\n".join((digest, example.marks.fingerprint(), example.name))
-    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256("\n".join(told).encode()).digest()[:8], "big") >> 1
+
+
+def example_seed(example: Example, digest: str) -> int:
+    """Names an example by the picture's content, what is marked, and the class.
+
+    The same picture under another name, with the same marks, is the same example.
+    """
+    return content_seed(digest, example.marks.fingerprint(), example.name)

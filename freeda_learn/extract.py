@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -18,11 +16,11 @@ from freeda_ingest.scores import clip_agreements, masked_crop
 from freeda_learn.errors import LearnError
 from freeda_learn.examples import Example, Rejected, example_caption, example_seed
 from freeda_learn.finding import Found, RegionFinder, find
-from freeda_learn.making import Extracted, Maker, Naming, Read, T
+from freeda_learn.making import Extracted, Maker, Naming, Read, T, Turns
 from freeda_learn.models import Networks
 from freeda_learn.prototypes import ExampleVectors, pool_example
 from freeda_learn.seeing import SeenPicture, WorkingPicture, encode_windows, prepare
-from freeda_models.protocols import BoolArray, FloatArray, ImageArray, Noun, NounKind
+from freeda_models.protocols import BoolArray, DenseBackbone, FloatArray, ImageArray, Noun, NounKind
 from freeda_models.text.keys import embed_nouns, prompts_named
 from freeda_segment.errors import SegmentError
 from freeda_segment.settings import SegmentSettings
@@ -81,41 +79,33 @@ class Extractor(Maker[Example]):
         settings: sizes, windows and batches, as pictures are segmented.
         keys: how names become text keys.
         finder: finds what points and boxes mean.
-        turn, finding: entered while a network is asked, and while regions are found, where several threads
-            share them.
+        turns: what several threads wait for.
     """
 
     models: Networks
     settings: SegmentSettings
     keys: KeySettings
     finder: RegionFinder
-    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
-    finding: AbstractContextManager[object] = field(default_factory=nullcontext)
+    turns: Turns = field(default_factory=Turns)
 
     @override
     def shared(self) -> Extractor:
-        return replace(self, turn=threading.Lock(), finding=threading.Lock())
+        return replace(self, turns=Turns.taken())
 
     @override
     def extract(self, batch: Sequence[Read[Example]]) -> Extracted:
         clock = StageClock()
-        with clock.stage("decode"):
-            prepared, rejected = prepare_each(batch, self.settings)
-        with self.turn, clock.stage("features"):
-            encoded = encode_windows(prepared, self.models.backbone, self.settings)
-        seen = {id(each.picture): each for each in encoded}
+        seen, rejected = see_each(batch, self.models.backbone, self.settings, self.turns, clock)
         pooled: list[_Pooled] = []
-        for read in batch:
-            if id(read.picture) not in seen:
-                continue
+        for read, picture in seen:
             try:
-                pooled.append(self._pool(read, seen[id(read.picture)], clock))
+                pooled.append(self._pool(read, picture, clock))
             except LearnError as error:
                 rejected.append(Rejected(read.place, str(error)))
         return Extracted(tuple(self._generations(pooled, clock)), tuple(rejected), clock.seconds)
 
     def _pool(self, read: Read[Example], seen: SeenPicture, clock: StageClock) -> _Pooled:
-        with self.finding, clock.stage("regions"):
+        with self.turns.regions, clock.stage("regions"):
             found = find(seen, read.item.marks, self.finder)
         with clock.stage("prototypes"):
             return _Pooled(read, seen, found, pool_example(seen, found))
@@ -131,7 +121,7 @@ class Extractor(Maker[Example]):
         with clock.stage("crops"):
             crops = [masked_crop(each.seen.working, each.found.mask_hw) for each in pooled]
             beside = [masked_crop(each.seen.working, _beside(each.found.mask_hw)) for each in pooled]
-        with self.turn, clock.stage("texts and scores"):
+        with self.turns.networks, clock.stage("texts and scores"):
             keys = embed_nouns(
                 self.models.keys, self.keys.strategy, texts, nouns, prompts_named(self.keys.templates)
             )
@@ -151,7 +141,33 @@ class Extractor(Maker[Example]):
             )
 
 
-def prepare_each(
+def see_each(
+    batch: Sequence[Read[T]],
+    backbone: DenseBackbone,
+    settings: SegmentSettings,
+    turns: Turns,
+    clock: StageClock,
+) -> tuple[list[tuple[Read[T], SeenPicture]], list[Rejected]]:
+    """Show each picture of a batch to the backbone, once: items with what it saw, and those with no picture.
+
+    Args:
+        batch: what is to be learned.
+        backbone: dense features.
+        settings: sizes, windows and batches.
+        turns: what several threads wait for.
+        clock: of the batch.
+
+    Raises:
+        ModelOutputError: the backbone gave values that are not finite.
+    """
+    with clock.stage("decode"):
+        prepared, rejected = _prepare_each(batch, settings)
+    with turns.networks, clock.stage("features"):
+        seen = {id(each.picture): each for each in encode_windows(prepared, backbone, settings)}
+    return [(read, seen[id(read.picture)]) for read in batch if id(read.picture) in seen], rejected
+
+
+def _prepare_each(
     batch: Sequence[Read[T]], settings: SegmentSettings
 ) -> tuple[list[WorkingPicture], list[Rejected]]:
     """Each picture of a batch once, and the items whose picture is none."""

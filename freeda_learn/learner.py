@@ -14,7 +14,7 @@ from freeda_ingest.manifests import preset_manifest
 from freeda_ingest.models import PresetModels
 from freeda_learn.dividing import RegionLimits, divider_of
 from freeda_learn.errors import OptionError
-from freeda_learn.examples import Example, Rejected
+from freeda_learn.examples import Example, Rejected, UnlabelledPicture
 from freeda_learn.executors import ExampleExecutor, ExampleRecipe, ExampleStage, LocalExecutor
 from freeda_learn.extract import ExampleNaming, Extractor, KeySettings
 from freeda_learn.finding import RegionFinder
@@ -22,7 +22,7 @@ from freeda_learn.models import LearnModels, Networks, check_preset_models
 from freeda_learn.prompting import finder_of
 from freeda_learn.report import LearnProgressCallback, LearnReport
 from freeda_learn.run import LearnPlan, LearnRun
-from freeda_learn.unlabelled import PictureNaming, RegionMaker, UnlabelledPicture
+from freeda_learn.unlabelled import PictureNaming, RegionMaker
 from freeda_models.presets import Preset, load_preset, preset_for_bank
 from freeda_models.protocols import ImageArray
 from freeda_segment.region_networks import load_regions

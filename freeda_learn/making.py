@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -87,6 +89,24 @@ class Naming(Protocol[TakenT]):
 
     def key(self, item: TakenT, digest: str) -> UUID:
         """Of the generation that is made of it."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What threads wait for that share networks.
+
+    Attributes:
+        networks: entered while a network is asked.
+        regions: entered while regions are found.
+    """
+
+    networks: AbstractContextManager[object] = field(default_factory=nullcontext)
+    regions: AbstractContextManager[object] = field(default_factory=nullcontext)
+
+    @classmethod
+    def taken(cls) -> Turns:
+        """One thread at a time."""
+        return cls(threading.Lock(), threading.Lock())
 
 
 class Maker(Protocol[T]):

@@ -6,12 +6,8 @@ what CLIP sees there (method, online stage 6b).
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -21,16 +17,16 @@ from freeda_ingest.clock import StageClock
 from freeda_ingest.masks import MAX_CONTRAST
 from freeda_ingest.scores import masked_crop
 from freeda_learn.dividing import PictureDivider, RegionLimits, largest_regions
-from freeda_learn.examples import Rejected
-from freeda_learn.extract import known_view, prepare_each, thumbnail, thumbnail_mask
-from freeda_learn.making import Extracted, Maker, Naming, Read
+from freeda_learn.examples import Rejected, UnlabelledPicture, content_seed, picture_caption
+from freeda_learn.extract import known_view, see_each, thumbnail, thumbnail_mask
+from freeda_learn.making import Extracted, Maker, Naming, Read, Turns
 from freeda_learn.models import Networks
 from freeda_learn.prototypes import mean_feature
-from freeda_learn.seeing import SeenPicture, encode_windows
+from freeda_learn.seeing import SeenPicture
 from freeda_models.protocols import BoolArray, FloatArray, ImageArray
 from freeda_segment.settings import SegmentSettings
 from freeda_store import Filter, generation_key, parse_filter
-from freeda_store.records import REGION, Caption, JsonValue, NewGeneration, NewPrototype, Origin, Scores
+from freeda_store.records import REGION, Caption, NewGeneration, NewPrototype, Origin, Scores
 
 _CROPS_AT_ONCE = 32
 _NO_SPAN = (0, 0)
@@ -38,51 +34,14 @@ _AGREES = 1.0
 """Of CLIP with a noun, where there is none to disagree with: filters by it judge drawings alone."""
 
 
-@dataclass(frozen=True, eq=False)
-class UnlabelledPicture:
-    """A picture of which nobody said what it shows.
-
-    Attributes:
-        picture: path of its file, or uint8 (H, W, 3) RGB.
-        source, license, url: provenance, ``""`` if unknown.
-        extra: anything else that is known of the picture.
-    """
-
-    picture: Path | ImageArray
-    source: str = ""
-    license: str = ""
-    url: str = ""
-    extra: Mapping[str, JsonValue] = field(default_factory=dict)
-
-    @property
-    def place(self) -> str:
-        """What it is called for people."""
-        return str(self.picture) if isinstance(self.picture, Path) else "the picture"
-
-
-def picture_caption(picture: UnlabelledPicture, digest: str, by: str) -> Caption:
-    """The caption under which the regions of a picture are kept.
-
-    Args:
-        picture: what is kept.
-        digest: SHA-256 of its file, in hex.
-        by: who gave it.
-    """
-    file = picture.picture.name if isinstance(picture.picture, Path) else ""
-    extra: dict[str, JsonValue] = dict(picture.extra) | {"picture_sha256": digest}
-    extra |= {name: value for name, value in (("file", file), ("by", by)) if value}
-    return Caption(
-        text=f"regions of {file or 'a picture'}",
-        source=picture.source,
-        license=picture.license,
-        url=picture.url,
-        extra=extra,
-    )
+def regions_caption(picture: UnlabelledPicture, digest: str, by: str) -> Caption:
+    """The caption under which the regions of a picture are kept; see :func:`picture_caption`."""
+    return picture_caption(picture, "regions of", digest, by)
 
 
 def picture_seed(digest: str) -> int:
-    """Names a picture by its content alone, 0 to 2**63 - 1: it is divided once, under whatever name."""
-    return int.from_bytes(hashlib.sha256(f"{digest}\nunlabelled".encode()).digest()[:8], "big") >> 1
+    """Names a picture by its content alone: it is divided once, under whatever name."""
+    return content_seed(digest, "unlabelled")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +65,7 @@ class PictureNaming(Naming[UnlabelledPicture]):
 
     @override
     def key(self, item: UnlabelledPicture, digest: str) -> UUID:
-        return generation_key(picture_caption(item, digest, by=""), picture_seed(digest))
+        return generation_key(regions_caption(item, digest, by=""), picture_seed(digest))
 
 
 @dataclass(frozen=True)
@@ -118,39 +77,29 @@ class RegionMaker(Maker[UnlabelledPicture]):
         settings: sizes, windows and batches, as pictures are segmented.
         divide: finds the regions of a picture.
         limits: which of them are kept.
-        turn, finding: entered while a network is asked, and while regions are found, where several threads
-            share them.
+        turns: what several threads wait for.
     """
 
     models: Networks
     settings: SegmentSettings
     divide: PictureDivider
     limits: RegionLimits
-    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
-    finding: AbstractContextManager[object] = field(default_factory=nullcontext)
+    turns: Turns = field(default_factory=Turns)
 
     @override
     def shared(self) -> RegionMaker:
-        return replace(self, turn=threading.Lock(), finding=threading.Lock())
+        return replace(self, turns=Turns.taken())
 
     @override
     def extract(self, batch: Sequence[Read[UnlabelledPicture]]) -> Extracted:
         clock = StageClock()
-        with clock.stage("decode"):
-            prepared, rejected = prepare_each(batch, self.settings)
-        with self.turn, clock.stage("features"):
-            encoded = encode_windows(prepared, self.models.backbone, self.settings)
-        seen = {id(each.picture): each for each in encoded}
-        divided = [
-            (read, seen[id(read.picture)], self._regions(seen[id(read.picture)], clock))
-            for read in batch
-            if id(read.picture) in seen
-        ]
+        seen, rejected = see_each(batch, self.models.backbone, self.settings, self.turns, clock)
+        divided = [(read, picture, self._regions(picture, clock)) for read, picture in seen]
         with clock.stage("crops"):
             crops = [
                 masked_crop(each.working, own.mask_hw) for _, each, regions in divided for own in regions
             ]
-        with self.turn, clock.stage("views"):
+        with self.turns.networks, clock.stage("views"):
             views = iter(list(self._views(crops)))
         generations: list[NewGeneration] = []
         for read, picture, regions in divided:
@@ -165,7 +114,7 @@ class RegionMaker(Maker[UnlabelledPicture]):
 
     def _regions(self, seen: SeenPicture, clock: StageClock) -> list[_Region]:
         """The regions that are kept and that the backbone sees."""
-        with self.finding, clock.stage("regions"):
+        with self.turns.regions, clock.stage("regions"):
             masks = largest_regions(self.divide(seen), self.limits)
         with clock.stage("prototypes"):
             features = [(mask, mean_feature(seen, mask)) for mask in masks]
@@ -180,7 +129,7 @@ def _generation(
     read: Read[UnlabelledPicture], picture: SeenPicture, prototypes: tuple[NewPrototype, ...]
 ) -> NewGeneration:
     return NewGeneration(
-        caption=picture_caption(read.item, read.picture.digest, read.by),
+        caption=regions_caption(read.item, read.picture.digest, read.by),
         seed=read.seed,
         image_hwc=thumbnail(picture.working) if read.thumbnails else None,
         prototypes=prototypes,
