@@ -56,3 +56,8 @@ class LearnReport:
     total_seconds: float
     revision: RevisionInfo | None
     interrupted: bool = False
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether there was something, and nothing of it could be used."""
+        return self.rejected > 0 and not (self.learned or self.done_before or self.interrupted)

@@ -171,8 +171,16 @@ def learn(
         if devices is not None or workers is not None or executor is not ExecutorName.LOCAL:
             raise UsageError("--unlabelled computes in this process; leave out --devices and --executor.")
         provenance = UnlabelledPicture(Path(), source=source, license=license_, url=url)
-        where: dict[str, Any] = {"bank": bank, "preset": preset, "device": device, "as_json": as_json}
-        learn_unlabelled(pictures, provenance, limits, options, **where)
+        learn_unlabelled(
+            pictures,
+            provenance,
+            limits,
+            options,
+            bank=bank,
+            preset=preset,
+            device=device,
+            as_json=as_json,
+        )
         return
     if min_share is not None or most_regions is not None:
         raise UsageError("--min-share and --most-regions are of --unlabelled; give it too.")

@@ -20,8 +20,7 @@ def refuse_nothing(report: LearnReport) -> None:
     """
     from freeda_learn.errors import UnusableExampleError
 
-    nothing = not report.learned and not report.done_before and not report.interrupted
-    if report.rejected and nothing:
+    if report.in_vain:
         first = report.first_rejected[0]
         more = f" ({report.rejected - 1:,} more cannot be used either)" if report.rejected > 1 else ""
         raise UnusableExampleError(f"{first.place}: {first.reason}{more}")

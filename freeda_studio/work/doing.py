@@ -110,7 +110,7 @@ def _learn(order: Order, task: LearningTask, pace: _Pace) -> Report:
     )
     with open_learner(order.bank, order.preset, device=order.device) as learner:
         report = learner.learn(examples_of(pace.following(labels)), options, pace.learned)
-    if report.rejected and not report.learned and not report.done_before and not report.interrupted:
+    if report.in_vain:
         first = report.first_rejected[0]
         place = first.place.replace(f"{folder}/", "")
         raise UnusableExampleError(f"nothing could be learned. {place}: {first.reason}")
