@@ -120,15 +120,13 @@ class OpenClipEncoder(GuidedImageEncoder):
         check_images(images_bhwc)
         visual = self._model.visual
         block = last_block(visual, self._identity.id)
-        height, width = visual.grid_size
-        patches = torch.zeros(0, height, width, self._identity.dim)
+        patches = [torch.zeros(0, *visual.grid_size, self._identity.dim)]
         with torch.inference_mode():
             for part in _parts(images_bhwc, IMAGE_BATCH):
                 with _first_input(block) as seen:
                     visual(self._prepare(part))
-                found = among_texts(visual, patch_values(visual, seen[0]))
-                patches = torch.cat([patches, found.cpu()])
-        return _to_numpy(patches)
+                patches.append(among_texts(visual, patch_values(visual, seen[0])).cpu())
+        return _to_numpy(torch.cat(patches))
 
     @override
     def encode_images_guided(self, images_bhwc: ImageArray, guides_bhwd: FloatArray) -> GuidedImages:
@@ -147,15 +145,16 @@ class OpenClipEncoder(GuidedImageEncoder):
         visual = self._model.visual
         block = last_block(visual, self._identity.id)
         dim = self._identity.dim
-        embeddings, patches = torch.zeros(0, dim), torch.zeros(0, *guides_bhwd.shape[1:3], dim)
+        embeddings, patches = [torch.zeros(0, dim)], [torch.zeros(0, *guides_bhwd.shape[1:3], dim)]
         with torch.inference_mode():
             parts = zip(_parts(images_bhwc, IMAGE_BATCH), _parts(guides_bhwd, IMAGE_BATCH), strict=True)
             for part, guides in parts:
                 with _first_input(block) as seen:
                     whole = F.normalize(self._model.encode_image(self._prepare(part)).float(), dim=-1)
                 found = guided_patches(visual, seen[0], torch.from_numpy(guides).to(self._device))
-                embeddings, patches = torch.cat([embeddings, whole.cpu()]), torch.cat([patches, found.cpu()])
-        return GuidedImages(_to_numpy(embeddings), _to_numpy(patches))
+                embeddings.append(whole.cpu())
+                patches.append(found.cpu())
+        return GuidedImages(_to_numpy(torch.cat(embeddings)), _to_numpy(torch.cat(patches)))
 
     def _embedded(self, texts: Sequence[str]) -> Tensor:
         if not texts:

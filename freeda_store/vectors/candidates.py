@@ -13,6 +13,8 @@ from freeda_store.records import FloatArray
 
 Places: TypeAlias = NDArray[np.intp]
 Read: TypeAlias = Callable[[Places], FloatArray]
+"""Reads visual vectors by their places, as float32 (N, D_visual)."""
+
 _AT_ONCE = 1024
 """Pairs that are compared in full at once."""
 _PATIENCE = 4

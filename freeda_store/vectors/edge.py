@@ -251,9 +251,7 @@ class EdgeVectors(VectorStore):
     def fetch(
         self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False, semantics: bool = False
     ) -> Fetched:
-        held = semantics and self._sizes.semantic > 0
-        asked = (("text", texts), ("visual", visuals), (SEMANTIC, held))
-        names = [name for name, wanted in asked if wanted]
+        names = self._sizes.names(texts=texts, visuals=visuals, semantics=semantics)
         found: list[UUID] = []
         payloads: list[Payload] = []
         text_rows = _Rows(self._sizes.text, len(ids) if texts else 0)

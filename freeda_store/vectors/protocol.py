@@ -40,6 +40,11 @@ class VectorSizes:
     visual: int
     semantic: int = field(default=0, compare=False)
 
+    def names(self, *, texts: bool, visuals: bool, semantics: bool) -> list[str]:
+        """Names of the vectors that are asked for and that there is a place for."""
+        asked = (("text", texts), ("visual", visuals), ("semantic", semantics and self.semantic > 0))
+        return [name for name, wanted in asked if wanted]
+
 
 @dataclass(frozen=True, eq=False)
 class Point:

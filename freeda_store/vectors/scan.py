@@ -9,21 +9,16 @@ compared once, so that equals stay equal to the last bit and keep the order of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freeda_store.records import FloatArray
-from freeda_store.vectors.candidates import Bounds, Candidates, Pairs, rank_in
+from freeda_store.vectors.candidates import Bounds, Candidates, Pairs, Places, Read, rank_in
 from freeda_store.vectors.codes import Codes, directions, encode, fastest_product, rounding, slack
 
-Places: TypeAlias = NDArray[np.intp]
-Read: TypeAlias = Callable[[Places], FloatArray]
-"""Reads visual vectors by their places, as float32 (N, D_visual)."""
 _KEPT_NUMBERS = 2**32
 """Numbers of 8 bits that are kept in memory between questions: 4 GB. What is more is read anew."""
 _FIRST_SIMILARITIES, _SIMILARITIES = 2**24, 2**21

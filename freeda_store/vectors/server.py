@@ -235,9 +235,7 @@ class ServerVectors(VectorStore):
         self, ids: Sequence[UUID], *, texts: bool = False, visuals: bool = False, semantics: bool = False
     ) -> Fetched:
         """Points by id, several requests at once. A point that lacks a visual vector counts as missing."""
-        held = semantics and self._sizes.semantic > 0
-        asked = (("text", texts), ("visual", visuals), (SEMANTIC, held))
-        names = [name for name, wanted in asked if wanted]
+        names = self._sizes.names(texts=texts, visuals=visuals, semantics=semantics)
         parts = [ids[start : start + _READ_BATCH] for start in range(0, len(ids), _READ_BATCH)]
         by_id: dict[UUID, Record] = {}
         with ThreadPoolExecutor(max(1, min(_READERS, len(parts)))) as readers:
