@@ -197,8 +197,7 @@ def explain_pixels(
     rows, columns = np.nonzero(mask_hw)
     local, global_score = _mean_scores(request, rows, columns)
     scores = request.alpha * local + (1 - request.alpha) * global_score
-    feature = _feature(evidence, request.windows[place.window], place, rows, columns)
-    seen = _seen(evidence, request.windows[place.window], place, rows, columns)
+    feature, seen = _features(evidence, request.windows[place.window], place, rows, columns)
     first, *rest = np.argsort(-scores[: request.classes], kind="stable")[:2]
 
     def of_class(index: int) -> ClassEvidence:
@@ -321,31 +320,25 @@ def _weighted_local(
     return np.asarray(total, dtype=np.float64)
 
 
-def _feature(
+def _features(
     evidence: Evidence, window: WindowScores, place: RegionPlace, rows: IndexArray, columns: IndexArray
-) -> FloatArray:
-    """Feature of the region, or of the patch at its middle where it has none: float32 (D,)."""
+) -> tuple[FloatArray, FloatArray | None]:
+    """Of the region, or of the patch at its middle where it has none: its feature, float32 (D,), and cosines
+    of what CLIP sees there with the classes' texts, float32 (C,), if that was asked.
+    """
     encoded = evidence.encoded[place.window]
-    if place.label >= 0 and window.covered[place.label]:
-        region: FloatArray = encoded.regions.vectors[place.label]
-        return region
-    patch: FloatArray = encoded.tokens[_patch(evidence, window, place, rows, columns)]
-    return patch
+    has_own = place.label >= 0 and window.covered[place.label]
+    patch = None if has_own else _patch(evidence, window, place, rows, columns)
 
+    def there(regions_sd: FloatArray, tokens_hwd: FloatArray) -> FloatArray:
+        found: FloatArray = regions_sd[place.label] if patch is None else tokens_hwd[patch]
+        return found
 
-def _seen(
-    evidence: Evidence, window: WindowScores, place: RegionPlace, rows: IndexArray, columns: IndexArray
-) -> FloatArray | None:
-    """Cosines, float32 (C,), of what CLIP sees where :func:`_feature` looks with the classes' texts."""
-    seen = evidence.encoded[place.window].seen
-    if seen is None:
-        return None
-    if place.label >= 0 and window.covered[place.label]:
-        there = seen.regions[place.label]
-    else:
-        there = seen.tokens[_patch(evidence, window, place, rows, columns)]
-    cosines: FloatArray = evidence.prototypes.global_cosines(there[None])[0]
-    return cosines
+    feature = there(encoded.regions.vectors, encoded.tokens)
+    if encoded.seen is None:
+        return feature, None
+    seen = there(encoded.seen.regions, encoded.seen.tokens)
+    return feature, evidence.prototypes.global_cosines(seen[None])[0]
 
 
 def _patch(
