@@ -105,14 +105,18 @@ def simulated_executor() -> LocalExecutor:
 
 def simulated_bank(folder: Path) -> Bank:
     """A new bank that fits them."""
+    return _new_bank(folder / "bank", "simulated", _Clip.identity, _Backbone.identity)
+
+
+def _new_bank(folder: Path, preset: str, clip: ModelIdentity, backbone: ModelIdentity) -> Bank:
     identities = PresetIdentities(
-        clip=_Clip.identity,
-        backbone=_Backbone.identity,
+        clip=clip,
+        backbone=backbone,
         generator=_Generator.identity,
         nouns=_Nouns.identity,
-        keys=_Clip.identity,
+        keys=clip,
     )
-    return Bank.open(folder / "bank", create=make_manifest("simulated", identities, DEFAULT_SETTINGS))
+    return Bank.open(folder, create=make_manifest(preset, identities, DEFAULT_SETTINGS))
 
 
 REAL_GRID, REAL_VISUAL_DIM, REAL_TEXT_DIM = 32, 1024, 768
@@ -174,11 +178,4 @@ def _wait(started: float, seconds: float) -> None:
 
 def learned_bank(folder: Path) -> Bank:
     """A new bank that fits the networks that wait."""
-    identities = PresetIdentities(
-        clip=PacedClip.identity,
-        backbone=PacedBackbone.identity,
-        generator=_Generator.identity,
-        nouns=_Nouns.identity,
-        keys=PacedClip.identity,
-    )
-    return Bank.open(folder, create=make_manifest("paced", identities, DEFAULT_SETTINGS))
+    return _new_bank(folder, "paced", PacedClip.identity, PacedBackbone.identity)
