@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn
@@ -17,6 +15,7 @@ import warm_processes
 from bank_contents import Contents, assert_same_bank, contents
 from executor_fakes import FakeRecipe, check, ingest, local_bank, truck_captions
 from ingest_fakes import fake_models
+from waiting import wait_until
 from warm_processes import WarmProcess
 
 from freeda_ingest.batches import BatchResult, SeededCaption
@@ -30,7 +29,6 @@ from freeda_models.presets import load_preset
 from freeda_store import Caption
 
 SCRIPT = Path(__file__).with_name("devices_run.py")
-PATIENCE_SECONDS = 60.0
 TWO = ["cpu", "cpu"]
 
 
@@ -49,13 +47,6 @@ def traces(tmp_path: Path) -> Path:
     folder = tmp_path / "traces"
     folder.mkdir()
     return folder
-
-
-def wait_until(holds: Callable[[], bool]) -> bool:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not holds() and time.monotonic() < give_up:
-        time.sleep(0.02)
-    return holds()
 
 
 def alive(process: int) -> bool:

@@ -1,9 +1,14 @@
-"""Learns with fake models, and dies by SIGKILL at a chosen step: ``killed_learning.py BANK [STEP]``."""
+"""Learns with fake models, and dies by SIGKILL at a chosen step: ``killed_learning.py BANK WHAT [STEP]``.
+
+WHAT is ``examples`` or ``regions``, those of pictures without a word.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 for _folder in ("learn", "segment", "ingest", ""):
     sys.path.append(str(Path(__file__).parents[1] / _folder))
@@ -25,12 +30,24 @@ def learn_all(folder: Path) -> LearnReport:
         return learner.learn(examples, LearnOptions(by="me", batch_size=3))
 
 
+def divide_all(folder: Path) -> LearnReport:
+    """Nine pictures in three batches, and one that is not there."""
+    with make_learner(folder) as learner:
+        pictures = [scene("red", "green", noise=9, seed=seed) for seed in range(9)]
+        missing = folder.with_name("missing.png")
+        items: list[Any] = [*pictures[:4], missing, *pictures[4:]]
+        return learner.learn_unlabelled(items, LearnOptions(by="me", batch_size=3))
+
+
+RUNS: dict[str, Callable[[Path], LearnReport]] = {"examples": learn_all, "regions": divide_all}
+
+
 def main() -> None:
-    folder, *deadly = sys.argv[1:]
+    folder, what, *deadly = sys.argv[1:]
     countdown = Countdown(int(deadly[0]) if deadly else None)
     for owner, name in [(FakeBackbone, "encode"), *STEPS[2:]]:
         countdown.watch(owner, name)
-    report = learn_all(Path(folder))
+    report = RUNS[what](Path(folder))
     print(report.learned, countdown.taken, flush=True)
 
 

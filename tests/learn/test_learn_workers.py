@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import warm_processes
 from bank_contents import Contents, assert_same_bank, contents
 from learn_fakes import make_learner, thing_mask
 from ray_cluster import ray_cluster, ray_variables
+from waiting import wait_until
 from worker_fakes import DEADLY, FakeRecipe, learn
 
 from freeda_ingest.errors import WorkerError
@@ -29,7 +29,6 @@ from freeda_learn.pictures import load_picture
 from freeda_learn.prompting import finder_of
 
 SCRIPT = Path(__file__).with_name("workers_run.py")
-PATIENCE_SECONDS = 60.0
 TWO = ["cpu", "cpu"]
 
 
@@ -46,13 +45,6 @@ def traces(tmp_path: Path) -> Path:
     folder = tmp_path / "traces"
     folder.mkdir()
     return folder
-
-
-def wait_until(holds: Callable[[], bool]) -> bool:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not holds() and time.monotonic() < give_up:
-        time.sleep(0.02)
-    return holds()
 
 
 @pytest.mark.slow
