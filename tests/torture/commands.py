@@ -67,6 +67,11 @@ class Outcome:
     memory: int
     hung: bool = False
 
+    @property
+    def is_made(self) -> bool:
+        """Whether it was refused because what it makes is there."""
+        return re.search(r"exists already|there is a bank in \S+ already", self.errors) is not None
+
     def faults(self, allowed: Sequence[int] = (0, 1, 2)) -> list[str]:
         """What no command may do, whatever it was given."""
         found = []

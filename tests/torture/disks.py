@@ -84,7 +84,7 @@ def _fill_and_judge(
     if outcome.code and before is not None:
         trial.faults += [f"on the full disk: {fault}" for fault in _lost(seen, before)]
     again = commands.run(scenario.arguments, place)
-    finished_before = outcome.code == 0 and "already" in again.errors
+    finished_before = outcome.code == 0 and again.is_made
     trial.faults += [f"with room again: {fault}" for fault in again.faults((2,) if finished_before else (0,))]
     if after is not None:
         found = read_if_any(place / scenario.bank)

@@ -123,7 +123,7 @@ def _kill(
         trial.result = trial.result or "resumed"
         again = commands.run(scenario.arguments, place)
         trial.seconds, trial.memory = again.seconds, again.memory
-        finished_before = trial.result == "ended before the kill" and "already" in again.errors
+        finished_before = trial.result == "ended before the kill" and again.is_made
         trial.faults += [f"run again: {fault}" for fault in again.faults((2,) if finished_before else (0,))]
         trial.faults += _ended(place, scenario, expected)
 
