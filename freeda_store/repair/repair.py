@@ -94,18 +94,22 @@ def write_again(stores: Stores, files: RevisionFiles, place: Path | None) -> Pat
     Returns:
         Where everything that was replaced is.
     """
-    catalog = stores.catalog
+    catalog, sizes = stores.catalog, stores.vectors.sizes
     with refusing(stores.folder):
-        for revision in files.faults(catalog, stores.vectors.sizes):
+        wrong = files.faults(catalog, sizes)
+        if wrong or files.index_fault(sizes):
             place = place or new_place(stores.folder)
-            try:
-                files.replace(catalog, stores.vectors, revision, place)
-            except BankDamagedError as error:  # what nothing could repair stays as it is
-                logger.warning("%s", error)
+            files.give_up_index(place)  # it may hold what was wrong
+            for revision in wrong:
+                try:
+                    files.replace(catalog, stores.vectors, revision, place)
+                except BankDamagedError as error:  # what nothing could repair stays as it is
+                    logger.warning("%s", error)
         try:
             files.keep_missing(catalog, stores.vectors)
         except BankDamagedError as error:
             logger.warning("%s", error)
+        files.tidy(catalog, sizes)
     return place
 
 

@@ -57,8 +57,9 @@ class VerifyReport:
             takes them from the files of revisions, or leaves them for ``bank complete`` to make again.
         uncompared: prototypes without a checksum, written by an earlier version. Repair gives them one.
         wrong_answers: what the engine answers otherwise than it stores. Repair builds it anew.
-        wrong_files: what is wrong with the files of committed revisions, one line a revision. Repair writes
-            them anew; where the vectors themselves are gone, it takes them from files that are right.
+        wrong_files: what is wrong with the files of committed revisions, one line a revision, and with the
+            index of their visual vectors. Repair writes them anew; where the vectors themselves are gone, it
+            takes them from files that are right.
         wrong_settings: what a server's collection is set up otherwise: indexes, strict mode, vectors. Repair
             sets it again; settings_left names what cannot be changed in a collection that exists.
         database_faults: what the database says of its own file and links. With one, nothing is repaired.
@@ -190,15 +191,15 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
     answers = _ask(stored, edge, history) if stored and edge else ()
     wrong = wrong_semantics(stores)
     files = stores.copies if isinstance(stores.copies, RevisionFiles) else None
-    wrong_files = files.faults(stores.catalog, stores.vectors.sizes) if files and not faults else {}
+    wrong_files = _wrong_files(stores, files) if files and not faults else ()
     done = repair(stores, history, found, answers_wrong=bool(answers)) if mends else Repaired()
     kept_in = done.kept_in
     if mends:
         mend_semantics(stores, wrong_semantics(stores))
-    files_left: dict[int, str] = {}
+    files_left: tuple[str, ...] = ()
     if mends and files:
         kept_in = write_again(stores, files, kept_in)
-        files_left = files.faults(stores.catalog, stores.vectors.sizes)
+        files_left = _wrong_files(stores, files)
     missing, damaged, stray = _check_thumbnails(stores)  # after: restored rows may name others
     if mends:
         _tidy(stores, keep_strays=bool(done.unresolved))
@@ -218,7 +219,7 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
         wrong_semantics=tuple(wrong),
         uncompared=found.uncompared,
         wrong_answers=answers,
-        wrong_files=tuple(wrong_files.values()),
+        wrong_files=wrong_files,
         wrong_settings=settings,
         settings_left=settings_left,
         database_faults=faults,
@@ -227,11 +228,18 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
         stray_thumbnails=tuple(key for key in stray if key not in excused),
         leftovers=len(left) + len(excused),
         repaired=mends,
-        files_left=tuple(files_left.values()),
+        files_left=files_left,
         lost=done.lost,
         regained=done.regained,
         kept_in=str(kept_in or ""),
     )
+
+
+def _wrong_files(stores: Stores, files: RevisionFiles) -> tuple[str, ...]:
+    """What is wrong with the files of committed revisions and with their index."""
+    found = [*files.faults(stores.catalog, stores.vectors.sizes).values()]
+    index = files.index_fault(stores.vectors.sizes)
+    return tuple(found if index is None else [*found, index])
 
 
 def _ask(stored: Stored, vectors: EdgeVectors, history: History) -> tuple[str, ...]:

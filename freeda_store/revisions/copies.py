@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -12,14 +13,16 @@ from uuid import UUID
 import numpy as np
 
 from freeda_store.digests import vectors_digest
-from freeda_store.errors import BankDamagedError
+from freeda_store.errors import BankDamagedError, BankError
 from freeda_store.files.room import held_below
 from freeda_store.files.system_faults import system_error
 from freeda_store.files.whole_files import sweep_parts, sync
+from freeda_store.revisions import indexing
 from freeda_store.revisions.file import VectorFile, id_bytes, open_file, write_file
 from freeda_store.revisions.layout import FOLDER, PART_PROTOTYPES, UNFINISHED, Part, parts_in
 from freeda_store.revisions.library import Library
 from freeda_store.revisions.selection import committed_counts
+from freeda_store.revisions.visual_index import NAME, open_index
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.proofs import count_semantics, proved_semantics, semantic_digests, vectors_digests
 from freeda_store.vectors.protocol import Fetched, VectorSizes, VectorStore
@@ -88,6 +91,46 @@ class RevisionFiles:
                 held += int(file.semantics.any(axis=1).sum())
             if held < wanted:
                 self.keep(catalog, vectors, revision)
+
+    def tidy(self, catalog: Catalog, sizes: VectorSizes) -> None:
+        """Write the index of visual vectors anew, if many prototypes of committed revisions lack in it.
+
+        Where that fails nothing is lost: what lacks is compared one by one until the next time.
+        """
+        if catalog.committed_prototypes() < indexing.INDEX_FROM:
+            return
+        try:
+            if indexing.is_due(self.folder, library := self._library(catalog, sizes)):
+                logger.info("indexing the looks of %s prototypes", f"{len(library.ids):,}")
+                indexing.renew_index(self.folder, library)
+        except BankError as error:
+            logger.warning("the index of visual vectors was left as it was: %s", error)
+
+    def index_fault(self, sizes: VectorSizes) -> str | None:
+        """What is wrong with the index of visual vectors; None where nothing is, or there is none. Reads it.
+
+        Raises:
+            StorageError: the system refuses to read it.
+        """
+        try:
+            index = open_index(self.folder / NAME, sizes.visual)
+        except BankDamagedError as error:
+            return f"{FOLDER}/{NAME}: {error}"
+        whole = index is None or index.is_whole()
+        return None if whole else f"{FOLDER}/{NAME} holds other bytes than were written"
+
+    def give_up_index(self, place: Path) -> None:
+        """Move the index to a folder, if there is one: the next commit writes another.
+
+        Raises:
+            StorageError: the system refuses.
+        """
+        try:
+            (place / FOLDER).mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                (self.folder / NAME).rename(place / FOLDER / NAME)
+        except OSError as error:
+            raise system_error(error, self.folder) from error
 
     def faults(self, catalog: Catalog, sizes: VectorSizes) -> dict[int, str]:
         """What is wrong with the files of committed revisions, by their ids. A bank without files has none.
@@ -167,6 +210,12 @@ class RevisionFiles:
             raise system_error(error, place) from error
         finally:
             ids.close()
+
+    def _library(self, catalog: Catalog, sizes: VectorSizes) -> Library:
+        """All prototypes of committed revisions."""
+        committed = set(self.committed(catalog))
+        parts = sorted(part for part in self._parts() if part.revision in committed)
+        return Library.of([open_file(self.folder / part.name, sizes) for part in parts], sizes)
 
     def _parts(self) -> list[Part]:
         try:

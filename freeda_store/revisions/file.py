@@ -6,9 +6,6 @@ once, and ties stay ties.
 
 from __future__ import annotations
 
-import json
-import mmap
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,29 +17,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freeda_store.errors import BankDamagedError
-from freeda_store.files.room import lies_on_network
 from freeda_store.files.system_faults import system_error
 from freeda_store.files.whole_files import replaced, sync
 from freeda_store.records import FloatArray
+from freeda_store.revisions.tensors import MALFORMED, Format, Tensors, fill
 from freeda_store.vectors.protocol import VectorSizes
 
-FORMAT = "freeda revision 1"
-_ABOUT = "about"
-"""The one key of a file's metadata, for the order of several is by chance: the format and the digest."""
 ID = np.dtype("S16")
 """Ids as bytes, in the order of UUIDs. A single item loses zeros at its end; ``tobytes`` keeps them."""
 _DIGEST_BYTES = 16
-_TYPES: dict[str, tuple[str, np.dtype[Any]]] = {
-    "ids": ("U8", np.dtype("u1")),
-    "key_digests": ("U8", np.dtype("u1")),
-    "key_of": ("I32", np.dtype("<i4")),
-    "keys": ("F32", np.dtype("<f4")),
-    "visuals": ("F16", np.dtype("<f2")),
-    "semantics": ("F16", np.dtype("<f2")),
-}
-"""Tensors of a file: their type as safetensors and NumPy name it."""
-_OPTIONAL = frozenset({"semantics"})
-"""What files lack in which no prototype has any, as those of earlier versions."""
+_FORMAT = Format(
+    "freeda revision 1",
+    {
+        "ids": ("U8", np.dtype("u1")),
+        "key_digests": ("U8", np.dtype("u1")),
+        "key_of": ("I32", np.dtype("<i4")),
+        "keys": ("F32", np.dtype("<f4")),
+        "visuals": ("F16", np.dtype("<f2")),
+        "semantics": ("F16", np.dtype("<f2")),
+    },
+    optional=frozenset({"semantics"}),
+)
+"""``semantics`` lack in files in which no prototype has any, as in those of earlier versions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +74,7 @@ class VectorFile:
             "keys": self.keys,
             "visuals": self.visuals,
         }
-        return self.digest == _digest(
+        return self.digest == _FORMAT.digest(
             tensors | ({"semantics": self.semantics} if self.semantics.shape[1] else {})
         )
 
@@ -118,7 +114,7 @@ def write_file(
     }
     if semantics.any():
         tensors["semantics"] = np.ascontiguousarray(semantics, dtype="<f2")
-    metadata = {_ABOUT: f"{FORMAT}, {_digest(tensors)}"}
+    metadata = _FORMAT.about(_FORMAT.digest(tensors))
     data = save({name: _as_bytes(tensor) for name, tensor in tensors.items()}, metadata=metadata)
     with replaced(path) as part:
         fill(part, data)
@@ -139,14 +135,6 @@ def _key_digest(key: bytes) -> bytes:
     return blake2b(key, digest_size=_DIGEST_BYTES).digest()
 
 
-def fill(path: Path, data: bytes) -> None:
-    """Write a new file so that a power cut cannot lose it."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def open_file(path: Path, sizes: VectorSizes) -> VectorFile:
     """Map a file into memory; on a network file system, where a mapped file may vanish, read it.
 
@@ -160,15 +148,12 @@ def open_file(path: Path, sizes: VectorSizes) -> VectorFile:
         FileNotFoundError: it is not there.
     """
     try:
-        with path.open("rb") as file:
-            data = _content(file.fileno(), path)
+        return _checked(path, *_FORMAT.mapped(path), sizes)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise system_error(error, path) from error
-    try:
-        return _parse(data, path, sizes)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except MALFORMED as error:
         reason = " ".join(str(error).split())[:80]
         raise BankDamagedError(
             f"{path} is damaged ({reason}); `freeda bank verify --repair` writes it anew from the bank's "
@@ -176,33 +161,12 @@ def open_file(path: Path, sizes: VectorSizes) -> VectorFile:
         ) from error
 
 
-def _content(handle: int, path: Path) -> memoryview:
-    """All bytes of an open file."""
-    size = os.fstat(handle).st_size
-    if size == 0:
-        return memoryview(b"")
-    if not lies_on_network(path):
-        return memoryview(mmap.mmap(handle, size, access=mmap.ACCESS_READ))
-    with os.fdopen(os.dup(handle), "rb") as file:
-        return memoryview(file.read())
-
-
-def _parse(data: memoryview, path: Path, sizes: VectorSizes) -> VectorFile:
+def _checked(path: Path, digest: str, tensors: Tensors, sizes: VectorSizes) -> VectorFile:
     """The content of a file.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is no such file.
+        ValueError: its tensors do not belong together.
     """
-    length = int.from_bytes(data[:8], "little")
-    if length > len(data) - 8:
-        raise ValueError(f"it ends after {len(data):,} bytes")
-    header = json.loads(bytes(data[8 : 8 + length]))
-    form, _, digest = header.pop("__metadata__")[_ABOUT].partition(", ")
-    if form != FORMAT or header.keys() | _OPTIONAL != _TYPES.keys():
-        raise ValueError("its header is another")
-    tensors = {name: _tensor(data[8 + length :], name, header[name]) for name in _TYPES if name in header}
-    if sum(tensor.nbytes for tensor in tensors.values()) != len(data) - 8 - length:
-        raise ValueError(f"it has {len(data):,} bytes, which is another length than its header says")
     count = len(tensors["visuals"])
     made = VectorFile(
         path=path,
@@ -224,26 +188,6 @@ def _parse(data: memoryview, path: Path, sizes: VectorSizes) -> VectorFile:
     return made
 
 
-def _tensor(data: memoryview, name: str, told: dict[str, Any]) -> NDArray[Any]:
-    """One tensor, without a copy."""
-    kind, dtype = _TYPES[name]
-    start, stop = (int(offset) for offset in told["data_offsets"])
-    shape = tuple(int(size) for size in told["shape"])
-    if told["dtype"] != kind or not 0 <= start <= stop <= len(data):
-        raise ValueError(f"{name} lies outside of it, or has another type")
-    whole: NDArray[Any] = np.frombuffer(data[start:stop], dtype=dtype)
-    return whole.reshape(shape)
-
-
 def _as_bytes(tensor: NDArray[Any]) -> NDArray[Any]:
     """S16 (N,) as uint8 (N, 16), which safetensors knows."""
     return tensor.view("u1").reshape(-1, ID.itemsize) if tensor.dtype == ID else tensor
-
-
-def _digest(tensors: dict[str, NDArray[Any]]) -> str:
-    hashed = blake2b(digest_size=_DIGEST_BYTES)
-    for name in filter(tensors.__contains__, _TYPES):
-        tensor = np.ascontiguousarray(tensors[name])
-        hashed.update(f"{name} {tensor.shape} ".encode())
-        hashed.update(tensor.view("u1").data if tensor.size else b"")
-    return hashed.hexdigest()

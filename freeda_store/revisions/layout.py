@@ -49,8 +49,19 @@ def parts_in(folder: Path) -> dict[Part, Stamp]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if (part := Part.read(entry.name)) is not None:
-                    status = entry.stat()
-                    found[part] = (status.st_ino, status.st_size, status.st_mtime_ns)
+                    found[part] = _stamp(entry.stat())
     except FileNotFoundError:
         return {}
     return found
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """The stamp of a file; None where there is none."""
+    try:
+        return _stamp(path.stat())
+    except FileNotFoundError:
+        return None
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_ino, status.st_size, status.st_mtime_ns

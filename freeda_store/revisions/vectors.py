@@ -26,13 +26,15 @@ from freeda_store.files.room import held_below
 from freeda_store.files.system_faults import system_error
 from freeda_store.records import Direction, FloatArray
 from freeda_store.revisions.file import VectorFile, id_bytes, open_file
-from freeda_store.revisions.layout import FOLDER, Part, Stamp, parts_in
+from freeda_store.revisions.layout import FOLDER, Part, Stamp, parts_in, stamp_of
 from freeda_store.revisions.library import Library, Places
+from freeda_store.revisions.passing import Passing, state_of
 from freeda_store.revisions.selection import chosen, committed_counts, committed_ids, counted, payloads_of
+from freeda_store.revisions.visual_index import NAME, open_index
+from freeda_store.revisions.visual_search import VisualSearch
 from freeda_store.sql.database import Database
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Fetched, Hits, Payload, Point, VectorSizes, VectorStore
-from freeda_store.vectors.scan import VisualScan
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +68,8 @@ class ReaderVectors(VectorStore):
         self._lock = threading.Lock()
         self._files: dict[Part, tuple[Stamp, VectorFile]] = {}
         self._library: Library | None = None
-        self._scan: tuple[Library, VisualScan] | None = None
+        self._search: tuple[Library, Stamp | None, VisualSearch] | None = None
+        self._passing = Passing()
 
     @property
     @override
@@ -102,9 +105,8 @@ class ReaderVectors(VectorStore):
     def nearest(
         self, queries: FloatArray, k: int, where: PointFilter, direction: Direction = Direction.CLASSES
     ) -> list[Hits]:
-        """The k points nearest to each query, exactly."""
-        library, places = self._among(partial(chosen, where=where))
-        places = np.sort(places)
+        """The k points nearest to each query: exactly, but for visual vectors of a bank that has an index."""
+        library, places = self._that_pass(where)
         if direction is Direction.REGIONS:
             return self._nearest_visuals(library, queries, k, places)
         places = places[library.keyed[places]]
@@ -117,19 +119,29 @@ class ReaderVectors(VectorStore):
 
     def _nearest_visuals(self, library: Library, queries: FloatArray, k: int, places: Places) -> list[Hits]:
         try:
-            found = self._scan_of(library).nearest(queries, k, places)
+            found = self._search_of(library).nearest(queries, k, places)
         except ValueError as error:
             raise BankDamagedError(
                 f"visual vectors in {self._folder / FOLDER} hold values that are no numbers; {_ADVICE}"
             ) from error
         return _hits(library, np.arange(len(library.ids)), [(f.places, f.similarities) for f in found])
 
-    def _scan_of(self, library: Library) -> VisualScan:
-        """What scans the files as they are; it is made once for them."""
+    def _search_of(self, library: Library) -> VisualSearch:
+        """What searches the files as they are; it is made once for them, and for their index.
+
+        An index that is damaged is not used: all vectors are compared then.
+        """
         with self._lock:
-            if self._scan is None or self._scan[0] is not library:
-                self._scan = library, VisualScan(library.visuals, len(library.ids), self._sizes.visual)
-            return self._scan[1]
+            path = self._folder / FOLDER / NAME
+            stamp = stamp_of(path)
+            if self._search is None or self._search[:2] != (library, stamp):
+                try:
+                    index = open_index(path, self._sizes.visual)
+                except BankDamagedError as error:
+                    logger.warning("searching without an index: %s", error)
+                    index = None
+                self._search = library, stamp, VisualSearch(library, index)
+            return self._search[2]
 
     @override
     def fetch(
@@ -174,7 +186,8 @@ class ReaderVectors(VectorStore):
         """Let go of the files; who reads in them at this moment keeps them."""
         self._database = None
         with self._lock:
-            self._files, self._library, self._scan = {}, None, None
+            self._files, self._library, self._search = {}, None, None
+            self._passing = Passing()
 
     # refusing
 
@@ -216,6 +229,17 @@ class ReaderVectors(VectorStore):
             raise StorageError(f"the bank in {self._folder} is closed; open it again.")
         with self._database.transaction() as connection:
             return question(connection)
+
+    def _that_pass(self, where: PointFilter) -> tuple[Library, Places]:
+        """The places of the prototypes that pass, rising; SQL is asked once while it stays as it is."""
+        state = self._ask(state_of)
+        library = self._refreshed()
+        places = self._passing.get(where, state, library)
+        if places is None:
+            library, places = self._among(partial(chosen, where=where))
+            places = np.sort(places)
+            self._passing.put(where, state, library, places)
+        return library, places
 
     def _among(self, question: Callable[[Connection], NDArray[np.bytes_]]) -> tuple[Library, Places]:
         """The places of the prototypes that a question finds, in files that have all of them.

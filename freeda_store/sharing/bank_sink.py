@@ -37,7 +37,7 @@ from freeda_store.sharing.replica import Arriving, Replica
 from freeda_store.sql.visibility import chunks
 from freeda_store.vectors.filters import PointFilter
 from freeda_store.vectors.protocol import Point, rows_or_none
-from freeda_store.writing.stores import Stores, differences, show_retirements, sweep_thumbnails
+from freeda_store.writing.stores import Stores, differences, show_retirements, sweep_thumbnails, tidy
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +193,7 @@ class BankSink(Closeable, Sink):
             for name, id_ in tags.items():
                 self._stores.catalog.set_tag(name, id_)
             self._stores.publish()
-        self._stores.vectors.optimize()
+        tidy(self._stores)
         sweep_thumbnails(self._stores)
         self._let_go()
 

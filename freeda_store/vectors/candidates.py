@@ -21,21 +21,24 @@ _PATIENCE = 4
 """Candidates are thinned out once there are so many times k of each query."""
 _ROUNDED = 1e-6
 """How far cosines of pairs in float32 may be off, at most, of vectors as they come."""
-_GROUP = 16
-"""Vectors of which the most similar one counts, where a bound of the k-th best is looked for."""
+_GROUP, _GROUPED = 16, 64
+"""Vectors of which the most similar one counts, where a bound of the k-th best is looked for; and how many
+times k there must be for that."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """What is known of the similarities of some vectors with all queries: ``products * scales``, give or take
-    ``off``.
+    """What is known of the similarities of some vectors with some queries: ``products * scales``, give or
+    take ``off``.
 
     Attributes:
+        queries: (Q,), which queries these are.
         products: float32 (N, Q).
         scales: float32 (Q,), above 0.
         off: float32 (Q,).
     """
 
+    queries: Places
     products: FloatArray
     scales: FloatArray
     off: FloatArray
@@ -46,11 +49,13 @@ class Near:
     """Pairs that may be near.
 
     Attributes:
+        queries: (Q,), which queries were asked about.
         pairs: (P,), their places in the table (N, Q).
         upper: float32 (P,), what their similarities are at most.
         best: float32 (k, Q), what the k highest similarities of each query are at least; the lowest first.
     """
 
+    queries: Places
     pairs: Places
     upper: FloatArray
     best: FloatArray
@@ -74,7 +79,7 @@ class Candidates:
     """
 
     def __init__(self, queries: int, k: int) -> None:
-        self._k = k
+        self.k = k
         self._best = np.full((k, queries), -np.inf, dtype=np.float32)
         self._queries = np.empty(0, dtype=np.intp)
         self._rows = np.empty(0, dtype=np.intp)
@@ -85,22 +90,24 @@ class Candidates:
     def near(self, bounds: Bounds) -> Near:
         """Which pairs may be among the nearest, by all that was taken in, and these."""
         products = bounds.products
-        whole = len(products) // _GROUP * _GROUP
+        whole = len(products) // _GROUP * _GROUP if len(products) >= _GROUPED * self.k else 0
         groups = products[:whole].reshape(-1, _GROUP, products.shape[1]).max(axis=1)
         lower = np.concatenate([groups, products[whole:]]) * bounds.scales - bounds.off
-        if len(lower) > self._k:
-            lower = np.partition(lower, len(lower) - self._k, axis=0)[-self._k :]
-        best = np.partition(np.concatenate([self._best, lower]), len(lower), axis=0)[len(lower) :]
+        if len(lower) > self.k:
+            lower = np.partition(lower, len(lower) - self.k, axis=0)[-self.k :]
+        known = np.concatenate([self._best[:, bounds.queries], lower])
+        best = np.partition(known, len(lower), axis=0)[len(lower) :]
         border = (best[0] - _ROUNDED - bounds.off) / bounds.scales
         pairs = np.flatnonzero(products >= border)
         query = pairs % products.shape[1]
-        return Near(pairs, products.reshape(-1)[pairs] * bounds.scales[query] + bounds.off[query], best)
+        upper = products.reshape(-1)[pairs] * bounds.scales[query] + bounds.off[query]
+        return Near(bounds.queries, pairs, upper, best)
 
     def add(self, rows: Places, near: Near) -> None:
         """Take in pairs of the vectors ``rows``, (N,), that may be near."""
-        self._best = near.best
-        row, query = np.divmod(near.pairs, self._best.shape[1])
-        self._fresh.append((query, rows[row], near.upper))
+        self._best[:, near.queries] = near.best
+        row, column = np.divmod(near.pairs, len(near.queries))
+        self._fresh.append((near.queries[column], rows[row], near.upper))
         self._count += len(row)
         if self._count >= self._enough:
             self._thin_out()
@@ -115,7 +122,7 @@ class Candidates:
         self._thin_out()
         order = np.lexsort((-self._upper, self._queries))
         queries, rows, upper = self._queries[order], self._rows[order], self._upper[order]
-        first = rank_in(queries) < self._k
+        first = rank_in(queries) < self.k
         sure = compared(Pairs(queries[first], rows[first]), units, read)
         least = np.full(len(units), np.inf, dtype=np.float32)
         np.minimum.at(least, sure.queries, sure.cosines)

@@ -43,6 +43,10 @@ class Codes:
         """Some of them; of a slice, without a copy."""
         return Codes(self.values[rows], self.scales[rows], self.errors[rows])
 
+    def put(self, rows: slice | NDArray[np.intp], codes: Codes) -> None:
+        """Write some of them."""
+        self.values[rows], self.scales[rows], self.errors[rows] = codes.values, codes.scales, codes.errors
+
     @classmethod
     def empty(cls, count: int, width: int) -> Codes:
         """Room for so many."""
@@ -94,9 +98,9 @@ def by_whole_numbers(vectors: Codes, queries: Codes) -> FloatArray:
 
     if 1 in (*vectors.values.shape, *queries.values.shape):
         return by_floats(vectors, queries)
-    values = torch._int_mm(torch.from_numpy(vectors.values), torch.from_numpy(queries.values).T)
-    found: FloatArray = (values * torch.from_numpy(vectors.scales)[:, None]).numpy()
-    return found
+    rows = np.require(vectors.values, requirements="W")  # a file's are not, of which PyTorch warns
+    values = torch._int_mm(torch.from_numpy(rows), torch.from_numpy(queries.values).T).numpy()
+    return np.asarray(values * vectors.scales[:, None], dtype=np.float32)
 
 
 def by_floats(vectors: Codes, queries: Codes) -> FloatArray:

@@ -241,7 +241,7 @@ class EdgeVectors(VectorStore):
             for start in range(0, len(ids), _READ_BATCH)
         ]
         rows = np.concatenate([np.empty((0, self._sizes.visual), dtype=np.float16), *halves])
-        scan = VisualScan(lambda places: rows[places].astype(np.float32), len(rows), self._sizes.visual)
+        scan = VisualScan.of(lambda places: rows[places].astype(np.float32), len(rows), self._sizes.visual)
         return [
             Hits(tuple(ids[place] for place in found.places), found.similarities)
             for found in scan.nearest(queries, k, np.arange(len(rows)))

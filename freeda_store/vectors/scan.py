@@ -3,13 +3,11 @@
 Nothing is missed, for what lies within the error of such products (:mod:`freeda_store.vectors.codes`) is
 compared again. Where that would be most of a block, its products are made in float32 first.
 
-Prototypes of one region, a noun and the phrase around it, have the same visual vector. Such a vector is
-compared once, so that equals stay equal to the last bit and keep the order of their ids.
+Vectors that lie in cells are not all compared, where they are many: see :mod:`freeda_store.vectors.cells`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,15 +16,18 @@ import numpy as np
 from freeda_store.records import FloatArray
 from freeda_store.vectors.candidates import Bounds, Candidates, Pairs, Places, Read, rank_in
 from freeda_store.vectors.codes import Codes, directions, encode, fastest_product, rounding, slack
+from freeda_store.vectors.distinct import Distinct
 
-_KEPT_NUMBERS = 2**32
-"""Numbers of 8 bits that are kept in memory between questions: 4 GB. What is more is read anew."""
 _FIRST_SIMILARITIES, _SIMILARITIES = 2**24, 2**21
 """Similarities that are in memory at once. The first block is large: it says what is near in the others."""
-_NUMBERS = 2**22
-"""Numbers of vectors that are read at once."""
-_DENSE = 32
-"""If more than one in so many pairs of a block may be near, all of them are compared in float32."""
+_DENSE, _FEW = 32, 4
+"""If more than one in so many pairs of a block may be near, and more than so many times k of each query, all
+of them are compared in float32."""
+_ALL_BELOW = 100_000
+"""So many different vectors are all compared, even where they lie in cells."""
+_PROBED, _PROBED_PER_HIT = 16_384, 256
+"""How many vectors each query is compared with at least, of the cells that are nearest to it: in all, and for
+each of its k nearest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,23 +43,26 @@ class VisualScan:
 
     Args:
         read: reads them; places rise with ids.
-        count: how many there are.
+        vectors: the different ones among them.
         width: their length.
     """
 
-    def __init__(self, read: Read, count: int, width: int) -> None:
+    def __init__(self, read: Read, vectors: Distinct, width: int) -> None:
         self._read = read
+        self._vectors = vectors
         self._width = width
-        self._firsts, self._unique_of = _alike(read, count, width)
-        self._codes: Codes | None = None
-        if len(self._firsts) * width <= _KEPT_NUMBERS:
-            self._codes = Codes.empty(len(self._firsts), width)
-            for rows in _steps(len(self._firsts), _NUMBERS // max(1, width)):
-                made, here = encode(directions(read(self._firsts[rows]))), self._codes[rows]
-                here.values[:], here.scales[:], here.errors[:] = made.values, made.scales, made.errors
+
+    @classmethod
+    def of(cls, read: Read, count: int, width: int) -> VisualScan:
+        """Of so many vectors that lie anyhow: all are compared.
+
+        Raises:
+            ValueError: one holds a value that is not finite.
+        """
+        return cls(read, Distinct.of(read, count, width), width)
 
     def nearest(self, queries: FloatArray, k: int, places: Places) -> list[Nearest]:
-        """The k nearest of some vectors, exactly.
+        """The k nearest of some vectors: exactly, but where they are many and lie in cells.
 
         Args:
             queries: float32 (Q, D_visual), of any length.
@@ -68,10 +72,9 @@ class VisualScan:
         Raises:
             ValueError: a vector or a query holds a value that is not finite.
         """
-        members = np.argsort(self._unique_of[places], kind="stable")
-        unique, starts, counts = np.unique(
-            self._unique_of[places][members], return_index=True, return_counts=True
-        )
+        rows = self._vectors.row_of[places]
+        members = np.argsort(rows, kind="stable")
+        unique, starts, counts = np.unique(rows[members], return_index=True, return_counts=True)
         best = self._best(directions(queries), k, unique)
         at = np.searchsorted(unique, best.rows)
         sizes = counts[at]
@@ -86,57 +89,44 @@ class VisualScan:
 
     def _best(self, units: FloatArray, k: int, unique: Places) -> Pairs:
         """Of each query, at least the k nearest of some different vectors, and their cosines."""
-        candidates = Candidates(len(units), k)
+        candidates, cells = Candidates(len(units), k), self._vectors.cells
         codes = encode(units)
-        start, size = 0, 1 + _FIRST_SIMILARITIES // max(1, len(units))
-        while start < len(unique):
-            self._compare(candidates, unique[start : start + size], units, codes)
-            start, size = start + size, 1 + _SIMILARITIES // max(1, len(units))
-        return candidates.settled(units, lambda rows: self._read(self._firsts[rows]))
+        if cells is None or len(unique) <= max(_ALL_BELOW, k):
+            queries = np.arange(len(units))
+            start, size = 0, 1 + _FIRST_SIMILARITIES // max(1, len(units))
+            while start < len(unique):
+                self._compare(candidates, unique[start : start + size], units, Asked(queries, codes))
+                start, size = start + size, 1 + _SIMILARITIES // max(1, len(units))
+        else:
+            for probe in cells.probes(units, unique, max(_PROBED, _PROBED_PER_HIT * k)):
+                asked = Asked(probe.queries, codes[probe.queries])
+                self._compare(candidates, unique[probe.rows], units, asked)
+        return candidates.settled(units, lambda rows: self._read(self._vectors.firsts[rows]))
 
-    def _compare(self, candidates: Candidates, rows: Places, units: FloatArray, codes: Codes) -> None:
+    def _compare(self, candidates: Candidates, rows: Places, units: FloatArray, asked: Asked) -> None:
         """Take in what may be near of one block."""
-        if self._codes is not None:
-            block = self._codes[_as_slice(rows)]
+        queries, codes = asked.queries, asked.codes
+        if self._vectors.codes is not None:
+            block = self._vectors.codes[_as_slice(rows)]
             off = slack(codes, float(block.errors.max(initial=0)), self._width)
-            near = candidates.near(Bounds(fastest_product()(block, codes), codes.scales, off))
-            if len(near.pairs) * _DENSE <= len(rows) * len(units):
+            near = candidates.near(Bounds(queries, fastest_product()(block, codes), codes.scales, off))
+            if len(near.pairs) <= (len(rows) // _DENSE + _FEW * candidates.k) * len(queries):
                 candidates.add(rows, near)
                 return
-        off = np.full(len(units), rounding(self._width), dtype=np.float32)
-        products = directions(self._read(self._firsts[rows])) @ units.T
-        candidates.add(rows, candidates.near(Bounds(products, np.ones_like(off), off)))
+        off = np.full(len(queries), rounding(self._width), dtype=np.float32)
+        products = directions(self._read(self._vectors.firsts[rows])) @ units[queries].T
+        candidates.add(rows, candidates.near(Bounds(queries, products, np.ones_like(off), off)))
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Some of the queries, and their codes."""
+
+    queries: Places
+    codes: Codes
 
 
 def _as_slice(rows: Places) -> slice | Places:
     """Rising rows; as a slice where none is left out, which needs no copy."""
     first, last = int(rows[0]), int(rows[-1])
     return slice(first, last + 1) if last - first + 1 == len(rows) else rows
-
-
-def _steps(count: int, step: int) -> Iterator[slice]:
-    for start in range(0, count, max(1, step)):
-        yield slice(start, min(start + max(1, step), count))
-
-
-def _alike(read: Read, count: int, width: int) -> tuple[Places, Places]:
-    """The first place of each different vector, rising, and which of these vectors each place has.
-
-    Vectors are told apart by a hash of 64 bits.
-    """
-    words = -(-width // 2)
-    weights = np.random.default_rng(0).integers(1, 2**63, size=words, dtype=np.uint64) | np.uint64(1)
-    hashes = np.empty(count, dtype=np.uint64)
-    for rows in _steps(count, _NUMBERS // max(1, width)):
-        bits = np.zeros((rows.stop - rows.start, 2 * words), dtype="<f4")
-        bits[:, :width] = read(np.arange(rows.start, rows.stop))
-        mixed = bits.view("<u8")
-        mixed ^= mixed >> np.uint64(31)
-        mixed *= weights
-        mixed ^= mixed >> np.uint64(29)
-        hashes[rows] = mixed.sum(axis=1, dtype=np.uint64)
-    _, firsts, same = np.unique(hashes, return_index=True, return_inverse=True)
-    order = np.argsort(firsts)
-    place_of = np.empty_like(order)
-    place_of[order] = np.arange(len(order))
-    return firsts[order], place_of[same]

@@ -64,7 +64,7 @@ class Completion(Closeable):
         set_semantic_digests(self._stores.catalog, digests)
 
     def close(self) -> None:
-        """Write the files of revisions anew whose prototypes have got semantic vectors.
+        """Write the files of revisions anew whose prototypes have got semantic vectors, and any index due.
 
         Raises:
             BankDamagedError: vectors are gone, or are not those that were written.
@@ -76,3 +76,4 @@ class Completion(Closeable):
         copies = self._stores.copies
         if isinstance(copies, RevisionFiles):
             copies.keep_semantics(self._stores.catalog, self._stores.vectors)
+        copies.tidy(self._stores.catalog, self._stores.vectors.sizes)

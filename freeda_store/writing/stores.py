@@ -21,7 +21,7 @@ from freeda_store.sql.counts import ViewCounts
 from freeda_store.sql.sessions import LocalRuns, Runs
 from freeda_store.thumbnails.folder import ThumbnailStore
 from freeda_store.vectors.filters import PointFilter, View
-from freeda_store.vectors.protocol import VectorStore
+from freeda_store.vectors.protocol import VectorSizes, VectorStore
 
 
 class ReaderCatalog(Protocol):
@@ -99,6 +99,9 @@ class Copies(Protocol):
     def keep(self, catalog: Catalog, vectors: VectorStore, revision: int) -> None:
         """Keep what a revision added, before its commit."""
 
+    def tidy(self, catalog: Catalog, sizes: VectorSizes) -> None:
+        """See that what is kept is found fast, after a commit."""
+
     def size_bytes(self) -> int:
         """Bytes on disk."""
 
@@ -108,6 +111,10 @@ class NoCopies(Copies):
 
     @override
     def keep(self, catalog: Catalog, vectors: VectorStore, revision: int) -> None:
+        pass
+
+    @override
+    def tidy(self, catalog: Catalog, sizes: VectorSizes) -> None:
         pass
 
     @override
@@ -271,7 +278,13 @@ def commit(stores: Stores, revision: int, parent: int | None) -> None:
     stores.commit_lock.require()
     stores.catalog.commit_revision(revision, parent)
     stores.publish()
+    tidy(stores)
+
+
+def tidy(stores: Stores) -> None:
+    """Merge and index what was written: readers find the same without, and take longer."""
     stores.vectors.optimize()
+    stores.copies.tidy(stores.catalog, stores.vectors.sizes)
 
 
 def sweep_thumbnails(stores: Stores) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from freeda_store.vectors import candidates, codes, scan
+from freeda_store.vectors import candidates, codes, distinct, scan
 from freeda_store.vectors.codes import Codes, directions, encode, rounding, slack
 from freeda_store.vectors.scan import VisualScan
 
@@ -58,7 +58,7 @@ def test_what_is_found_is_what_the_plain_product_finds(
     rows = vectors_of(kind, count, width, rng)
     queries = np.concatenate([rows[:2], rng.standard_normal((3, width)).astype(np.float32)])
     places = np.flatnonzero(rng.random(count) < 0.8)
-    made = VisualScan(lambda chosen: rows[chosen], count, width)
+    made = VisualScan.of(lambda chosen: rows[chosen], count, width)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "_FIRST_SIMILARITIES", 200)
         patch.setattr(scan, "_SIMILARITIES", 300)
@@ -82,11 +82,11 @@ def test_what_is_found_is_what_the_plain_product_finds(
 def test_answers_do_not_hang_on_what_is_kept_or_asked_beside(
     monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    monkeypatch.setattr(scan, "_KEPT_NUMBERS", kept)
+    monkeypatch.setattr(distinct, "_KEPT_NUMBERS", kept)
     rng = np.random.default_rng(4)
     rows = vectors_of("clusters", 3000, 32, rng)
     queries = rng.standard_normal((7, 32)).astype(np.float32)
-    made, everywhere = VisualScan(lambda chosen: rows[chosen], 3000, 32), np.arange(3000)
+    made, everywhere = VisualScan.of(lambda chosen: rows[chosen], 3000, 32), np.arange(3000)
     together = made.nearest(queries, 20, everywhere)
     for query, found in zip(queries, together, strict=True):
         (alone,) = made.nearest(query[None], 20, everywhere)
@@ -118,7 +118,7 @@ def test_a_value_that_is_not_finite_is_refused() -> None:
     rows = np.ones((5, 4), dtype=np.float32)
     rows[3, 2] = np.inf
     with pytest.raises(ValueError, match="not finite"):
-        VisualScan(lambda chosen: rows[chosen], 5, 4).nearest(rows[:1], 2, np.arange(5))
+        VisualScan.of(lambda chosen: rows[chosen], 5, 4).nearest(rows[:1], 2, np.arange(5))
 
 
 def test_the_bound_of_rounding_grows_with_the_width() -> None:

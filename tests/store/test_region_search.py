@@ -155,14 +155,14 @@ def test_a_collection_of_an_earlier_version_asks_to_be_completed() -> None:
 def test_a_scan_gives_the_same_whether_directions_are_kept_or_read_anew(
     monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    from freeda_store.vectors import scan
+    from freeda_store.vectors import distinct, scan
 
-    monkeypatch.setattr(scan, "_KEPT_NUMBERS", kept)
+    monkeypatch.setattr(distinct, "_KEPT_NUMBERS", kept)
     monkeypatch.setattr(scan, "_FIRST_SIMILARITIES", 4096)
     rng = np.random.default_rng(2)
     rows = rng.standard_normal((3000, 16)).astype(np.float16).astype(np.float32)
     rows[1000:1010] = rows[5]
-    made = VisualScan(lambda places: rows[places], len(rows), 16)
+    made = VisualScan.of(lambda places: rows[places], len(rows), 16)
     places = np.flatnonzero(np.arange(3000) % 3 != 1)
     queries = rng.standard_normal((5, 16)).astype(np.float32)
     queries[0] = rows[5]
@@ -172,7 +172,9 @@ def test_a_scan_gives_the_same_whether_directions_are_kept_or_read_anew(
         best = np.lexsort((places, -row.round(6)))[:25]
         assert found.places.tolist() == places[best].tolist()
         np.testing.assert_allclose(found.similarities, row[best], atol=1e-6)
-    assert VisualScan(lambda places: rows[places], 0, 16).nearest(queries, 3, places[:0])[0].places.size == 0
+    assert (
+        VisualScan.of(lambda places: rows[places], 0, 16).nearest(queries, 3, places[:0])[0].places.size == 0
+    )
 
 
 def test_sizes_are_compared_without_the_optional_vector() -> None:
