@@ -14,8 +14,8 @@ at the smallest effort that reaches a recall of 0.95, and of 0.99, or else at th
 The vectors are simulated: clusters of clusters, as things of one noun in several poses, of different lengths,
 and a tenth of the prototypes share the region of another. Seconds of this direction are the processor's, all
 threads together, so that other load changes little; ``OMP_NUM_THREADS=1`` keeps waiting threads out of
-them. How long loading or filling takes, and how much memory it adds, are told. ``--without hnsw ivf-pq exact``
-leaves out what takes long to fill, or much memory. Codes of cells lie in a file that is mapped; here they are
+them. How long loading or filling takes, and how much memory it adds, are told. ``--without hnsw`` leaves out
+what takes long to fill, or much memory. Codes of cells lie in a file that is mapped; here they are
 in memory.
 
 Goals: no slower than faiss at equal recall; under 0.3 s for 20,000; from 200,000 on growth below linear.

@@ -97,13 +97,15 @@ def _about(field: str, holds: Any) -> ColumnElement[bool]:
 
 
 def chosen(connection: Connection, where: PointFilter) -> NDArray[np.bytes_]:
-    """Ids of the prototypes that pass, S16 (N,), in no order.
+    """Ids of the prototypes that pass, S16 (N,), in no order; one text, for they may be millions.
 
     Raises:
         ValueError: an id is none.
     """
-    query = _passing(select(type_coerce(PrototypeRow.id, String)), where)
-    return _as_ids(connection.execute(query).scalars().all())
+    id_ = type_coerce(PrototypeRow.id, String)
+    query = _passing(select(func.group_concat(id_, ""), func.count()), where)
+    text, count = connection.execute(query).one()
+    return _as_ids(text or "", count)
 
 
 def counted(connection: Connection, where: PointFilter) -> int:
@@ -193,11 +195,11 @@ def _among(column: ColumnElement[Any], ids: Sequence[UUID]) -> ColumnElement[boo
     return type_coerce(column, String).in_(select(listed.c.value))
 
 
-def _as_ids(texts: Sequence[str]) -> NDArray[np.bytes_]:
-    found = np.frombuffer(bytes.fromhex("".join(texts)), dtype=ID)
-    if len(found) != len(texts):
+def _as_ids(text: str, count: int) -> NDArray[np.bytes_]:
+    data = bytes.fromhex(text)
+    if len(data) != count * ID.itemsize:
         raise ValueError("an id has another length")
-    return found
+    return np.frombuffer(data, dtype=ID)
 
 
 def _check(columns: Sequence[ColumnElement[Any]], rows: Sequence[Any]) -> None:

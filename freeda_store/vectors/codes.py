@@ -21,6 +21,7 @@ from freeda_store.records import FloatArray
 
 CodeArray: TypeAlias = NDArray[np.int8]
 _MOST = 127
+_DEVIATIONS = 8
 _TRIED = (64, 512)
 """Vectors and queries of the trial that finds the faster product."""
 
@@ -86,6 +87,12 @@ def rounding(width: int) -> float:
 def slack(queries: Codes, error: float, width: int) -> FloatArray:
     """How far products with vectors whose errors are at most ``error`` may be off, float32 (Q,)."""
     return (queries.errors * np.float32(1 + error) + np.float32(error + rounding(width))).astype(np.float32)
+
+
+def likely_slack(queries: Codes, error: float, width: int) -> FloatArray:
+    """The same where what rounding left over is like noise: eight times the deviation that it has then."""
+    left_over = np.sqrt((queries.errors**2 + np.float32(error**2)) / width)
+    return (_DEVIATIONS * left_over + np.float32(rounding(width))).astype(np.float32)
 
 
 def by_whole_numbers(vectors: Codes, queries: Codes) -> FloatArray:

@@ -8,14 +8,24 @@ Vectors that lie in cells are not all compared, where they are many: see :mod:`f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeda_store.records import FloatArray
 from freeda_store.vectors.candidates import Bounds, Candidates, Pairs, Places, Read, rank_in
-from freeda_store.vectors.codes import Codes, directions, encode, fastest_product, rounding, slack
+from freeda_store.vectors.codes import (
+    Codes,
+    directions,
+    encode,
+    fastest_product,
+    likely_slack,
+    rounding,
+    slack,
+)
 from freeda_store.vectors.distinct import Distinct
 
 _FIRST_SIMILARITIES, _SIMILARITIES = 2**24, 2**21
@@ -51,6 +61,8 @@ class VisualScan:
         self._read = read
         self._vectors = vectors
         self._width = width
+        self._places = np.argsort(vectors.row_of, kind="stable")
+        self._starts = np.searchsorted(vectors.row_of[self._places], np.arange(len(vectors.firsts) + 1))
 
     @classmethod
     def of(cls, read: Read, count: int, width: int) -> VisualScan:
@@ -72,20 +84,26 @@ class VisualScan:
         Raises:
             ValueError: a vector or a query holds a value that is not finite.
         """
-        rows = self._vectors.row_of[places]
-        members = np.argsort(rows, kind="stable")
-        unique, starts, counts = np.unique(rows[members], return_index=True, return_counts=True)
-        best = self._best(directions(queries), k, unique)
-        at = np.searchsorted(unique, best.rows)
-        sizes = counts[at]
+        wanted, present = self._masks(places)
+        best = self._best(directions(queries), k, np.flatnonzero(present))
+        sizes = self._starts[best.rows + 1] - self._starts[best.rows]
         offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        own = places[members[np.repeat(starts[at], sizes) + offsets]]
+        own = self._places[np.repeat(self._starts[best.rows], sizes) + offsets]
         query_of, cosines = np.repeat(best.queries, sizes), np.repeat(best.cosines, sizes)
         order = np.lexsort((own, -cosines, query_of))
+        order = order[wanted[own[order]]]
         order = order[rank_in(query_of[order]) < k]
         borders = np.searchsorted(query_of[order], np.arange(len(queries) + 1))
         own, cosines = own[order], cosines[order]
         return [Nearest(own[first:last], cosines[first:last]) for first, last in pairwise(borders)]
+
+    def _masks(self, places: Places) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which places may come back, bool (N,), and which of the different vectors they have, bool (U,)."""
+        wanted = np.zeros(len(self._vectors.row_of), dtype=np.bool_)
+        wanted[places] = True
+        present = np.zeros(len(self._vectors.firsts), dtype=np.bool_)
+        present[self._vectors.row_of[places]] = True
+        return wanted, present
 
     def _best(self, units: FloatArray, k: int, unique: Places) -> Pairs:
         """Of each query, at least the k nearest of some different vectors, and their cosines."""
@@ -95,11 +113,12 @@ class VisualScan:
             queries = np.arange(len(units))
             start, size = 0, 1 + _FIRST_SIMILARITIES // max(1, len(units))
             while start < len(unique):
-                self._compare(candidates, unique[start : start + size], units, Asked(queries, codes))
+                rows = unique[start : start + size]
+                self._compare(candidates, rows, units, Asked(queries, codes, slack))
                 start, size = start + size, 1 + _SIMILARITIES // max(1, len(units))
         else:
             for probe in cells.probes(units, unique, max(_PROBED, _PROBED_PER_HIT * k)):
-                asked = Asked(probe.queries, codes[probe.queries])
+                asked = Asked(probe.queries, codes[probe.queries], likely_slack)
                 self._compare(candidates, unique[probe.rows], units, asked)
         return candidates.settled(units, lambda rows: self._read(self._vectors.firsts[rows]))
 
@@ -108,7 +127,7 @@ class VisualScan:
         queries, codes = asked.queries, asked.codes
         if self._vectors.codes is not None:
             block = self._vectors.codes[_as_slice(rows)]
-            off = slack(codes, float(block.errors.max(initial=0)), self._width)
+            off = asked.slack(codes, float(block.errors.max(initial=0)), self._width)
             near = candidates.near(Bounds(queries, fastest_product()(block, codes), codes.scales, off))
             if len(near.pairs) <= (len(rows) // _DENSE + _FEW * candidates.k) * len(queries):
                 candidates.add(rows, near)
@@ -120,10 +139,11 @@ class VisualScan:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Some of the queries, and their codes."""
+    """Some of the queries, their codes, and how far products with these are taken to be off."""
 
     queries: Places
     codes: Codes
+    slack: Callable[[Codes, float, int], FloatArray]
 
 
 def _as_slice(rows: Places) -> slice | Places:
