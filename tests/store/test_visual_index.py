@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def index_of(bank: Bank) -> Path:
     return bank.address.folder / FOLDER / NAME
 
 
-Answers = list[tuple[tuple[object, ...], list[float]]]
+Answers = list[tuple[tuple[UUID, ...], list[float]]]
 
 
 def answers(bank: Bank, *where: str) -> Answers:
