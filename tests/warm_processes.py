@@ -9,6 +9,7 @@ A test of what is imported, or of how the interpreter starts, needs a fresh proc
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -176,6 +177,7 @@ def _serve(connection: socket.socket) -> None:
         request = json.loads(message)
         for module in request["warm"]:
             import_module(module)
+        gc.freeze()  # or each fork would copy what it looks through for garbage
         if os.fork() == 0:
             connection.close()
             _mind(request, *files)

@@ -8,6 +8,7 @@ says so, and tells its exit code, what it printed, how long it took and how much
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -119,6 +120,7 @@ def warm_up() -> None:
     """Import what every command uses; the process stays small, so that forking it costs little."""
     for name in _OF_BANKS:
         import_module(name)
+    gc.freeze()  # or each fork would copy what it looks through for garbage
 
 
 def load_networks() -> None:
@@ -145,6 +147,7 @@ def load_networks() -> None:
     loading.load_backbone = lambda *_: backbone
     loading.load_noun_extractor = lambda *_: nouns
     loading.load_generator = lambda *_: drawer
+    gc.freeze()
 
 
 def run(
