@@ -54,6 +54,12 @@ def answers(folder: Path) -> Any:
     return told
 
 
+@pytest.fixture(scope="module")
+def expected(grown: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The answers of the bank while it is whole."""
+    return answers(copy_folder(grown, tmp_path_factory.mktemp("answered") / "bank"))
+
+
 def is_noticed(folder: Path) -> bool:
     try:
         with open_to_verify(folder) as bank:
@@ -90,8 +96,7 @@ def flips(folder: Path, count: int, seed: int) -> Iterator[tuple[str, int, int]]
         yield str(path.relative_to(folder)), place, rng.randrange(8)
 
 
-def test_a_flipped_bit_changes_nothing_or_is_noticed(grown: Path, tmp_path: Path) -> None:
-    expected = answers(copy_folder(grown, tmp_path / "whole"))
+def test_a_flipped_bit_changes_nothing_or_is_noticed(grown: Path, expected: Any, tmp_path: Path) -> None:
     wrong = []
     counts = {"same": 0, "noticed": 0, "wrong": 0}
     for number, (name, place, bit) in enumerate(flips(grown, FLIPS, seed=1)):
@@ -119,10 +124,11 @@ def indexes(folder: Path, field: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("field", ["retired_", "added_in", "noun", "source", "license"])
-def test_a_flipped_bit_of_an_indexed_value_is_found(grown: Path, tmp_path: Path, field: str) -> None:
+def test_a_flipped_bit_of_an_indexed_value_is_found(
+    grown: Path, expected: Any, tmp_path: Path, field: str
+) -> None:
     """Some bytes of a page belong to nothing that is asked for: their bits change no answer."""
     rng = random.Random(field)
-    expected = answers(copy_folder(grown, tmp_path / "whole"))
     kinds = indexes(grown, field)
     assert len(kinds) == (2 if field in ("retired_", "added_in") else 1)
     for kind in kinds:
@@ -140,9 +146,8 @@ def test_a_flipped_bit_of_an_indexed_value_is_found(grown: Path, tmp_path: Path,
 
 
 def test_an_index_that_was_never_finished_is_found_at_opening_and_built_anew(
-    grown: Path, tmp_path: Path
+    grown: Path, expected: Any, tmp_path: Path
 ) -> None:
-    expected = answers(copy_folder(grown, tmp_path / "whole"))
     folder = copy_folder(grown, tmp_path / "bank")
     for kind in indexes(folder, "retired_"):
         for path in kind.glob("*.dat"):
@@ -209,9 +214,8 @@ def test_an_altered_vector_is_found_and_nothing_else_is_given_up(
         assert bank.verify().ok
 
 
-def test_cut_and_swapped_files_are_noticed_or_harmless(grown: Path, tmp_path: Path) -> None:
+def test_cut_and_swapped_files_are_noticed_or_harmless(grown: Path, expected: Any, tmp_path: Path) -> None:
     rng = random.Random(3)
-    expected = answers(copy_folder(grown, tmp_path / "whole"))
     files = [path for path in sorted((grown / "vectors").rglob("*")) if path.is_file()]
     large = [path for path in files if path.stat().st_size > 100]
     for number, path in enumerate(rng.sample(large, 8)):

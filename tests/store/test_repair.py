@@ -68,6 +68,12 @@ def seen(folder: Path) -> Any:
     return told
 
 
+@pytest.fixture(scope="module")
+def whole(filled: Path) -> Any:
+    """What is seen of the bank before anything is wrong with it."""
+    return seen(filled)
+
+
 def repaired(folder: Path) -> VerifyReport:
     with open_to_verify(folder) as bank:
         return bank.verify(repair=True)
@@ -113,7 +119,9 @@ def damage_row(folder: Path, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", ROW_FAULTS)
-def test_a_row_that_its_point_proves_wrong_is_restored(filled: Path, mine: Path, fault: str) -> None:
+def test_a_row_that_its_point_proves_wrong_is_restored(
+    filled: Path, whole: Any, mine: Path, fault: str
+) -> None:
     damage_row(mine, fault)
     assert not is_sound(mine)
     report = repaired(mine)
@@ -121,7 +129,7 @@ def test_a_row_that_its_point_proves_wrong_is_restored(filled: Path, mine: Path,
     assert report.wrong_payloads == report.rows_without_point == report.points_without_row == ()
     assert (report.contradictions, report.lost, report.mended) == ((), (), True)
     assert is_sound(mine)
-    assert seen(mine) == seen(filled)
+    assert seen(mine) == whole
     tables = ("prototype", "generation", "caption", "retirement")
     for table in tables:
         rows = f"SELECT * FROM {table}"
@@ -130,13 +138,13 @@ def test_a_row_that_its_point_proves_wrong_is_restored(filled: Path, mine: Path,
 
 
 @pytest.mark.parametrize("fault", WITHOUT_CHECKSUM)
-def test_ids_prove_a_row_of_an_older_bank_wrong(filled: Path, old: Path, fault: str) -> None:
+def test_ids_prove_a_row_of_an_older_bank_wrong(whole: Any, old: Path, fault: str) -> None:
     damage_row(old, fault)
     report = repaired(old)
     assert (report.contradictions, report.lost, report.mended) == ((), (), True)
     assert report.wrong_rows
     assert is_sound(old)
-    assert seen(old) == seen(filled)
+    assert seen(old) == whole
 
 
 POINT_FAULTS: dict[str, dict[str, Any]] = {
@@ -156,7 +164,7 @@ POINT_FAULTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fault", POINT_FAULTS)
-def test_a_point_that_its_row_proves_wrong_is_rewritten(filled: Path, mine: Path, fault: str) -> None:
+def test_a_point_that_its_row_proves_wrong_is_rewritten(whole: Any, mine: Path, fault: str) -> None:
     with open_to_verify(mine) as bank:
         victim = next(bank.infos()).id
         bank._stores.vectors.set_payload([victim], POINT_FAULTS[fault])
@@ -165,7 +173,7 @@ def test_a_point_that_its_row_proves_wrong_is_rewritten(filled: Path, mine: Path
     assert (report.wrong_rows, report.contradictions, report.lost) == ((), (), ())
     assert report.mended
     assert is_sound(mine)
-    assert seen(mine) == seen(filled)
+    assert seen(mine) == whole
 
 
 @pytest.mark.parametrize(
@@ -200,28 +208,28 @@ def test_an_older_bank_gets_its_checksums(filled: Path, old: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["vectors_digest", "record_digest"])
-def test_a_damaged_checksum_gives_up_no_vector(filled: Path, mine: Path, column: str) -> None:
+def test_a_damaged_checksum_gives_up_no_vector(filled: Path, whole: Any, mine: Path, column: str) -> None:
     (one,) = sql(mine, "SELECT min(id) FROM prototype")
     sql(mine, f"UPDATE prototype SET {column} = x'00112233445566778899aabbccddeeff' WHERE id = '{one[0]}'")
     report = repaired(mine)
     assert report.wrong_checksums == (UUID(one[0]),)
     assert (report.wrong_vectors, report.lost, report.mended) == ((), (), True)
     assert is_sound(mine)
-    assert seen(mine) == seen(filled)
+    assert seen(mine) == whole
     rows = "SELECT * FROM prototype ORDER BY id"
     assert sql(mine, rows) == sql(filled, rows)
 
 
-def test_both_checksums_damaged_prove_nothing(filled: Path, mine: Path) -> None:
+def test_both_checksums_damaged_prove_nothing(whole: Any, mine: Path) -> None:
     (one,) = sql(mine, "SELECT min(id) FROM prototype")
     sql(mine, f"UPDATE prototype SET vectors_digest = x'00', record_digest = x'01' WHERE id = '{one[0]}'")
     report = repaired(mine)
     assert [told.field for told in report.contradictions] == ["checksum of vectors"]
     assert (report.wrong_vectors, report.lost, report.mended) == ((), (), False)
-    assert seen(mine) == seen(filled)
+    assert seen(mine) == whole
 
 
-def test_a_point_under_a_wrong_id_gets_its_own(filled: Path, mine: Path) -> None:
+def test_a_point_under_a_wrong_id_gets_its_own(whole: Any, mine: Path) -> None:
     with open_to_verify(mine) as bank:
         store = bank._stores.vectors
         victim = next(bank.infos()).id
@@ -231,7 +239,7 @@ def test_a_point_under_a_wrong_id_gets_its_own(filled: Path, mine: Path) -> None
         report = bank.verify(repair=True)
     assert report.wrong_payloads == (victim,)
     assert (report.points_without_row, report.rows_without_point, report.lost) == ((), (), ())
-    assert seen(mine) == seen(filled)
+    assert seen(mine) == whole
     assert is_sound(mine)
 
 
@@ -266,7 +274,7 @@ def test_a_database_with_a_broken_page_is_told(mine: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("chattr") is None or os.geteuid() != 0, reason="needs chattr and root")
-def test_an_immutable_file_is_no_damage(filled: Path, mine: Path) -> None:
+def test_an_immutable_file_is_no_damage(whole: Any, mine: Path) -> None:
     (page,) = (mine / "vectors").glob("segments/*/payload_storage/page_0.dat")
     if subprocess.run(["chattr", "+i", str(page)], check=False, capture_output=True).returncode:
         pytest.skip("the file system knows no attributes")
@@ -281,7 +289,7 @@ def test_an_immutable_file_is_no_damage(filled: Path, mine: Path) -> None:
         assert sorted(path.name for path in mine.iterdir()) == names
     finally:
         subprocess.run(["chattr", "-i", str(page)], check=True)
-    assert seen(mine) == seen(filled)
+    assert seen(mine) == whole
     assert is_sound(mine)
 
 
@@ -316,7 +324,7 @@ MOMENTS = ("after_copy", "half_built", "after_build", "after_ready", "between", 
 @pytest.mark.parametrize("break_it", [break_an_index, break_a_segment])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_repair_is_finished_by_the_same_command(
-    filled: Path, mine: Path, moment: str, break_it: Callable[[Path], None]
+    whole: Any, mine: Path, moment: str, break_it: Callable[[Path], None]
 ) -> None:
     break_it(mine)
     script = HERE / "killed_repair.py"
@@ -329,7 +337,7 @@ def test_a_killed_repair_is_finished_by_the_same_command(
         done = warm_processes.run(script, mine, "never")
         assert done.returncode == 0, done.stderr
     assert is_sound(mine)
-    assert seen(mine) == seen(filled)
+    assert seen(mine) == whole
     assert not list(mine.glob("vectors.*"))
     assert list((mine / "damaged").glob("*/vectors/edge_config.json"))
 

@@ -12,7 +12,7 @@ import pytest
 from tests.torture.disks import can_mount
 
 ROOT = Path(__file__).parents[2]
-SHARE = {"kills": 10, "damages": 12, "disks": 4, "inputs": 60}
+SHARE = {"kills": 6, "damages": 8, "disks": 3, "inputs": 40}
 
 
 @pytest.mark.slow
