@@ -33,6 +33,7 @@ from freeda_store.vectors.edge_faults import (
     require_memory,
     require_room,
 )
+from freeda_store.vectors.edge_trial import require_openable
 from freeda_store.vectors.filters import PointFilter, QdrantDialect, translate
 from freeda_store.vectors.protocol import (
     Fetched,
@@ -141,10 +142,10 @@ class EdgeVectors(VectorStore):
                 "or run `freeda bank verify --repair` to keep what is whole."
             )
         require_memory(folder)
-        shard = _open(
-            lambda: engine.EdgeShard.load(str(folder), _config_of(folder)), folder, BankDamagedError
-        )
-        return cls(shard, folder, read_sizes(folder))
+        sizes = read_sizes(folder)
+        require_openable(folder)
+        shard = _open(lambda: engine.EdgeShard.load(str(folder), _settings(sizes)), folder, BankDamagedError)
+        return cls(shard, folder, sizes)
 
     @property
     @override
@@ -404,11 +405,6 @@ def _open(call: Callable[[], Any], folder: Path, otherwise: type[BankError]) -> 
         raise
     except BaseException as error:
         raise opening_error(error, folder, otherwise) from error
-
-
-def _config_of(folder: Path) -> Any:
-    """The settings this version wants for a shard that exists."""
-    return _settings(read_sizes(folder))
 
 
 class _Vector(Excerpt):

@@ -1,0 +1,58 @@
+"""Opens vectors in a process that may take only so much memory and time: ``python edge_child.py ...``.
+
+:mod:`freeda_store.vectors.edge_trial` starts it and looks at how it ended. It imports nothing but the engine,
+so that it starts in a few milliseconds, and writes nothing: it ends as by a kill, which vectors outlive.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+def main(parent: int, packages: str, folder: str, memory: int, size: int, seconds: int) -> None:
+    """Open the vectors of a folder and end; whatever the engine raises is its caller's to find again.
+
+    Args:
+        parent: process id; this process does not outlive it, for it holds the lock of the vectors.
+        packages: folder from which the engine is imported.
+        folder: of the vectors.
+        memory: bytes that may be allocated, beside files that are mapped.
+        size: bytes to which a file may grow.
+        seconds: of computing.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != parent:
+            return
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_DATA, memory)
+    _limit(resource.RLIMIT_FSIZE, size)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # ignored by Python, so that the engine would go on
+    _limit(resource.RLIMIT_CPU, seconds)
+    sys.path.append(packages)
+    with suppress(BaseException):  # a panic of the engine is no Exception
+        import qdrant_edge
+
+        shard = qdrant_edge.EdgeShard.load(folder)
+        os._exit(shard is None)  # before the shard is closed, which takes as long again
+
+
+def _limit(what: int, value: int) -> None:
+    """Set a limit, unless it is lower already."""
+    soft, hard = resource.getrlimit(what)
+    known = [each for each in (value, soft) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(what, (min(known), hard))
+
+
+if __name__ == "__main__":
+    try:
+        main(int(sys.argv[1]), sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))
+    finally:
+        os._exit(0)
