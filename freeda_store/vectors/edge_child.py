@@ -6,31 +6,28 @@ so that it starts in a few milliseconds, and writes nothing: it ends as by a kil
 
 from __future__ import annotations
 
-import ctypes
+import fcntl
 import os
 import resource
+import select
 import signal
 import sys
 from contextlib import suppress
 
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
-
-def main(parent: int, packages: str, folder: str, memory: int, size: int, seconds: int) -> None:
+def main(packages: str, folder: str, memory: int, size: int, seconds: int) -> None:
     """Open the vectors of a folder and end; whatever the engine raises is its caller's to find again.
 
+    Standard input is a pipe that the caller holds open.
+
     Args:
-        parent: process id; this process does not outlive it, for it holds the lock of the vectors.
         packages: folder from which the engine is imported.
         folder: of the vectors.
         memory: bytes that may be allocated, beside files that are mapped.
         size: bytes to which a file may grow.
         seconds: of computing.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-        if os.getppid() != parent:
-            return
+    _end_with_caller()
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_DATA, memory)
     _limit(resource.RLIMIT_FSIZE, size)
@@ -44,6 +41,14 @@ def main(parent: int, packages: str, folder: str, memory: int, size: int, second
         os._exit(shard is None)  # before the shard is closed, which takes as long again
 
 
+def _end_with_caller() -> None:
+    """Be ended by SIGIO when the caller is gone, however it went: the lock of the vectors is held here."""
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, os.O_ASYNC)
+    if select.select([0], [], [], 0)[0]:  # gone before
+        os._exit(0)
+
+
 def _limit(what: int, value: int) -> None:
     """Set a limit, unless it is lower already."""
     soft, hard = resource.getrlimit(what)
@@ -53,6 +58,6 @@ def _limit(what: int, value: int) -> None:
 
 if __name__ == "__main__":
     try:
-        main(int(sys.argv[1]), sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))
+        main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
     finally:
         os._exit(0)

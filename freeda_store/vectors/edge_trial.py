@@ -85,12 +85,12 @@ def require_openable(folder: Path) -> None:
     if not sys.executable or getattr(sys, "frozen", False):
         return
     limits = Limits.of(folder)
-    packages = str(Path(engine.__file__).parents[1])
-    words = (os.getpid(), packages, folder, limits.memory, limits.size, limits.seconds)
+    words = (Path(engine.__file__).parents[1], folder, limits.memory, limits.size, limits.seconds)
+    reading, writing = os.pipe()  # closed at the end, or by the end of this process
     try:
         ended = subprocess.run(
             [sys.executable, "-I", "-S", *map(str, (_CHILD, *words))],
-            stdin=subprocess.DEVNULL,
+            stdin=reading,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             timeout=_WAITING_SECONDS + _WAITING * limits.seconds,
@@ -101,6 +101,9 @@ def require_openable(folder: Path) -> None:
     except OSError as error:
         logger.info("%s are opened without a trial, for no process can be started: %s", folder, error)
         return
+    finally:
+        os.close(reading)
+        os.close(writing)
     if ended.returncode < 0:
         said = ended.stderr.decode(errors="replace")
         logger.info("opening %s ended with %d: %s", folder, ended.returncode, said.strip())

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import qdrant_edge as engine
 from bank_copies import copy_folder
 from store_makers import FILLED_COUNT
 from system_conditions import limited
@@ -17,7 +18,7 @@ from system_conditions import limited
 from freeda_store import Bank
 from freeda_store.errors import BankDamagedError, BankError, StorageError
 from freeda_store.salvage import open_to_verify
-from freeda_store.vectors import edge_trial
+from freeda_store.vectors import edge_child, edge_trial
 from freeda_store.vectors.edge import EdgeVectors
 
 SCRIPT = Path(__file__).parent / "used_bank.py"
@@ -113,6 +114,21 @@ def test_ends_of_the_child_are_told(
         Bank.open(folder)
     assert type(caught.value) is kind
     assert str(folder / "vectors") in str(caught.value)
+
+
+def test_the_child_ends_with_its_caller(filled: Path, tmp_path: Path) -> None:
+    folder = copy_folder(filled, tmp_path / "bank")
+    (folder / "vectors" / "edge_config.json").unlink()
+    os.mkfifo(folder / "vectors" / "edge_config.json")  # at which it waits
+    reading, writing = os.pipe()
+    packages = Path(engine.__file__).parents[1]
+    command = [sys.executable, "-I", "-S", edge_child.__file__, packages, folder / "vectors"]
+    with subprocess.Popen([*map(str, command), "1000000000", "1000000000", "9"], stdin=reading) as child:
+        os.close(reading)
+        with (folder / "vectors" / "edge_config.json").open("wb"):  # opens when the child does
+            assert child.poll() is None
+            os.close(writing)
+            assert child.wait(60) == -signal.SIGIO
 
 
 def test_a_full_disk_is_no_damage(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
