@@ -1,7 +1,7 @@
 """Opens vectors in a process that may take only so much memory and time: ``python edge_child.py ...``.
 
 :mod:`freeda_store.vectors.edge_trial` starts it and looks at how it ended. It imports nothing but the engine,
-so that it starts in a few milliseconds, and writes nothing: it ends as by a kill, which vectors outlive.
+so that it starts in a few milliseconds, and ends as by a kill, which vectors outlive.
 """
 
 from __future__ import annotations
