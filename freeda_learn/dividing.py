@@ -31,11 +31,9 @@ class RegionLimits:
 
     def __post_init__(self) -> None:
         if not 0 < self.min_share <= 1:
-            raise OptionError(
-                f"the least share of a region is {self.min_share}; give one above 0, at most 1."
-            )
+            raise OptionError(f"min share is {self.min_share}; expected a number above 0 and at most 1.")
         if self.most < 1:
-            raise OptionError(f"{self.most} regions of a picture are too few; give a number from 1 on.")
+            raise OptionError(f"most regions is {self.most}; expected a whole number of at least 1.")
 
 
 class PictureDivider(Protocol):

@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -268,6 +269,9 @@ def open_learner(
 def new_bank(address: str | Path, preset: str | Preset) -> Manifest:
     """Make an empty bank for the models of a preset, without drawing anything.
 
+    One that is there already is left as it is when it is empty and for the same models: a call that was
+    killed at its end may have made it.
+
     Args:
         address: a folder that is missing or empty, or a profile.
         preset: name or ``.toml`` path of a preset, or one that was read.
@@ -276,24 +280,29 @@ def new_bank(address: str | Path, preset: str | Preset) -> Manifest:
         What the bank is made for.
 
     Raises:
-        OptionError: there is a bank already.
+        OptionError: there is a bank already that has revisions, or is for other models.
         PresetError, ModelError: the preset, or what must be known of its models.
         BankError: it cannot be made there.
     """
-    from freeda_store.errors import BankMissingError
-    from freeda_store.peek import read_manifest
+    from freeda_store.errors import BankMissingError, ManifestMismatchError
 
     chosen = preset if isinstance(preset, Preset) else load_preset(preset)
-    try:
-        read_manifest(address)
-    except BankMissingError:
-        pass
-    else:
-        raise OptionError(f"there is a bank in {address} already; give another address, or learn into it.")
+    taken = OptionError(f"there is a bank in {address} already; give another address, or learn into it.")
+    there: Manifest | None = None
+    with suppress(BankMissingError), Bank.read(address) as bank:
+        there = bank.manifest
+        if bank.revisions() or there.preset != chosen.name:
+            raise taken
 
     def load_all() -> None:
         PresetModels(chosen, "cpu").load_all()
 
     manifest = preset_manifest(chosen, load_all)
-    Bank.open(address, create=manifest).close()
-    return manifest
+    if there is None:
+        Bank.open(address, create=manifest).close()
+        return manifest
+    try:
+        there.check(manifest)
+    except ManifestMismatchError:
+        raise taken from None
+    return there

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from freeda_store.address import DATABASE_NAME, Address
 from freeda_store.bank import Bank
+from freeda_store.errors import BankMissingError
 from freeda_store.manifest import Manifest
 
 
@@ -23,6 +24,19 @@ def read_manifest(address: str | Path) -> Manifest:
         return Manifest.from_json(document)
     with Bank.read(address) as bank:
         return bank.manifest
+
+
+def is_there(address: str | Path) -> bool:
+    """Whether there is a bank.
+
+    Raises:
+        BankError: those of :func:`read_manifest` but for a missing bank.
+    """
+    try:
+        read_manifest(address)
+    except BankMissingError:
+        return False
+    return True
 
 
 def _document(database: Path) -> str | None:

@@ -27,7 +27,7 @@ from freeda_store.files.system_faults import fault_of, look
 logger = logging.getLogger(__name__)
 
 _CHILD = Path(__file__).with_name("edge_child.py")
-_OWN_BYTES, _CORE_BYTES = 512 * 2**20, 16 * 2**20
+_OWN_BYTES, _CORE_BYTES = 2**28, 2**24
 """What opening may allocate for itself, and for the threads of each core; 23 MB were seen with two."""
 _BYTES_PER_BYTE = 2
 """What it may allocate for each byte that the files hold; 0.7 was seen, of 50,000 short vectors."""

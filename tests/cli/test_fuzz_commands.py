@@ -189,3 +189,30 @@ def test_a_command_with_something_strange(name: str, place: Path, freeda: Any) -
         clear_result(freeda(*name.split(), *arguments, stdin=""))
 
     check()
+
+
+def numeric_options(name: str) -> list[str]:
+    """The options of a command that are one number."""
+    return [
+        max(parameter.opts, key=len)
+        for parameter in COMMANDS[name].params
+        if isinstance(parameter, typer.core.TyperOption)
+        and parameter.type_descriptor.annotation in (int, float)
+    ]
+
+
+NUMBERS = [(name, option) for name in sorted(BASES) for option in numeric_options(name)]
+
+
+@pytest.mark.parametrize(("name", "option"), NUMBERS)
+def test_a_number_out_of_range_is_refused_by_the_name_of_its_option(
+    name: str, option: str, place: Path, freeda: Any
+) -> None:
+    """As it is typed, or in words: ``--min-share`` as "min share"."""
+    base = ("photo.png", "--unlabelled", "--bank", "bank")
+    arguments = base if option in ("--min-share", "--most-regions") else BASES[name]
+    refused = [freeda(*name.split(), *arguments, option, value, stdin="") for value in ("-7", "9" * 20)]
+    refused = [done for done in refused if done.exit_code == 2 and "this is a test" not in done.stderr]
+    assert refused
+    for done in refused:
+        assert option in done.stderr or option.strip("-").replace("-", " ") in done.stderr

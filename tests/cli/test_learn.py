@@ -82,11 +82,27 @@ def test_a_new_bank_is_empty_and_made_once(freeda: Any, tmp_path: Path) -> None:
     done = freeda("bank", "new", tmp_path / "mine", "--preset", "tiny")
     assert done.exit_code == 0, done.output
     assert "an empty bank for the preset tiny" in done.output
-    again = freeda("bank", "new", tmp_path / "mine")
+    again = freeda("bank", "new", tmp_path / "mine", "--preset", "sd21")
     assert again.exit_code == 2
-    assert "there is a bank in" in again.output
+    assert "was made with preset tiny" in again.output
     with Bank.read(tmp_path / "mine") as opened:
         assert opened.stats().prototypes == 0
+
+
+def test_a_new_bank_that_is_there_is_left_as_it_is_while_it_is_empty(freeda: Any, tmp_path: Path) -> None:
+    """Who was killed at the last moment runs the same command again."""
+    command = ("bank", "new", tmp_path / "mine", "--preset", "tiny")
+    assert freeda(*command).exit_code == 0
+    with Bank.open(tmp_path / "mine"):  # another process may have it open
+        again = freeda(*command)
+        assert again.exit_code == 0, again.output
+        assert "was there already: an empty bank for the preset tiny" in again.output
+
+
+def test_a_bank_that_holds_something_is_not_made_anew(freeda: Any, bank: Path) -> None:
+    done = freeda("bank", "new", bank, "--preset", "tiny")
+    assert done.exit_code == 2
+    assert "there is a bank in" in done.output
 
 
 @pytest.mark.usefixtures("learning")

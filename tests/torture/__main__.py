@@ -62,7 +62,8 @@ def report(kind: str, trials: Iterator[Trial], show: bool) -> int:
         results[trial.result] += 1
         seconds, memory = max(seconds, trial.seconds), max(memory, trial.memory)
         if trial.faults or show:
-            print(f"{kind}:{trial.number} {trial.story} -> {trial.result} ({trial.seconds:.1f} s)")
+            cost = f"{trial.seconds:.1f} s, {trial.memory / 1e6:.0f} MB"
+            print(f"{kind}:{trial.number} {trial.story} -> {trial.result} ({cost})")
             for fault in trial.faults:
                 print(f"    FAULT {fault}", flush=True)
         failed += bool(trial.faults)
