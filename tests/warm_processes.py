@@ -2,7 +2,8 @@
 
 Starting Python and importing takes a second for the store and ten for the networks, and tests start
 hundreds of processes only to kill them, to limit them or to share a bank with them. So each worker of
-pytest has one process that opens no bank and computes nothing, imports once, and runs scripts in forks.
+pytest has a process that opens no bank and computes nothing, imports once, and runs scripts in forks; and
+another of the kind where scripts import more, for forks of a small process are the cheaper ones.
 A test of what is imported, or of how the interpreter starts, needs a fresh process instead.
 """
 
@@ -42,6 +43,18 @@ STORE = (
     "sqlalchemy.dialects.sqlite",
 )
 """What scripts that write and read banks import."""
+FAKES = (
+    *STORE,
+    "freeda_ingest.ingestor",
+    "freeda_learn.learner",
+    "freeda_learn.run",
+    "freeda_learn.unlabelled",
+    "freeda_segment.segmenter",
+    "skimage.graph",
+    "skimage.segmentation",
+    "sklearn.cluster",
+)
+"""What scripts that ingest or learn with fake networks import."""
 NETWORKS = (
     *STORE,
     "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion",
@@ -123,14 +136,13 @@ def start(
         "is_module": isinstance(script, str),
         "environment": {**os.environ, **(environment or {})},
         "folder": str(folder or Path.cwd()),
-        "warm": list(warm),
     }
     output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - read for as long as the process is asked
     errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
     reading, writing = os.pipe()
     with _LOCK:
         files = [writing, output.fileno(), errors.fileno()]
-        socket.send_fds(_server(), [json.dumps(request).encode()], files)
+        socket.send_fds(_server(tuple(warm)), [json.dumps(request).encode()], files)
     os.close(writing)
     return WarmProcess(reading, output, errors)
 
@@ -150,10 +162,10 @@ _LOCK = threading.Lock()
 
 
 @cache
-def _server() -> socket.socket:
-    """The connection to the process that imports and forks; it ends when the connection does."""
+def _server(warm: tuple[str, ...]) -> socket.socket:
+    """The connection to the process that imports some modules and forks; it ends when the connection does."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, __file__, str(theirs.fileno())]
+    command = [sys.executable, __file__, str(theirs.fileno()), *warm]
     subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True)
     theirs.close()
     return ours
@@ -167,17 +179,18 @@ def _text(file: IO[bytes]) -> str:
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
 
 
-def _serve(connection: socket.socket) -> None:
-    """Import what is asked for and fork, until nobody asks any more."""
+def _serve(connection: socket.socket, warm: Sequence[str]) -> None:
+    """Import, and fork until nobody asks any more."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for module in warm:
+        import_module(module)
+    gc.collect()
+    gc.freeze()  # or each fork would copy what it looks through for garbage
     while True:
         message, files, _, _ = socket.recv_fds(connection, 2**20, 3)
         if not message:
             return
         request = json.loads(message)
-        for module in request["warm"]:
-            import_module(module)
-        gc.freeze()  # or each fork would copy what it looks through for garbage
         if os.fork() == 0:
             connection.close()
             _mind(request, *files)
@@ -232,4 +245,4 @@ def _become(request: dict[str, Any], output: int, errors: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

@@ -49,7 +49,7 @@ class Undisturbed:
 
 def start(folder: Path, captions: Path, *more: str) -> WarmProcess:
     """Start a run in a process of its own; with a step, it kills itself there."""
-    return warm_processes.start(SCRIPT, folder, captions, LIMIT, *more)
+    return warm_processes.start(SCRIPT, folder, captions, LIMIT, *more, warm=warm_processes.FAKES)
 
 
 def wait_until_ready(process: WarmProcess) -> None:

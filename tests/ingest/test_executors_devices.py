@@ -106,7 +106,9 @@ def test_worker_that_dies_while_it_loads_ends_the_run(tmp_path: Path, traces: Pa
 def start(folder: Path, captions: Path, traces: Path) -> WarmProcess:
     root = SCRIPT.parents[2]
     environment = {"PYTHONPATH": os.pathsep.join([str(root), str(SCRIPT.parents[1])])}
-    return warm_processes.start(SCRIPT, folder, captions, traces, environment=environment, folder=root)
+    return warm_processes.start(
+        SCRIPT, folder, captions, traces, warm=warm_processes.FAKES, environment=environment, folder=root
+    )
 
 
 @pytest.mark.slow

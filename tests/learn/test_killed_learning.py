@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(folder: Path, what: str, *step: str) -> subprocess.CompletedProcess[str]:
-    return warm_processes.run(SCRIPT, folder, what, *step)
+    return warm_processes.run(SCRIPT, folder, what, *step, warm=warm_processes.FAKES)
 
 
 @pytest.fixture(scope="module", params=RUNS)

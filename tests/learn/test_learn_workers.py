@@ -80,7 +80,9 @@ def test_a_run_that_ends_early_goes_on_in_one_process(
     recipe = FakeRecipe(traces)
     root = SCRIPT.parents[2]
     environment = {"PYTHONPATH": os.pathsep.join([str(root), str(SCRIPT.parent)])}
-    parent = warm_processes.start(SCRIPT, tmp_path / "bank", traces, environment=environment, folder=root)
+    parent = warm_processes.start(
+        SCRIPT, tmp_path / "bank", traces, warm=warm_processes.FAKES, environment=environment, folder=root
+    )
     assert wait_until(lambda: len(recipe.traces("computed")) == 2), parent.wait()
     if ended_by is signal.SIGKILL:
         parent.send_signal(ended_by)

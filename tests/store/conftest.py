@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.append(str(Path(__file__).parents[1]))
 
 from bank_copies import copy_folder, made_once
-from engine_makers import holding, store
+from engine_makers import holding, sixty, store
 from hosted_makers import Team, make_team
 from postgres_server import PostgresServer, find_binaries, running_postgres
 from sharing_makers import fill
@@ -23,7 +23,7 @@ from store_makers import FILLED_COUNT, make_generation, make_manifest
 
 from freeda_store import Bank
 
-__all__ = ["holding", "store"]
+__all__ = ["holding", "sixty", "store"]
 
 
 @pytest.fixture(autouse=True)

@@ -69,21 +69,37 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
 Holding = Callable[[Sequence[Point]], VectorStore]
 
 
-@pytest.fixture(params=[*ENGINES, pytest.param(None, id="reader")])
-def holding(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Holding]:
-    """Makes what holds some points: an engine, or what reads the files and the rows of a bank with them."""
+HOLDERS = [*ENGINES, pytest.param(None, id="reader")]
+
+
+@contextmanager
+def _holding(engine: Any, folder: Path) -> Iterator[Holding]:
     with ExitStack() as stack:
 
         def make(points: Sequence[Point]) -> VectorStore:
-            if request.param is None:
-                made: VectorStore = make_reader(tmp_path / "bank", points, SIZES)
+            if engine is None:
+                made: VectorStore = make_reader(folder / "bank", points, SIZES)
             else:
-                made = stack.enter_context(request.param(tmp_path))
+                made = stack.enter_context(engine(folder))
                 made.upsert(points)
             stack.callback(made.close)
             return made
 
         yield make
+
+
+@pytest.fixture(params=HOLDERS)
+def holding(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Holding]:
+    """Makes what holds some points: an engine, or what reads the files and the rows of a bank with them."""
+    with _holding(request.param, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module", params=HOLDERS)
+def sixty(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VectorStore]:
+    """Holds ``make_points(60)``, for tests that only ask; the same for all of them."""
+    with _holding(request.param, tmp_path_factory.mktemp("sixty")) as make:
+        yield make(make_points(60))
 
 
 def make_points(count: int, *, seed: int = 0) -> list[Point]:

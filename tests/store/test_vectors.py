@@ -116,9 +116,8 @@ def test_ties_across_the_border_are_in_the_order_of_ids(store: VectorStore) -> N
         ("part!=0", lambda p: "part" in p),
     ],
 )
-def test_filters(holding: Holding, expression: str, keep: Callable[[dict[str, object]], bool]) -> None:
-    points = make_points(60)
-    store = holding(points)
+def test_filters(sixty: VectorStore, expression: str, keep: Callable[[dict[str, object]], bool]) -> None:
+    points, store = make_points(60), sixty
     where = PointFilter(parse_filter([expression]))
     expected = {point.id for point in points if keep(dict(point.payload))}
     assert {id_ for id_, _ in store.scroll(where)} == expected
