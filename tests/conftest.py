@@ -69,3 +69,11 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("FREEDA_CACHE_DIR", str(tmp_path_factory.getbasetemp() / f"cache-{uuid4().hex}"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("FREEDA_BANK", raising=False)
+
+
+@pytest.fixture
+def warm_spawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that ``multiprocessing`` spawns have imported what they need."""
+    from warm_spawning import spawn_warm
+
+    spawn_warm(monkeypatch)

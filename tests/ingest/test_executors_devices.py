@@ -72,6 +72,7 @@ def test_killed_worker_leaves_the_bank_of_the_local_executor(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_spawn")
 def test_poisoned_batch_is_named_and_the_others_are_kept(
     tmp_path: Path, traces: Path, captions: Path, local: Contents
 ) -> None:
@@ -85,6 +86,7 @@ def test_poisoned_batch_is_named_and_the_others_are_kept(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_spawn")
 def test_errors_of_a_worker_are_raised_as_they_are(tmp_path: Path, traces: Path, captions: Path) -> None:
     recipe = FakeRecipe(traces, broken="an old truck")
     with pytest.raises(ValueError, match="cannot draw an old truck") as raised:
@@ -96,6 +98,7 @@ def test_errors_of_a_worker_are_raised_as_they_are(tmp_path: Path, traces: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_spawn")
 def test_worker_that_dies_while_it_loads_ends_the_run(tmp_path: Path, traces: Path, captions: Path) -> None:
     recipe = FakeRecipe(traces, stillborn=True)
     with pytest.raises(WorkerError, match=r"worker 1 \(cpu\) was lost 3 times .* ended by SIGKILL"):

@@ -48,6 +48,7 @@ def traces(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_spawn")
 def test_killed_worker_leaves_the_bank_of_one_process(tmp_path: Path, traces: Path, alone: Contents) -> None:
     recipe = FakeRecipe(traces, deaths=1, company=2)
     report = learn(tmp_path / "bank", DevicesExecutor(recipe, TWO))
@@ -60,6 +61,7 @@ def test_killed_worker_leaves_the_bank_of_one_process(tmp_path: Path, traces: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_spawn")
 def test_poisoned_batch_is_named_and_the_others_are_kept(
     tmp_path: Path, traces: Path, alone: Contents
 ) -> None:

@@ -66,6 +66,7 @@ def test_counts_of_all_pictures_add_up(stuff: LabelledPictures, tmp_path: Path) 
     assert {each.total for each in told} == {PICTURES}
 
 
+@pytest.mark.usefixtures("warm_spawn")
 def test_several_processes_count_the_same(stuff: LabelledPictures, tmp_path: Path) -> None:
     with journal(tmp_path / "one") as one, journal(tmp_path / "two") as two:
         alone = run(stuff, ColourLabeller(), one)
@@ -99,6 +100,7 @@ def test_a_labeller_cannot_be_shared_between_processes(stuff: LabelledPictures, 
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.usefixtures("warm_spawn")
 def test_what_cannot_be_read_is_skipped_and_named(
     processes: int, stuff: LabelledPictures, tmp_path: Path
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_kill_loses_no_more_than_the_picture_in_hand(stuff: LabelledPictures, 
         assert np.array_equal(anew.boundary.hits, total.boundary.hits)
 
 
+@pytest.mark.usefixtures("warm_spawn")
 def test_a_process_that_dies_is_told_of_and_its_colleagues_counts_are_kept(
     stuff: LabelledPictures, tmp_path: Path
 ) -> None:
