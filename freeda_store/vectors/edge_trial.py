@@ -23,6 +23,7 @@ import qdrant_edge as engine
 from freeda_store.errors import BankDamagedError, BankError, StorageError
 from freeda_store.files.room import files_below, free_bytes, held_below, room_to_read
 from freeda_store.files.system_faults import fault_of, look
+from freeda_store.vectors.edge_places import require_near_places
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def require_openable(folder: Path) -> None:
         BankDamagedError: opening takes more memory or time than whole vectors can, or ends the process.
         StorageError: the system ended it for a reason of its own.
     """
+    require_near_places(folder)
     if not sys.executable or getattr(sys, "frozen", False):
         return
     limits = Limits.of(folder)

@@ -20,7 +20,9 @@ from freeda_store.errors import BankDamagedError, BankError, StorageError
 from freeda_store.salvage import open_to_verify
 from freeda_store.vectors import edge_child, edge_trial
 from freeda_store.vectors.edge import EdgeVectors
+from freeda_store.vectors.protocol import Point
 
+FILLED = 2 * FILLED_COUNT
 SCRIPT = Path(__file__).parent / "used_bank.py"
 LENGTHS = {
     "of an index": ("payload_index/*-noun-null/is_null/status.dat", 2**43),
@@ -64,8 +66,52 @@ def test_wild_lengths_are_damage_and_are_repaired(where: str, filled: Path, tmp_
     with open_to_verify(folder) as bank:
         assert bank.verify(repair=True).lost == ()
     with Bank.open(folder) as bank:
-        assert len(list(bank.infos())) == 2 * FILLED_COUNT
+        assert len(list(bank.infos())) == FILLED
         assert bank.verify().ok
+
+
+IDS = "segments/*/mutable_id_tracker.mappings"
+
+
+@pytest.mark.parametrize("bit", [16, 20, 23, 31])
+def test_a_place_far_away_is_damage_and_is_repaired(bit: int, filled: Path, tmp_path: Path) -> None:
+    """The engine would make room for all places before it."""
+    folder = copy_folder(filled, tmp_path / "bank")
+    (ids,) = (folder / "vectors").glob(IDS)
+    data = bytearray(ids.read_bytes())
+    data[3 * 21 + 17 + bit // 8] ^= 1 << bit % 8
+    ids.write_bytes(data)
+    done = use("write", folder)
+    assert done.stdout.startswith(f"BankDamagedError: {ids} is damaged, for it gives one of {FILLED} points")
+    assert done.stdout.count("\n") == 1
+    assert use("salvage", folder).returncode == 0
+    with open_to_verify(folder) as bank:
+        assert bank.verify(repair=True).lost == ()
+    with Bank.open(folder) as bank:
+        assert len(list(bank.infos())) == FILLED
+        assert bank.verify().ok
+
+
+def test_places_of_points_that_come_and_go_are_near(filled: Path, tmp_path: Path) -> None:
+    folder = copy_folder(filled, tmp_path / "bank")
+    (ids,) = (folder / "vectors").glob(IDS)
+    with Bank.open(folder) as bank:
+        store = bank._stores.vectors
+        shown = [info.id for info in bank.infos()]
+        before = ids.stat().st_size
+        for some in (shown[:3], shown[5:6]):
+            held = store.fetch(some, texts=True, visuals=True)
+            store.delete(some)
+            points = zip(held.ids, held.texts, held.visuals, held.payloads, strict=True)
+            store.upsert([Point(*point) for point in points])
+            store.flush()
+    assert ids.stat().st_size == before + 4 * (17 + 21)
+    edge_trial.require_openable(folder / "vectors")
+    data = bytearray(ids.read_bytes())
+    data[-1] ^= 64
+    ids.write_bytes(data)
+    with pytest.raises(BankDamagedError, match="gives one of"):
+        edge_trial.require_openable(folder / "vectors")
 
 
 def test_vectors_that_grew_are_opened(filled: Path, tmp_path: Path) -> None:
