@@ -58,7 +58,7 @@ def test_the_modules_would_be_imported_by_their_names(folder: Path, module: str)
 
 def test_ingesting_with_workers_segmenting_and_the_bank_import_none_of_them(folder: Path) -> None:
     captions, picture = ROOT / "examples" / "captions.jsonl", ROOT / "examples" / "car-and-tree.png"
-    ingest = ("ingest", captions, "--bank", "bank", "--preset", "tiny", "--limit", 2, "--devices", "cpu,cpu")
+    ingest = ("ingest", captions, "--bank", "bank", "--preset", "tiny", "--limit", 2, "--devices", "cpu")
     done = _python(folder, "-m", "freeda_cli", *ingest)
     assert done.returncode == 0, done.stderr
     done = _python(folder, "-c", SEGMENTING_AND_EVERY_NAME, picture)
