@@ -35,6 +35,8 @@ _GARBAGE = (20_000, 20, 20)
 gc.set_threshold(*_GARBAGE)
 
 _LONG = ("torture", "end_to_end")
+_OF_DAMAGE = ("test_fault", "test_kill", "test_opening", "test_repair")
+"""How tests begin in which whole and damaged vectors are opened as they are for everybody."""
 _SHOWN = ("torch", "diffusers", "transformers", "open_clip_torch", "qdrant-edge-py", "sqlalchemy")
 
 
@@ -69,6 +71,13 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     monkeypatch.setenv("FREEDA_CACHE_DIR", str(tmp_path_factory.getbasetemp() / f"cache-{uuid4().hex}"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.delenv("FREEDA_BANK", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _opened_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests open vectors that are whole: a process that does it first would double what that takes."""
+    if request.path.parent.name not in _LONG and not request.path.name.startswith(_OF_DAMAGE):
+        monkeypatch.setattr("freeda_store.vectors.edge.require_openable", lambda _: None)
 
 
 @pytest.fixture
