@@ -23,7 +23,8 @@ from freeda_store.repair.comparing import Findings, compare
 from freeda_store.repair.evidence import Contradiction
 from freeda_store.repair.rebuild import Plan, rebuild
 from freeda_store.repair.row_repairs import rename_rows, restore_rows, take_in
-from freeda_store.repair.swap import new_place, refusing, repairing
+from freeda_store.repair.semantics import mend_semantics, wrong_semantics
+from freeda_store.repair.swap import VECTORS, new_place, refusing, repairing
 from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.sql.catalog import Catalog
 from freeda_store.sql.proofs import replace_checksums
@@ -81,6 +82,34 @@ def repair(stores: Stores, history: History, found: Findings, *, answers_wrong: 
             return Repaired(lost, _unresolved(found), place, tuple(sorted(plan.saved)))
         stores.vectors.delete(sorted(found.orphans))  # of runs that ended early
         return Repaired(unresolved=_unresolved(found))
+
+
+def repair_semantics(stores: Stores, history: History, place: Path | None) -> Path | None:
+    """Make semantic vectors right; where the engine refuses to write them, all vectors are built anew before.
+
+    Args:
+        stores: of the bank; the vectors of a folder may be others afterwards.
+        history: of the bank.
+        place: where what was replaced so far is kept.
+
+    Returns:
+        Where everything that was replaced is.
+
+    Raises:
+        BankDamagedError: they cannot be written to vectors that are new, or on a server.
+        StorageError: the system refuses; what it refused to replace is as it was.
+    """
+    try:
+        mend_semantics(stores, wrong_semantics(stores))
+    except BankDamagedError:
+        is_new = place is not None and (place / VECTORS).exists()
+        if is_new or not isinstance(stores.vectors, EdgeVectors):
+            raise
+        with refusing(stores.folder), repairing(stores.folder):
+            place = place or new_place(stores.folder)
+            rebuild(stores, history, Plan(), place)
+        mend_semantics(stores, wrong_semantics(stores))
+    return place
 
 
 def write_again(stores: Stores, files: RevisionFiles, place: Path | None) -> Path | None:

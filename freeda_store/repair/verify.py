@@ -24,10 +24,11 @@ from freeda_store.repair.repair import (
     open_orphans,
     relabelled,
     repair,
+    repair_semantics,
     rows_gone,
     write_again,
 )
-from freeda_store.repair.semantics import mend_semantics, wrong_semantics
+from freeda_store.repair.semantics import wrong_semantics
 from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.sql.integrity import database_faults
 from freeda_store.thumbnails.folder import KEY_PATTERN
@@ -193,9 +194,7 @@ def _verify(stores: Stores, wants_repair: bool) -> VerifyReport:
     files = stores.copies if isinstance(stores.copies, RevisionFiles) else None
     wrong_files = _wrong_files(stores, files) if files and not faults else ()
     done = repair(stores, history, found, answers_wrong=bool(answers)) if mends else Repaired()
-    kept_in = done.kept_in
-    if mends:
-        mend_semantics(stores, wrong_semantics(stores))
+    kept_in = repair_semantics(stores, history, done.kept_in) if mends else None
     files_left: tuple[str, ...] = ()
     if mends and files:
         kept_in = write_again(stores, files, kept_in)

@@ -199,6 +199,23 @@ def test_the_whole_folder_of_vectors_missing(filled: Path, tmp_path: Path) -> No
     assert use(folder) == 0
 
 
+def test_semantic_vectors_that_cannot_be_written_are_repaired_at_once(filled: Path, tmp_path: Path) -> None:
+    """The engine opens such files, reads none of the vectors, and refuses to write them."""
+    folder = copy_folder(filled, tmp_path / "bank")
+    (place,) = (folder / "vectors").glob("segments/*/vector_storage-semantic/vectors")
+    (place / "status.dat").rename(place / "kept")
+    (place / "chunk_0.mmap").rename(place / "status.dat")
+    (place / "kept").rename(place / "chunk_0.mmap")
+    assert salvage(folder) == []
+    with open_to_verify(folder) as bank:
+        report = bank.verify(repair=True)
+        assert report.wrong_semantics
+        assert report.mended
+        assert report.kept_in == str(folder / "damaged" / "1")
+        assert bank.verify().ok
+    assert use(folder) == 2 * FILLED_COUNT
+
+
 def test_a_whole_segment_is_kept_beside_a_broken_one(filled: Path, tmp_path: Path) -> None:
     """Two segments hold the same points here, so that every prototype outlives one of them."""
     folder = copy_folder(filled, tmp_path / "bank")
