@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from pathlib import Path
 from freeda_store.errors import BankDamagedError, BankError, BankInUseError, EngineRefusedError, StorageError
 from freeda_store.files.lock_holders import told_holder
 from freeda_store.files.room import files_below, free_bytes, room_to_write
-from freeda_store.files.system_faults import fault_of, look, memory_fault, unwritable
+from freeda_store.files.system_faults import SystemFault, fault_of, look, memory_fault, unwritable
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,10 @@ _DAMAGE = (
 )
 """What the engine says of files that are damaged, after the system was found to refuse nothing."""
 _REDIRECTED = threading.Lock()
+_LOOKED: dict[Path, float] = {}
+"""Until when the last look at a folder holds, which met nothing; by the monotonic clock."""
+_REST = 20
+"""How many times as long as a look took it holds."""
 
 
 def require_room(folder: Path) -> None:
@@ -102,10 +107,26 @@ def _known(error: BaseException, folder: Path) -> BankError | None:
         if named.is_dir() and (seen := look(named)) is not None and seen.number == fault.number:
             fault = seen
         return fault.error(folder)
-    if (seen := look(folder)) is not None:
+    if (seen := _seen(folder)) is not None:
         return seen.error(folder)
     proved = not isinstance(error, Exception) or any(word in str(error) for word in _DAMAGE)
     return _damage(error, folder) if proved else None
+
+
+def _seen(folder: Path) -> SystemFault | None:
+    """What looking at all files meets; None where a look met nothing, not long before.
+
+    One reads every file, and a repair asks for thousands of points that cannot be read: it shall not spend
+    its time on looking.
+    """
+    last = _LOOKED.get(folder)
+    began = time.monotonic()
+    if last is not None and began < last:
+        return None
+    seen = look(folder)
+    ended = time.monotonic()
+    _LOOKED[folder] = ended + _REST * (ended - began) if seen is None else began
+    return seen
 
 
 def _text(error: BaseException) -> BaseException | str:

@@ -19,6 +19,7 @@ from freeda_store import Bank
 from freeda_store.errors import BankDamagedError, BankInUseError, StorageError
 from freeda_store.files.lock_holders import lock_holder
 from freeda_store.files.system_faults import fault_of, look
+from freeda_store.vectors import edge_faults
 from freeda_store.vectors.edge_faults import opening_error, refusal
 
 ROOT = Path(__file__).parents[2]
@@ -203,3 +204,23 @@ def test_missing_files_are_no_fault_of_the_system(tmp_path: Path) -> None:
     assert fault_of("No such file or directory (os error 2)") is None
     assert look(tmp_path / "gone") is None
     assert look(tmp_path) is None
+
+
+def test_files_are_looked_at_once_for_many_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look reads every file, and a repair may meet an error at every point."""
+    now, looks = [0.0], []
+
+    def slow(folder: Path) -> None:
+        looks.append(folder)
+        now[0] += 1
+
+    monkeypatch.setattr(edge_faults, "look", slow)
+    monkeypatch.setattr(edge_faults.time, "monotonic", lambda: now[0])
+    for _ in range(10):
+        assert isinstance(refusal(Exception("row 3 is out of bounds"), tmp_path), BankDamagedError)
+    assert looks == [tmp_path]
+    refusal(Exception("row 3 is out of bounds"), tmp_path / "other")
+    assert looks == [tmp_path, tmp_path / "other"]
+    now[0] += 60
+    refusal(Exception("row 3 is out of bounds"), tmp_path)
+    assert looks == [tmp_path, tmp_path / "other", tmp_path]
