@@ -51,7 +51,7 @@ from freeda_store.vectors.distinct import Distinct
 from freeda_store.vectors.edge import EdgeVectors
 from freeda_store.vectors.filters import PointFilter, View
 from freeda_store.vectors.protocol import Point, VectorSizes, VectorStore
-from freeda_store.vectors.scan import VisualScan
+from freeda_store.vectors.scan import LOOKED_INTO, VisualScan
 from freeda_store.vectors.server import ServerVectors
 
 CLASSES = 150
@@ -250,38 +250,40 @@ def measure_regions(count: int, rounds: int, without: Sequence[str]) -> None:
     print(f"\n{count:,} prototypes, {REGIONS} regions; k = {NEIGHBOURS}\n")
     print("| engine | all regions | ratio | recall@20 | loading, filling | memory |")
     print("|---|---:|---:|---:|---:|---:|")
-    base: float | None = None
-    for name, arrange in (("freeda, all compared", Distinct.of), ("freeda, in cells", Distinct.in_cells)):
-        seconds = measure_own(name, arrange, asked, rounds, base)
-        base = base or seconds
+    base = measure_own("freeda, all compared", [LOOKED_INTO], Distinct.of, asked, rounds, None)
+    measure_own("freeda, in cells", [LOOKED_INTO // 8, LOOKED_INTO], Distinct.in_cells, asked, rounds, base)
     for side in faiss_sides(count, without):
         measure_side(side, asked, rounds, base)
 
 
 def measure_own(
     name: str,
+    efforts: Sequence[int],
     arrange: Callable[[Read, int, int], Distinct],
     asked: Regions,
     rounds: int,
     base: float | None,
 ) -> float:
-    """Print how vectors are found that are arranged in some way; returns the seconds."""
+    """Print how vectors are found that are arranged in some way; returns the seconds of the last effort."""
     count, width = asked.visuals.shape
 
     def read(places: Places) -> FloatArray:
         return asked.visuals[places].astype(np.float32)
 
     before, started = resident_bytes(), time.process_time()
-    scan = VisualScan(read, arrange(read, count, width), width)
+    vectors = arrange(read, count, width)
     loaded, held = time.process_time() - started, resident_bytes() - before
-    everywhere = np.arange(count)
+    everywhere, seconds = np.arange(count), 0.0
+    for effort in efforts:
+        scan = VisualScan(read, vectors, width, effort)
 
-    def search() -> FloatArray:
-        return np.stack([f.similarities for f in scan.nearest(asked.queries, NEIGHBOURS, everywhere)])
+        def search(scan: VisualScan = scan) -> FloatArray:
+            return np.stack([f.similarities for f in scan.nearest(asked.queries, NEIGHBOURS, everywhere)])
 
-    found = recall_of(search(), asked.truth)
-    seconds = processor_seconds(search, rounds)
-    report_regions(name, seconds, found, loaded, held, base)
+        found = recall_of(search(), asked.truth)
+        seconds = processor_seconds(search, rounds)
+        told = name if len(efforts) == 1 else f"{name}, {effort:,} looked into"
+        report_regions(told, seconds, found, loaded, held, base)
     return seconds
 
 

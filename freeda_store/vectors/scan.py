@@ -35,7 +35,7 @@ _DENSE, _FEW = 32, 4
 of them are compared in float32."""
 _ALL_BELOW = 100_000
 """So many different vectors are all compared, even where they lie in cells."""
-_PROBED, _PROBED_PER_HIT = 16_384, 256
+LOOKED_INTO, _PER_HIT = 16_384, 64
 """How many vectors each query is compared with at least, of the cells that are nearest to it: in all, and for
 each of its k nearest."""
 
@@ -55,10 +55,12 @@ class VisualScan:
         read: reads them; places rise with ids.
         vectors: the different ones among them.
         width: their length.
+        looked_into: how many vectors each query is compared with at least, where they lie in cells.
     """
 
-    def __init__(self, read: Read, vectors: Distinct, width: int) -> None:
+    def __init__(self, read: Read, vectors: Distinct, width: int, looked_into: int = LOOKED_INTO) -> None:
         self._read = read
+        self._looked_into = looked_into
         self._vectors = vectors
         self._width = width
         self._places = np.argsort(vectors.row_of, kind="stable")
@@ -117,7 +119,7 @@ class VisualScan:
                 self._compare(candidates, rows, units, Asked(queries, codes, slack))
                 start, size = start + size, 1 + _SIMILARITIES // max(1, len(units))
         else:
-            for probe in cells.probes(units, unique, max(_PROBED, _PROBED_PER_HIT * k)):
+            for probe in cells.probes(units, unique, max(self._looked_into, _PER_HIT * k)):
                 asked = Asked(probe.queries, codes[probe.queries], likely_slack)
                 self._compare(candidates, unique[probe.rows], units, asked)
         return candidates.settled(units, lambda rows: self._read(self._vectors.firsts[rows]))

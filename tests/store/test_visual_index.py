@@ -30,10 +30,10 @@ from freeda_store.vectors.scan import VisualScan
 QUERIES = np.random.default_rng(5).standard_normal((6, VISUAL_DIM)).astype(np.float32)
 
 
-def in_cells(rows: np.ndarray) -> VisualScan:
+def in_cells(rows: np.ndarray, looked_into: int) -> VisualScan:
     """A scan of vectors in cells."""
     vectors = Distinct.in_cells(lambda places: rows[places], len(rows), rows.shape[1])
-    return VisualScan(lambda places: rows[places], vectors, rows.shape[1])
+    return VisualScan(lambda places: rows[places], vectors, rows.shape[1], looked_into)
 
 
 @given(
@@ -52,9 +52,8 @@ def test_cells_give_true_neighbours_and_all_of_them_where_all_are_looked_into(
     places = np.flatnonzero(rng.random(count) < 0.7)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "_ALL_BELOW", 0)
-        patch.setattr(scan, "_PROBED", wanted)
-        patch.setattr(scan, "_PROBED_PER_HIT", 1)
-        found = in_cells(rows).nearest(queries, k, places)
+        patch.setattr(scan, "_PER_HIT", 1)
+        found = in_cells(rows, wanted).nearest(queries, k, places)
     exact = VisualScan.of(lambda some: rows[some], count, 16).nearest(queries, len(places) + 1, places)
     for mine, truth in zip(found, exact, strict=True):
         assert len(mine.places) == min(k, len(places)), "no query comes back with less than it could have"
@@ -72,9 +71,8 @@ def test_the_cells_that_are_nearest_hold_most_of_what_is_near() -> None:
     everywhere = np.arange(6000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "_ALL_BELOW", 0)
-        patch.setattr(scan, "_PROBED", 600)
-        patch.setattr(scan, "_PROBED_PER_HIT", 1)
-        found = in_cells(rows).nearest(queries, 10, everywhere)
+        patch.setattr(scan, "_PER_HIT", 1)
+        found = in_cells(rows, 600).nearest(queries, 10, everywhere)
     exact = VisualScan.of(lambda some: rows[some], 6000, 32).nearest(queries, 10, everywhere)
     pairs = zip(found, exact, strict=True)
     recall = np.mean([len(set(mine.places) & set(truth.places)) / 10 for mine, truth in pairs])
