@@ -1,4 +1,4 @@
-"""Large banks for readers: rows and files of one revision, written at once and without an engine.
+"""Large banks for readers: rows, files and the index of one revision, written at once and without an engine.
 
 A bank so made can be read, not written to. Its vectors are simulated: visual ones lie around 8 poses of each
 of 1,000 things, text keys are those of 2,000 nouns.
@@ -7,6 +7,7 @@ of 1,000 things, text keys are those of 2,000 nouns.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from benchmarks.synthetic import SIZES, SPREAD, around, manifest, unit_rows
 from freeda_models.protocols import FloatArray
 from freeda_store import Bank
 from freeda_store.address import DATABASE_NAME
+from freeda_store.revisions.copies import RevisionFiles
 from freeda_store.revisions.file import ID, write_file
 from freeda_store.revisions.layout import FOLDER, PART_PROTOTYPES, Part
 
@@ -46,6 +48,10 @@ def fill_for_readers(folder: Path, count: int) -> FloatArray:
         write_file(folder / FOLDER / Part(1, number).name, listed, keys[nouns[rows]], 30 * visuals, none)
     with closing(sqlite3.connect(folder / DATABASE_NAME)) as database, database:
         _fill_rows(database, [each.ljust(16, b"\0").hex() for each in ids.tolist()], nouns.tolist())
+    with Bank.read(folder) as bank:
+        started = time.process_time()
+        RevisionFiles(folder).tidy(bank._stores.catalog, bank.manifest.sizes)
+        print(f"indexing {count:,} prototypes took {time.process_time() - started:.0f} s")
     return around(rng, poses[rng.integers(0, len(poses), 500)])
 
 

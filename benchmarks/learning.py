@@ -70,15 +70,18 @@ class Bench:
         novel: scenes to segment.
         world: scenes of the world's classes alone.
         examples: scenes to learn from, so many of each novel object, one after the other.
+        retrieval: where retrieval starts.
     """
 
-    def __init__(self, folder: Path, novel: Scenes, world: Scenes, examples: Scenes) -> None:
+    def __init__(
+        self, folder: Path, novel: Scenes, world: Scenes, examples: Scenes, retrieval: str = "classes"
+    ) -> None:
         self._folder = folder
         self.names = novel.class_names
         self._examples = examples
         self._of_each = len(examples) // (len(self.names) - WORLD)
         with open_segmenter(folder, device="cpu") as opened:
-            segmenter = opened.with_settings(background=None)
+            segmenter = opened.with_settings(background=None, retrieval=retrieval)
             self._parts = segmenter._clip, segmenter._backbone, segmenter._keys
             self._settings, self._preset = segmenter.settings, load_preset("tiny")
             self.novel = self._see(segmenter, novel)
@@ -256,6 +259,9 @@ def main() -> None:
     parser.add_argument("--numbers", type=int, nargs="+", default=NUMBERS, help="examples of each object")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured")
     parser.add_argument(
+        "--retrieval", choices=["classes", "regions", "both"], default="classes", help="where it starts"
+    )
+    parser.add_argument(
         "--trial", action="store_true", help="objects that settings may be chosen on; needs sprites"
     )
     options = parser.parse_args()
@@ -270,7 +276,8 @@ def main() -> None:
             novel, examples = query_scenes(TRIAL), example_scenes(TRIAL)
         else:
             novel, examples = _bundled("novel"), _bundled("novel_examples")
-        bench = Bench(folder, _some(novel, options.scenes), _some(load_scenes(), options.scenes), examples)
+        world = _some(load_scenes(), options.scenes)
+        bench = Bench(folder, _some(novel, options.scenes), world, examples, options.retrieval)
         with open_segmenter(folder, device="cpu") as opened:
             alone = bench.world.iou(opened.with_settings(background=None), CLASS_NAMES)
         print(f"world's list alone, no examples {np.nanmean(alone):.3f}")
