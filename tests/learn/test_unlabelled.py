@@ -86,7 +86,7 @@ def test_limits_leave_small_and_many_regions_out(tmp_path: Path, photo: Path) ->
 
 @pytest.mark.parametrize(("share", "most"), [(0.0, 1), (1.5, 1), (float("nan"), 1), (0.5, 0)])
 def test_limits_that_are_none(share: float, most: int) -> None:
-    with pytest.raises(FreedaError, match="give"):
+    with pytest.raises(FreedaError, match="expected"):
         RegionLimits(share, most)
 
 
