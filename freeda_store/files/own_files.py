@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from freeda_store.address import DATABASE_NAME
 from freeda_store.errors import OverwriteError
+from freeda_store.files.regular_files import open_regular
 
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
@@ -94,9 +95,9 @@ def is_marked(path: Path, ends: bytes | None = None) -> bool:
 
 
 def _ends(path: Path) -> bytes | None:
-    """The beginning and the end of a file; None where it cannot be read."""
+    """The beginning and the end of a regular file; None where there is none that can be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(_LOOKED_AT)
             file.seek(max(len(head), file.seek(0, os.SEEK_END) - _LOOKED_AT))
             return head + file.read()

@@ -126,6 +126,12 @@ def test_own_outputs_are_no_pictures_even_where_they_are_named(tmp_path: Path) -
     assert find_pictures([str(empty)]).pictures == [empty], "whoever reads it says what is wrong"
 
 
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Who reads it as a picture says what it is."""
+    os.mkfifo(tmp_path / "pipe.png")
+    assert find_pictures([str(tmp_path / "pipe.png")]).pictures == [tmp_path / "pipe.png"]
+
+
 def test_recursive_takes_folders_in_folders_but_not_where_results_go(tmp_path: Path) -> None:
     make(tmp_path, "b.png", "deep/er/c.png", "deep/a.png", "out/old.png", ".git/d.png", "deep/.hidden/e.png")
     (tmp_path / "deep/er/up").symlink_to(tmp_path)
