@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from freeda_models.protocols import ImageArray, LabelArray
 from freeda_segment.pixels.refinement import RandomWalk
 from freeda_segment.regions.sampling import cells_of_pixels
-from freeda_segment.regions.similarity import WindowScores, region_weights
+from freeda_segment.regions.similarity import WindowScores, tokens_touched
 
 _LEAST_EVIDENCE = 1e-3
 """Evidence of a superpixel that touches no token: enough for the system to have a solution."""
@@ -47,7 +48,6 @@ def walk(window: WindowScores, crop_hwc: ImageArray, settings: RandomWalk) -> Wi
         crop_hwc: uint8 (H, W, 3), its part of the working picture.
         settings: of the walk.
     """
-    from scipy.sparse import diags
     from scipy.sparse.linalg import splu
 
     count = len(window.covered)
@@ -55,12 +55,36 @@ def walk(window: WindowScores, crop_hwc: ImageArray, settings: RandomWalk) -> Wi
         return window
     parts = _parts(window.labels, count, _grid_hw(window))
     evidence = _evidence(window, settings.sure)
-    ties = _ties(window, crop_hwc, parts, settings)
-    system = (diags(evidence + np.asarray(ties.sum(axis=1)).ravel()) - ties).tocsc()
-    factors = splu(system, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    factors = splu(
+        _system(evidence, _ties(window, crop_hwc, parts, settings)),
+        permc_spec="MMD_AT_PLUS_A",
+        options={"SymmetricMode": True},
+    )
     walked = factors.solve(evidence[:, None] * _own_scores(window, parts))
     everywhere = np.ones(count, dtype=np.bool_)
     return dataclasses.replace(window, regions=walked.astype(np.float32), covered=everywhere)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ties:
+    """Pairs of superpixels, (P,) each, and how strongly they are tied, (P,); a pair may come twice."""
+
+    one: NDArray[np.integer[Any]]
+    other: NDArray[np.integer[Any]]
+    strength: NDArray[np.float64]
+
+
+def _system(evidence: NDArray[np.float64], ties: _Ties) -> Any:
+    """E + L: scipy CSC matrix, float64 (S, S), symmetric."""
+    from scipy.sparse import coo_matrix
+
+    count, own = len(evidence), np.arange(len(evidence))
+    held = evidence.copy()
+    for ends in (ties.one, ties.other):
+        held += np.bincount(ends, ties.strength, count)
+    values = np.concatenate([-ties.strength, -ties.strength, held])
+    places = np.concatenate([ties.one, ties.other, own]), np.concatenate([ties.other, ties.one, own])
+    return coo_matrix((values, places), shape=(count, count)).tocsc()
 
 
 def _grid_hw(window: WindowScores) -> tuple[int, int]:
@@ -91,7 +115,7 @@ def _own_scores(window: WindowScores, parts: Any) -> NDArray[np.float64]:
 
 def _evidence(window: WindowScores, sure: float) -> NDArray[np.float64]:
     """How much each superpixel's own score counts, above 0: (S,)."""
-    tokens = np.asarray(region_weights(window.labels, _grid_hw(window)).sum(axis=1), np.float64).ravel()
+    tokens = tokens_touched(window.labels, _grid_hw(window))
     lead = np.ones(len(tokens))
     if window.regions.shape[1] > 1:
         second, best = np.partition(window.regions, -2, axis=1)[:, -2:].T.astype(np.float64)
@@ -99,9 +123,8 @@ def _evidence(window: WindowScores, sure: float) -> NDArray[np.float64]:
     return tokens * lead**2 + _LEAST_EVIDENCE
 
 
-def _ties(window: WindowScores, crop_hwc: ImageArray, parts: Any, settings: RandomWalk) -> Any:
-    """How strongly superpixels are tied: scipy CSR matrix, float64 (S, S), symmetric, empty diagonal."""
-    from scipy.sparse import coo_matrix
+def _ties(window: WindowScores, crop_hwc: ImageArray, parts: Any, settings: RandomWalk) -> _Ties:
+    """How strongly superpixels are tied that touch, or that are alike and near."""
     from skimage.color import rgb2lab
 
     count = len(window.covered)
@@ -109,15 +132,23 @@ def _ties(window: WindowScores, crop_hwc: ImageArray, parts: Any, settings: Rand
     colours = _mean_colours(lab_hwc, window.labels, count)
     side = math.sqrt(window.labels.size / parts.shape[1])
     one, other, lengths, steps = _touching(window.labels, lab_hwc, count)
-    unlike = (np.linalg.norm(colours[one] - colours[other], axis=1) + steps) / 2
+    unlike = (_lengths(colours[one] - colours[other]) + steps) / 2
     touching = lengths / side * np.exp(-unlike / settings.step)
     near_one, near_other, shared = _near(parts, _grid_hw(window), settings.reach)
-    unlike = np.linalg.norm(colours[near_one] - colours[near_other], axis=1) / settings.likeness
+    unlike = _lengths(colours[near_one] - colours[near_other]) / settings.likeness
     alike = unlike < _LIKENESS_CUT
     near = settings.near * shared[alike] * np.exp(-(unlike[alike] ** 2) / 2)
-    pairs = np.concatenate([one, near_one[alike]]), np.concatenate([other, near_other[alike]])
-    half = coo_matrix((settings.tie * np.concatenate([touching, near]), pairs), shape=(count, count)).tocsr()
-    return half + half.T
+    return _Ties(
+        np.concatenate([one, near_one[alike]]),
+        np.concatenate([other, near_other[alike]]),
+        settings.tie * np.concatenate([touching, near]),
+    )
+
+
+def _lengths(rows: NDArray[Any]) -> NDArray[Any]:
+    """Of some short vectors, (N, 3): (N,)."""
+    found: NDArray[Any] = np.sqrt(np.einsum("nc,nc->n", rows, rows))
+    return found
 
 
 def _mean_colours(lab_hwc: NDArray[Any], labels_hw: LabelArray, count: int) -> NDArray[np.float64]:
@@ -139,7 +170,7 @@ def _touching(
         border = (first != second) & (first >= 0) & (second >= 0)
         low, high = np.minimum(first, second)[border], np.maximum(first, second)[border]
         keys.append(low.astype(np.int64) * count + high)
-        steps.append(np.linalg.norm(lab_hwc[before][border] - lab_hwc[after][border], axis=1))
+        steps.append(_lengths(lab_hwc[before][border] - lab_hwc[after][border]))
     pairs, which = np.unique(np.concatenate(keys), return_inverse=True)
     lengths = np.bincount(which, minlength=len(pairs)).astype(np.float64)
     means = np.bincount(which, np.concatenate(steps), len(pairs)) / lengths
@@ -150,10 +181,9 @@ def _near(
     parts: Any, grid_hw: tuple[int, int], reach: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Pairs of superpixels near each other, and the sum over near cells of their shares' products."""
-    from scipy.sparse import triu
-
-    shared = triu(parts @ _near_cells(grid_hw, reach) @ parts.T, 1).tocoo()
-    return shared.row, shared.col, shared.data
+    shared = (parts @ _near_cells(grid_hw, reach) @ parts.T).tocoo()
+    once = shared.row < shared.col
+    return shared.row[once], shared.col[once], shared.data[once]
 
 
 @lru_cache(maxsize=8)

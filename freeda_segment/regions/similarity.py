@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freeda_models.protocols import BoolArray, FloatArray, IndexArray, LabelArray
 from freeda_models.unit_vectors import normalised
@@ -39,6 +40,21 @@ def region_weights(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> Any:
     """
     from scipy.sparse import csr_matrix
 
+    labels, tokens, weights = _samples(labels_hw, grid_hw)
+    shape = (int(labels_hw.max(initial=-1)) + 1, grid_hw[0] * grid_hw[1])
+    return csr_matrix((weights, (labels, tokens)), shape=shape, dtype=np.float32)
+
+
+def tokens_touched(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """How many tokens each superpixel is seen by, in parts: the sums of :func:`region_weights`, (S,)."""
+    labels, _, weights = _samples(labels_hw, grid_hw)
+    return np.bincount(labels, weights, int(labels_hw.max(initial=-1)) + 1)
+
+
+def _samples(
+    labels_hw: LabelArray, grid_hw: tuple[int, int]
+) -> tuple[NDArray[np.int32], IndexArray, FloatArray]:
+    """What tokens see: superpixel, token, and float32 weight of each pixel that one samples, (N,) each."""
     vertical = axis_samples(labels_hw.shape[0], grid_hw[0])
     horizontal = axis_samples(labels_hw.shape[1], grid_hw[1])
     one = np.float32(1)
@@ -51,8 +67,7 @@ def region_weights(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> Any:
     labels = np.concatenate([corner.ravel() for corner, _ in corners])
     weights = np.concatenate([weight.ravel() for _, weight in corners])
     inside = labels >= 0
-    shape = (int(labels_hw.max(initial=-1)) + 1, grid_hw[0] * grid_hw[1])
-    return csr_matrix((weights[inside], (labels[inside], tokens[inside])), shape=shape, dtype=np.float32)
+    return labels[inside], tokens[inside], weights[inside]
 
 
 @dataclass(frozen=True, eq=False)
