@@ -48,7 +48,8 @@ def region_weights(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> Any:
 def tokens_touched(labels_hw: LabelArray, grid_hw: tuple[int, int]) -> NDArray[np.float64]:
     """How many tokens each superpixel is seen by, in parts: the sums of :func:`region_weights`, (S,)."""
     labels, _, weights = _samples(labels_hw, grid_hw)
-    return np.bincount(labels, weights, int(labels_hw.max(initial=-1)) + 1)
+    count = int(labels_hw.max(initial=-1)) + 1
+    return np.asarray(np.bincount(labels, weights, count), dtype=np.float64)
 
 
 def _samples(
