@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -166,6 +166,7 @@ def test_a_home_of_nobody_is_a_name(tmp_path: Path) -> None:
         st.sampled_from(["*", "**", "a", "b", "?", "[ab]", "*.png", ".*", "x.png"]), min_size=1, max_size=4
     ),
 )
+@example(["a"], ["*", "x.png", "**"])
 def test_without_links_patterns_mean_what_the_glob_module_says(
     tmp_path_factory: pytest.TempPathFactory, folders: list[str], pattern: list[str]
 ) -> None:
@@ -173,7 +174,7 @@ def test_without_links_patterns_mean_what_the_glob_module_says(
     make(root, *(f"{folder}/{name}" for folder in folders for name in ("x.png", ".y.png", "z")))
     text = str(root / "/".join(pattern))
     globbed = glob.glob(text, recursive=True)  # noqa: PTH207 - what is compared with
-    expected = {path for path in globbed if Path(path).is_file()}
+    expected = {path for path in globbed if os.path.isfile(path)}  # noqa: PTH113 - "x.png/" is none
     try:
         found = {str(path) for path in find_pictures([text]).pictures}
     except UsageError:
