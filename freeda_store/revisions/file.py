@@ -115,7 +115,7 @@ def write_file(
     if semantics.any():
         tensors["semantics"] = np.ascontiguousarray(semantics, dtype="<f2")
     metadata = _FORMAT.about(_FORMAT.digest(tensors))
-    data = save({name: _as_bytes(tensor) for name, tensor in tensors.items()}, metadata=metadata)
+    data = save({name: as_bytes(tensor) for name, tensor in tensors.items()}, metadata=metadata)
     with replaced(path) as part:
         fill(part, data)
     sync(path.parent)
@@ -171,10 +171,10 @@ def _checked(path: Path, digest: str, tensors: Tensors, sizes: VectorSizes) -> V
     made = VectorFile(
         path=path,
         digest=digest,
-        ids=tensors["ids"].reshape(-1, ID.itemsize).view(ID)[:, 0],
+        ids=as_ids(tensors["ids"]),
         key_of=tensors["key_of"],
         keys=tensors["keys"],
-        key_digests=tensors["key_digests"].reshape(-1, ID.itemsize).view(ID)[:, 0],
+        key_digests=as_ids(tensors["key_digests"]),
         visuals=tensors["visuals"],
         semantics=tensors.get("semantics", np.empty((count, 0), dtype=np.float16)),
     )
@@ -188,6 +188,11 @@ def _checked(path: Path, digest: str, tensors: Tensors, sizes: VectorSizes) -> V
     return made
 
 
-def _as_bytes(tensor: NDArray[Any]) -> NDArray[Any]:
+def as_bytes(tensor: NDArray[Any]) -> NDArray[Any]:
     """S16 (N,) as uint8 (N, 16), which safetensors knows."""
     return tensor.view("u1").reshape(-1, ID.itemsize) if tensor.dtype == ID else tensor
+
+
+def as_ids(tensor: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """uint8 (N, 16) as S16 (N,), what :func:`as_bytes` was given."""
+    return tensor.reshape(-1, ID.itemsize).view(ID)[:, 0]

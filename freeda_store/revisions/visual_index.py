@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from freeda_store.errors import BankDamagedError
 from freeda_store.files.system_faults import system_error
 from freeda_store.files.whole_files import replaced, sync
-from freeda_store.revisions.file import ID
+from freeda_store.revisions.file import ID, as_bytes, as_ids
 from freeda_store.revisions.library import Library, Places
 from freeda_store.revisions.tensors import MALFORMED, Format, Tensors
 from freeda_store.vectors.cells import Cells, cells_of
@@ -66,7 +67,7 @@ class VisualIndex:
         """Whether it holds what was written; reads all of it."""
         return self.digest == _FORMAT.digest(
             {
-                "ids": _as_bytes(self.ids),
+                "ids": as_bytes(self.ids),
                 "row_of": self.row_of,
                 "centroids": self.cells.centroids,
                 "starts": self.cells.starts,
@@ -113,7 +114,7 @@ def _checked(path: Path, digest: str, tensors: Tensors, width: int) -> VisualInd
     Raises:
         ValueError: they do not.
     """
-    ids = tensors["ids"].reshape(-1, ID.itemsize).view(ID)[:, 0]
+    ids = as_ids(tensors["ids"])
     codes = Codes(tensors["values"], tensors["scales"], tensors["errors"])
     made = VisualIndex(
         path, digest, ids, tensors["row_of"], codes, Cells(tensors["centroids"], tensors["starts"])
@@ -147,7 +148,7 @@ def write_index(path: Path, library: Library) -> None:
     firsts, kind_of = alike(library.visuals, len(library.ids), width)
     order, cells = arranged(library.visuals, firsts, width)
     tensors: dict[str, NDArray[Any]] = {
-        "ids": _as_bytes(library.ids),
+        "ids": as_bytes(library.ids),
         "row_of": ranks(order)[kind_of].astype("<i4"),
         "centroids": cells.centroids,
         "starts": cells.starts.astype("<i8"),
@@ -162,45 +163,39 @@ def _write(part: Path, tensors: dict[str, NDArray[Any]], library: Library, place
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     shapes |= {"values": (len(places), library.sizes.visual)}
     shapes |= {"scales": (len(places),), "errors": (len(places),)}
-    header = _header(shapes, "0" * 32)
-    size = sum(int(np.prod(shapes[name])) * dtype.itemsize for name, (_, dtype) in _FORMAT.types.items())
+    spans = _spans(shapes)
+    header = _header(shapes, spans, "0" * 32)
+    size = max(stop for _, stop in spans.values())
     with part.open("r+b") as file:
         file.write(header)
         os.posix_fallocate(file.fileno(), 0, len(header) + size)
         held = np.memmap(file, dtype="u1", mode="r+", offset=0, shape=(len(header) + size,))
-        written = _views(held[len(header) :], shapes)
+        data = held[len(header) :]
+        written = {
+            name: data[start:stop].view(_FORMAT.types[name][1]).reshape(shapes[name])
+            for name, (start, stop) in spans.items()
+        }
         for name, tensor in tensors.items():
             written[name][:] = tensor
         codes = Codes(written["values"], written["scales"], written["errors"])
         for rows in steps(len(places), library.sizes.visual):
             codes.put(rows, encode(directions(library.visuals(places[rows]))))
-        held[: len(header)] = np.frombuffer(_header(shapes, _FORMAT.digest(written)), dtype="u1")
+        held[: len(header)] = np.frombuffer(_header(shapes, spans, _FORMAT.digest(written)), dtype="u1")
         held.flush()
         os.fsync(file.fileno())
 
 
-def _header(shapes: dict[str, tuple[int, ...]], digest: str) -> bytes:
+def _spans(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, int]]:
+    """Where the bytes of each tensor begin and end, behind the header."""
+    sizes = [int(np.prod(shapes[name])) * dtype.itemsize for name, (_, dtype) in _FORMAT.types.items()]
+    return dict(zip(_FORMAT.types, pairwise([0, *accumulate(sizes)]), strict=True))
+
+
+def _header(shapes: dict[str, tuple[int, ...]], spans: dict[str, tuple[int, int]], digest: str) -> bytes:
     """The beginning of a safetensors file."""
     told: dict[str, Any] = {"__metadata__": _FORMAT.about(digest)}
-    start = 0
-    for name, (kind, dtype) in _FORMAT.types.items():
-        stop = start + int(np.prod(shapes[name])) * dtype.itemsize
-        told[name] = {"dtype": kind, "shape": shapes[name], "data_offsets": [start, stop]}
-        start = stop
+    for name, (kind, _) in _FORMAT.types.items():
+        told[name] = {"dtype": kind, "shape": shapes[name], "data_offsets": spans[name]}
     text = json.dumps(told).encode()
     text += b" " * (-len(text) % _ALIGNED)
     return len(text).to_bytes(8, "little") + text
-
-
-def _views(data: NDArray[np.uint8], shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
-    """The tensors of a file that is being written."""
-    found, start = {}, 0
-    for name, (_, dtype) in _FORMAT.types.items():
-        stop = start + int(np.prod(shapes[name])) * dtype.itemsize
-        found[name] = data[start:stop].view(dtype).reshape(shapes[name])
-        start = stop
-    return found
-
-
-def _as_bytes(ids: NDArray[np.bytes_]) -> NDArray[np.uint8]:
-    return ids.view("u1").reshape(-1, ID.itemsize)

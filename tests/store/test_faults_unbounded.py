@@ -51,6 +51,16 @@ def use(action: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def require_repaired(folder: Path) -> None:
+    """See that salvage and repair lose nothing."""
+    assert use("salvage", folder).returncode == 0
+    with open_to_verify(folder) as bank:
+        assert bank.verify(repair=True).lost == ()
+    with Bank.open(folder) as bank:
+        assert len(list(bank.infos())) == FILLED
+        assert bank.verify().ok
+
+
 @pytest.mark.parametrize("where", LENGTHS)
 def test_wild_lengths_are_damage_and_are_repaired(where: str, filled: Path, tmp_path: Path) -> None:
     folder = wild(filled, tmp_path / "bank", *LENGTHS[where])
@@ -62,12 +72,7 @@ def test_wild_lengths_are_damage_and_are_repaired(where: str, filled: Path, tmp_
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
     assert sum(path.stat().st_size for path in folder.rglob("*")) < before + 2**29, "no file grows so far"
-    assert use("salvage", folder).returncode == 0
-    with open_to_verify(folder) as bank:
-        assert bank.verify(repair=True).lost == ()
-    with Bank.open(folder) as bank:
-        assert len(list(bank.infos())) == FILLED
-        assert bank.verify().ok
+    require_repaired(folder)
 
 
 IDS = "segments/*/mutable_id_tracker.mappings"
@@ -84,12 +89,7 @@ def test_a_place_far_away_is_damage_and_is_repaired(bit: int, filled: Path, tmp_
     done = use("write", folder)
     assert done.stdout.startswith(f"BankDamagedError: {ids} is damaged, for it gives one of {FILLED} points")
     assert done.stdout.count("\n") == 1
-    assert use("salvage", folder).returncode == 0
-    with open_to_verify(folder) as bank:
-        assert bank.verify(repair=True).lost == ()
-    with Bank.open(folder) as bank:
-        assert len(list(bank.infos())) == FILLED
-        assert bank.verify().ok
+    require_repaired(folder)
 
 
 def test_places_of_points_that_come_and_go_are_near(filled: Path, tmp_path: Path) -> None:
