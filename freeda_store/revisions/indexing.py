@@ -25,13 +25,11 @@ def is_due(folder: Path, library: Library) -> bool:
 
     Args:
         folder: of the files of revisions.
-        library: all prototypes of committed revisions.
+        library: all prototypes of committed revisions, :data:`INDEX_FROM` or more.
 
     Raises:
         StorageError: the system refuses to read the one that is there.
     """
-    if len(library.ids) < INDEX_FROM:
-        return False
     try:
         index = open_index(folder / NAME, library.sizes.visual)
     except BankDamagedError as error:
